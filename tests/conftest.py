@@ -1,0 +1,13 @@
+"""Every test runs offline, on the CPU, on one thread."""
+
+from __future__ import annotations
+
+import os
+
+
+# Before torch or huggingface_hub are imported anywhere: both read them once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

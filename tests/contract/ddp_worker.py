@@ -1,0 +1,43 @@
+"""Trains every method variant, as one process or as one of two, and writes the state of each rank.
+
+usage: [torchrun --nproc_per_node 2] ddp_worker.py OUT PER_DEVICE_BATCH
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import torch.distributed as dist
+from safetensors.torch import save_file
+
+from tests.contract.cases import build, state_of, variants
+
+
+def main() -> None:
+    out, batch = Path(sys.argv[1]), int(sys.argv[2])
+    for number, (method, settings) in enumerate(variants()):
+        trainer = build(
+            method,
+            out / f"run{number}",
+            per_device_train_batch_size=batch,
+            save_strategy="no",
+            ddp_backend="gloo" if "LOCAL_RANK" in os.environ else None,
+            **settings,
+        )
+        trainer.train()
+        args = trainer.args
+        save_file(
+            {name: value.contiguous() for name, value in state_of(trainer).items()},
+            out / f"{number}-rank{args.process_index}-of-{args.world_size}.safetensors",
+        )
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.state.two_processes import run_on_two
+from textssl.state import all_cat, all_mean, all_sum, from_first, rank, world_size
+
+
+COLLECTIVES = [all_sum, all_mean, all_cat, from_first]
+
+
+def on_each() -> dict[str, Tensor]:
+    x = torch.tensor([[1.0, 2.0], [3.0, 4.0]]) + 10 * rank()
+    x.requires_grad_()
+    strided = x.detach().t()
+    kept = x.detach().clone()
+    results = {
+        "sum": all_sum(x),
+        "mean": all_mean(x),
+        "cat": all_cat(x),
+        "first": from_first(x),
+        "strided sum": all_sum(strided),
+        "strided cat": all_cat(strided),
+        "whole sum": all_sum(torch.tensor(rank() + 1)),
+        "bool cat": all_cat(torch.tensor([rank() == 0])),
+        "bool first": from_first(torch.tensor([rank() == 0])),
+        "bfloat16 mean": all_mean(torch.tensor(2.0 * rank(), dtype=torch.bfloat16)),
+        "empty cat": all_cat(torch.zeros(0, 2)),
+    }
+    assert not any(result.requires_grad for result in results.values())
+    assert torch.equal(x.detach(), kept)
+    assert torch.equal(strided, kept.t())
+    return results
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    first, second = run_on_two(on_each, tmp_path)
+    expected = {
+        "sum": torch.tensor([[12.0, 14.0], [16.0, 18.0]]),
+        "mean": torch.tensor([[6.0, 7.0], [8.0, 9.0]]),
+        "cat": torch.tensor([[1.0, 2.0], [3.0, 4.0], [11.0, 12.0], [13.0, 14.0]]),
+        "first": torch.tensor([[1.0, 2.0], [3.0, 4.0]]),
+        "strided sum": torch.tensor([[12.0, 16.0], [14.0, 18.0]]),
+        "strided cat": torch.tensor([[1.0, 3.0], [2.0, 4.0], [11.0, 13.0], [12.0, 14.0]]),
+        "whole sum": torch.tensor(3),
+        "bool cat": torch.tensor([True, False]),
+        "bool first": torch.tensor([True]),
+        "bfloat16 mean": torch.tensor(1.0, dtype=torch.bfloat16),
+        "empty cat": torch.zeros(0, 2),
+    }
+    assert first.keys() == second.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(first[name], value, atol=0, rtol=0)
+        torch.testing.assert_close(second[name], value, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("collective", COLLECTIVES)
+def test_one_process_gets_its_argument_detached(collective: Callable[[Tensor], Tensor]) -> None:
+    x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    result = collective(x)
+    assert torch.equal(result, x.detach())
+    assert not result.requires_grad
+
+
+def test_one_process_without_a_group() -> None:
+    assert (world_size(), rank()) == (1, 0)
+
+
+def test_refusals_do_not_need_two_processes() -> None:
+    with pytest.raises(ValueError, match=r"^x must be floating point.*got torch.int64"):
+        all_mean(torch.tensor([1]))
+    with pytest.raises(ValueError, match=r"^x must have at least one axis.*got shape \[\]"):
+        all_cat(torch.tensor(1.0))

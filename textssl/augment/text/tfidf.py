@@ -1,0 +1,275 @@
+"""TF-IDF word replacement (UDA: Xie et al., 2019, arXiv:1904.12848), and its uniform variant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ...errors import UserError
+from .word_statistics import WordStatistics
+from .words import SplitText, normalize_word, split_words
+
+
+__all__ = ["TfIdfReplacement", "UniformReplacement"]
+
+UNKNOWN = -1
+# Spellings remembered beside the vocabulary, so that no stream of texts can fill the memory.
+MAX_SPELLINGS = 200_000
+# Scores that differ by less than this part of the largest one are equal but for rounding.
+ROUNDING = 1e-12
+
+
+class _WordReplacement:
+    """What both replacements share: vocabulary, reading the example, putting the words in."""
+
+    default_p: ClassVar[float]
+
+    def __init__(
+        self,
+        statistics: WordStatistics,
+        p: float | None = None,
+        column: str = "text",
+        keep_last: int | None = None,
+        remember: int = 0,
+    ) -> None:
+        self.statistics = statistics
+        self.p, self.keep_last = self._check(p, keep_last)
+        self.column = column
+        self.remember = remember
+        self._seen: dict[str, tuple[SplitText, np.ndarray | None]] = {}
+
+    @classmethod
+    def fit(
+        cls,
+        texts: Iterable[str],
+        p: float | None = None,
+        column: str = "text",
+        progress: bool = False,
+        keep_last: int | None = None,
+        remember: int = 0,
+    ) -> Self:
+        """Count the words of a corpus, usually all unlabeled texts, and build the augmentation.
+
+        Args:
+            texts: the corpus.
+            p: see the class.
+            column: see the class.
+            progress: show a progress bar while counting.
+            keep_last: see the class.
+            remember: see the class.
+
+        Raises:
+            UserError: a bad option, before any counting; a corpus without words; a row that is no
+                text.
+        """
+        cls._check(p, keep_last)
+        return cls(WordStatistics.fit(texts, progress), p, column, keep_last, remember)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        p: float | None = None,
+        column: str = "text",
+        keep_last: int | None = None,
+        remember: int = 0,
+    ) -> Self:
+        """Build the augmentation on saved counts; options are not part of the file.
+
+        Raises:
+            UserError: a bad option, or a file that :meth:`WordStatistics.load` refuses.
+        """
+        cls._check(p, keep_last)
+        return cls(WordStatistics.load(path), p, column, keep_last, remember)
+
+    def save(self, path: str | Path) -> Path:
+        """Save the counts as ``.safetensors`` or ``.json``; see :meth:`WordStatistics.save`."""
+        return self.statistics.save(path)
+
+    def __call__(self, example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        """Return a copy of ``example`` whose text is a :class:`SplitText` with replaced words.
+
+        Raises:
+            UserError: the column is missing or holds no text.
+        """
+        text, chances = self._analyze(self._read(example))
+        if chances is not None:
+            positions = np.flatnonzero(rng.random(len(chances)) < chances)
+            if positions.size:
+                words = map(self.statistics.words.__getitem__, self._draw(positions.size, rng))
+                text = text._with_known_words(positions.tolist(), words)
+        return {**example, self.column: text}
+
+    def _analyze(self, text: str) -> tuple[SplitText, np.ndarray | None]:
+        known = self._seen.get(text)
+        if known is None:
+            cut = split_words(text, self.keep_last)
+            known = cut, self._chances(cut.words)
+            # Texts come in a new order each epoch: keeping the first ones hits more often than the
+            # latest.
+            if len(self._seen) < self.remember:
+                self._seen[text] = known
+        return known
+
+    def _read(self, example: dict[str, Any]) -> str:
+        if self.column not in example:
+            raise UserError(f"column: got {self.column!r}; the example has {sorted(example)}")
+        text = example[self.column]
+        if not isinstance(text, str):
+            row = f" of row {example['index']}" if "index" in example else ""
+            raise UserError(
+                f"column {self.column!r}{row}: got {text!r:.60} ({type(text).__name__}); "
+                "expected str"
+            )
+        return text
+
+    def _chances(self, words: Sequence[str]) -> np.ndarray | None:
+        raise NotImplementedError
+
+    def _draw(self, count: int, rng: np.random.Generator) -> list[int]:
+        raise NotImplementedError
+
+    @classmethod
+    def _check(cls, p: float | None, keep_last: int | None) -> tuple[float, int | None]:
+        p = cls.default_p if p is None else p
+        if not 0 <= p <= 1:
+            raise UserError(f"p: got {p}; expected a probability in [0, 1]")
+        if keep_last is not None and keep_last < 1:
+            raise UserError(
+                f"keep_last: got {keep_last}; expected at least 1, or None for all words"
+            )
+        return p, keep_last
+
+
+class TfIdfReplacement(_WordReplacement):
+    """Replaces words that tell little about a text by words that tell little about the corpus.
+
+    In a text x of L words, c(w) = tf(w) * idf(w), where tf(w) is the share of the words that are w,
+    and C is the largest c. The word at position i is replaced where u_i < P_i, u_i uniform, with
+
+        P_i = (C - c(x_i)) / sum_j (C - c(x_j)) * p * L
+
+    by a word drawn from q(w), proportional to max S - S(w), where S is
+    :attr:`WordStatistics.score`. P is not clipped, so the share replaced is a little below ``p``;
+    the best word of a text always stays, and the best of the corpus is never inserted. A new word
+    may equal the old one, as in the authors' code.
+
+    Rules where the paper says nothing: a word that the corpus lacks has df = 1, so idf = ln N. A
+    text without words, of one word or of equal scores stays as it is. If all words of the corpus
+    have the same S, q is uniform. Inserted words are in lower case, whatever they replace; spacing
+    and all other words stay as written.
+
+    Differs from the authors' code in: accents are kept in the counts; new words are drawn one by
+    one, not from a shuffled cache; the text may be new to the corpus.
+
+    Args:
+        statistics: counts of the corpus.
+        p: expected share of replaced words before clipping, the paper's p; 0.7 as in its DBpedia
+            runs.
+        column: the example's text.
+        keep_last: look at the last so many words only, **and drop what stands before**: for a model
+            that reads the end of long texts, with at least as many words as it reads tokens.
+            ``None``: the whole text.
+        remember: keep the analysis of the first so many texts, about 10 kB each, which halves the
+            time of a second visit.
+
+    Raises:
+        UserError: ``p`` is outside [0, 1] or ``keep_last`` is below 1.
+    """
+
+    default_p = 0.7
+
+    def __init__(
+        self,
+        statistics: WordStatistics,
+        p: float | None = None,
+        column: str = "text",
+        keep_last: int | None = None,
+        remember: int = 0,
+    ) -> None:
+        super().__init__(statistics, p, column, keep_last, remember)
+        self._ids = _WordIds((word, i) for i, word in enumerate(statistics.words))
+        # One more entry, which the index -1 of an unknown word meets.
+        self._idf = np.append(statistics.idf, np.log(statistics.num_texts))
+        self._cdf = np.cumsum(self.replacement_probs)
+        self._cdf /= self._cdf[-1]
+
+    @property
+    def replacement_probs(self) -> np.ndarray:
+        """float64 [V]: q, the probability of each word to be inserted."""
+        score = self.statistics.score
+        rest = score.max() - score
+        total = rest.sum()
+        return rest / total if total > 0 else np.full(len(rest), 1 / len(rest))
+
+    def replacement_chances(self, text: str) -> np.ndarray:
+        """float64 [L]: P of each word of ``text``, not clipped; zeros if the text stays."""
+        words = split_words(text, self.keep_last).words
+        chances = self._chances(words)
+        return np.zeros(len(words)) if chances is None else chances
+
+    def _chances(self, words: Sequence[str]) -> np.ndarray | None:
+        length = len(words)
+        if length < 2:
+            return None
+        ids = np.fromiter(map(self._ids.__getitem__, words), dtype=np.int64, count=length)
+        idf = self._idf[ids]
+        if ids.min() < 0:
+            _number_unknown(ids, words)
+        _, inverse, counts = np.unique(ids, return_inverse=True, return_counts=True)
+        scores = counts[inverse] * idf / length
+        highest = scores.max()
+        gaps = highest - scores
+        total = gaps.sum()
+        if total <= ROUNDING * length * highest:
+            return None
+        return gaps * (self.p * length / total)
+
+    def _draw(self, count: int, rng: np.random.Generator) -> list[int]:
+        # side="right" skips words of probability zero, whose step in the cdf has no height.
+        return np.searchsorted(self._cdf, rng.random(count), side="right").tolist()
+
+
+class UniformReplacement(_WordReplacement):
+    """Replaces each word with the same probability by any word of the corpus (UDA's ``unif``).
+
+    A text of fewer than 3 words stays as it is. Inserted words are in lower case. The authors walk
+    through a shuffled vocabulary; here each word is drawn on its own, from all V words alike.
+
+    Args:
+        statistics: counts of the corpus; only the words are used.
+        p: probability to replace a word; 0.3.
+        column: the example's text.
+        keep_last: as in :class:`TfIdfReplacement`.
+        remember: as in :class:`TfIdfReplacement`.
+
+    Raises:
+        UserError: ``p`` is outside [0, 1] or ``keep_last`` is below 1.
+    """
+
+    default_p = 0.3
+
+    def _chances(self, words: Sequence[str]) -> np.ndarray | None:
+        return np.full(len(words), self.p) if len(words) >= 3 else None
+
+    def _draw(self, count: int, rng: np.random.Generator) -> list[int]:
+        return rng.integers(len(self.statistics.words), size=count).tolist()
+
+
+class _WordIds(dict[str, int]):
+    """Word to number; a new spelling is normalized once, then remembered."""
+
+    def __missing__(self, word: str) -> int:
+        number = self.get(normalize_word(word), UNKNOWN)
+        if len(self) < MAX_SPELLINGS:
+            self[word] = number
+        return number
+
+
+def _number_unknown(ids: np.ndarray, words: Sequence[str]) -> None:
+    numbers: dict[str, int] = {}
+    for i in np.flatnonzero(ids < 0).tolist():
+        ids[i] = -1 - numbers.setdefault(normalize_word(words[i]), len(numbers))

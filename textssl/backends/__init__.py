@@ -1,0 +1,1 @@
+"""The only seam between text and images."""

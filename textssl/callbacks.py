@@ -1,0 +1,45 @@
+"""The moments of a training step at which an objective and the sampler are told something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+
+if TYPE_CHECKING:
+    from .trainer import SSLTrainer
+
+
+__all__ = ["StepCallback"]
+
+
+class StepCallback(TrainerCallback):
+    """Tells the sampler where an epoch begins, and the objective of each optimizer step.
+
+    Trainer's hooks are the right moments: ``on_step_begin`` comes after a resume has restored the RNG,
+    ``on_step_end`` before logging, evaluation and saving.
+    """
+
+    def __init__(self, trainer: SSLTrainer) -> None:
+        self.trainer = trainer
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Set the number of the epoch's first batch, from the step alone: ``set_epoch`` is lost on resume."""
+        sampler = self.trainer.sampler
+        steps = len(sampler) // (args.world_size * args.gradient_accumulation_steps)
+        sampler.start = state.global_step // steps * len(sampler)
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Show the objective the micro-batches to come."""
+        trainer = self.trainer
+        if trainer.in_warm_start:
+            return
+        trainer.model_wrapped.train()
+        forward = trainer.forward_for(trainer.model_wrapped)
+        trainer.objective.before_step(forward, trainer.micro_batches, trainer.progress)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Let the objective follow the student."""
+        trainer = self.trainer
+        trainer.objective.after_step(trainer.forward_for(trainer.model_wrapped), trainer.progress)

@@ -1,0 +1,157 @@
+"""Checkpoints that are whole or not there: sealed when complete, checked before they are trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from .errors import UserError
+from .objective import Objective
+
+
+__all__ = [
+    "failed_save",
+    "load_objective",
+    "resolve_checkpoint",
+    "save_objective",
+    "seal",
+    "sealed_checkpoints",
+    "verify",
+]
+
+logger = logging.getLogger(__name__)
+
+SEAL = "seal.json"
+OBJECTIVE_TENSORS = "objective.safetensors"
+OBJECTIVE_REST = "objective.json"
+
+
+def save_objective(objective: Objective, folder: str | Path) -> None:
+    """Write all that ``objective`` remembers: tensors as safetensors, anything else as JSON."""
+    state = objective.state_dict()
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state.items() if torch.is_tensor(v)}
+    rest = {k: v for k, v in state.items() if not torch.is_tensor(v)}
+    save_file(tensors, Path(folder, OBJECTIVE_TENSORS))
+    Path(folder, OBJECTIVE_REST).write_text(json.dumps(rest))
+
+
+def load_objective(objective: Objective, folder: str | Path) -> None:
+    """Read what :func:`save_objective` wrote.
+
+    Raises:
+        UserError: the files are missing, damaged, or of another method or configuration.
+    """
+    try:
+        state: dict[str, Any] = dict(load_file(Path(folder, OBJECTIVE_TENSORS)))
+        state |= json.loads(Path(folder, OBJECTIVE_REST).read_text())
+        objective.load_state_dict(state)
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"checkpoint {folder}: the state of {type(objective).__name__} cannot be read "
+            f"({_first_line(error)}); it may belong to another method or configuration"
+        ) from error
+
+
+def seal(folder: str | Path) -> None:
+    """Mark a finished checkpoint: write the checksum of each file, last and in one go."""
+    folder = Path(folder)
+    files = {p.name: _sha256(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != SEAL}
+    staged = folder / f".{SEAL}.part"
+    with staged.open("w") as out:
+        json.dump({"files": files}, out, indent=1)
+        out.flush()
+        os.fsync(out.fileno())
+    staged.replace(folder / SEAL)
+
+
+def failed_save(folder: str | Path, error: Exception) -> UserError:
+    """Remove what a failed save left, and say what survives."""
+    folder = Path(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    finished = sealed_checkpoints(folder.parent)
+    survivor = f"{finished[-1]} is whole: resume from it" if finished else "no earlier one exists"
+    return UserError(f"saving {folder} failed ({_first_line(error)}); {survivor}")
+
+
+def sealed_checkpoints(output_dir: str | Path) -> list[Path]:
+    """Finished checkpoints of a run, oldest first. One that a kill cut short is not among them."""
+    found = []
+    for path in Path(output_dir).glob("checkpoint-*"):
+        match = re.fullmatch(r"checkpoint-(\d+)", path.name)
+        if match and (path / SEAL).is_file():
+            found.append((int(match[1]), path))
+    return [path for _, path in sorted(found)]
+
+
+def verify(folder: str | Path) -> None:
+    """Compare a checkpoint with its seal.
+
+    Raises:
+        UserError: no seal, or a file that is missing or not what was saved; the message names it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"resume_from_checkpoint: {folder} is not a folder")
+    try:
+        files: dict[str, str] = json.loads((folder / SEAL).read_text())["files"]
+    except FileNotFoundError:
+        raise UserError(
+            f"resume_from_checkpoint: {folder} was never finished (no {SEAL}); name an earlier one"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"resume_from_checkpoint: {folder / SEAL} is damaged; {_remedy(folder)}") from error
+    for name, expected in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"resume_from_checkpoint: {path} is missing; {_remedy(folder)}")
+        if _sha256(path) != expected:
+            raise UserError(
+                f"resume_from_checkpoint: {path} is truncated or was changed since it was saved; "
+                f"{_remedy(folder)}"
+            )
+
+
+def resolve_checkpoint(request: str | bool | None, output_dir: str | Path) -> str | None:
+    """Turn what a person asked for into a checked checkpoint folder.
+
+    Args:
+        request: a folder; ``True`` for the newest finished checkpoint of ``output_dir``, which is none when
+            the run was killed before its first; ``None`` or ``False`` to begin anew.
+        output_dir: folder of the run.
+
+    Raises:
+        UserError: the checkpoint is missing, unfinished or damaged.
+    """
+    if request is None or request is False:
+        return None
+    if request is True:
+        finished = sealed_checkpoints(output_dir)
+        if not finished:
+            logger.warning("no finished checkpoint in %s: beginning at step 0", output_dir)
+            return None
+        request = str(finished[-1])
+    verify(request)
+    return str(request)
+
+
+def _remedy(folder: Path) -> str:
+    return f"delete {folder} and resume from an earlier checkpoint"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

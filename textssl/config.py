@@ -1,0 +1,102 @@
+"""SSLConfig: what every method's config shares, on top of transformers' TrainingArguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from transformers import TrainingArguments
+
+from .errors import UserError
+
+
+__all__ = ["SSLConfig", "allowed", "in_unit_interval", "positive"]
+
+
+@dataclass
+class SSLConfig(TrainingArguments):
+    """Arguments of a run. Every field is also a flag of the recipes and a key of their YAML files.
+
+    ``per_device_train_batch_size`` counts labeled examples; each step adds ``mu`` times as many unlabeled ones.
+    An epoch is one pass over the unlabeled data. ``train_sampling_strategy="group_by_length"`` makes unlabeled
+    batches of texts of like length.
+
+    Args:
+        mu: unlabeled examples per labeled one in a batch.
+        text_column: column of the texts.
+        label_column: column of the labels.
+        max_length: most tokens of a text, special ones included.
+        keep_end: of a longer text keep its end, not its beginning (UDA does, for reviews).
+        length_passes: run rows of unequal length in several passes of like length. Changes rounding only.
+        warm_start_steps: steps on the labeled data alone, by plain cross entropy, before the method begins;
+            0 in every paper. A method's own schedules count from the end of them.
+        warm_start_learning_rate: peak learning rate of these steps; ``None`` takes ``learning_rate``.
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    mu: int = field(default=3, metadata={"help": "Unlabeled examples per labeled one in a batch."})
+    text_column: str = field(default="text", metadata={"help": "Column of the texts."})
+    label_column: str = field(default="label", metadata={"help": "Column of the labels."})
+    max_length: int = field(default=128, metadata={"help": "Most tokens of a text."})
+    keep_end: bool = field(
+        default=False, metadata={"help": "Of a longer text keep the end, not the beginning."}
+    )
+    length_passes: bool = field(
+        default=True, metadata={"help": "Run rows of unequal length in several passes of like length."}
+    )
+    warm_start_steps: int = field(
+        default=0, metadata={"help": "Steps on labeled data alone before the method begins."}
+    )
+    warm_start_learning_rate: float | None = field(
+        default=None, metadata={"help": "Learning rate of the warm start; default: learning_rate."}
+    )
+
+    # The columns are ours and the losses are means; see the notes of each in transformers' documentation.
+    remove_unused_columns: bool = field(
+        default=False, metadata={"help": "Must stay off: views are made from the data's own columns."}
+    )
+    ddp_find_unused_parameters: bool | None = field(
+        default=False, metadata={"help": "Off: every trainable parameter takes part in each step."}
+    )
+    ddp_broadcast_buffers: bool | None = field(
+        default=False, metadata={"help": "Off: processes run unequal numbers of passes."}
+    )
+    logging_nan_inf_filter: bool = field(
+        default=False, metadata={"help": "Off: a loss that is not finite must be seen."}
+    )
+
+    def __post_init__(self) -> None:
+        positive("mu", self.mu)
+        if self.max_length < 3:
+            raise UserError(f"max_length: got {self.max_length}; expected at least 3")
+        if self.warm_start_steps < 0:
+            raise UserError(f"warm_start_steps: got {self.warm_start_steps}; expected 0 or more")
+        if self.warm_start_learning_rate is not None:
+            positive("warm_start_learning_rate", self.warm_start_learning_rate)
+        if self.remove_unused_columns:
+            raise UserError("remove_unused_columns: got True; views need the columns, so it must be False")
+        if 0 < self.max_steps <= self.warm_start_steps:
+            raise UserError(
+                f"warm_start_steps: got {self.warm_start_steps}; expected fewer than max_steps, "
+                f"{self.max_steps}"
+            )
+        super().__post_init__()
+
+
+def in_unit_interval(name: str, value: float) -> None:
+    """Raise UserError unless 0 <= value <= 1."""
+    if not 0 <= value <= 1:
+        raise UserError(f"{name}: got {value}; expected a number in [0, 1]")
+
+
+def positive(name: str, value: float) -> None:
+    """Raise UserError unless value > 0."""
+    if not value > 0:
+        raise UserError(f"{name}: got {value}; expected a number above 0")
+
+
+def allowed(name: str, value: str | None, choices: tuple[str, ...]) -> None:
+    """Raise UserError unless value is one of choices, or None."""
+    if value is not None and value not in choices:
+        raise UserError(f"{name}: got {value!r}; allowed: {', '.join(choices)}")

@@ -1,0 +1,1 @@
+"""Named data sets, splits, two-stream batches and views."""

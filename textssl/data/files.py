@@ -1,0 +1,126 @@
+"""Files that appear whole or not at all, checksums, and files that installed packages carry."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from datasets import Dataset
+
+from ..errors import UserError
+
+
+__all__ = ["PackageFile", "atomic_path", "content_checksum", "package_file", "write_parquet"]
+
+CHECKSUM_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """A file inside an installed package, and the SHA-256 it must have."""
+
+    package: str
+    version: str
+    path: str
+    sha256: str
+
+
+def content_checksum(dataset: Dataset, columns: Sequence[str]) -> str:
+    """SHA-256 of the values of some columns, in the order of the rows.
+
+    Equal values give equal sums however they are held: chunked, selected, in memory or on disk, as
+    `string` or `large_string`, as `int64` or `ClassLabel`. A missing value counts as an empty one.
+
+    Args:
+        dataset: The data set.
+        columns: The columns, in this order: strings, bytes, numbers, or lists and structs of those.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for column in columns:
+        rows = dataset.select_columns([column]).with_format("arrow")
+        for batch in rows.iter(batch_size=CHECKSUM_ROWS):
+            _hash_values(batch.column(column).combine_chunks(), digest)
+    return digest.hexdigest()
+
+
+def _hash_values(values: pa.Array, digest: Any) -> None:
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks)
+    kind = values.type
+    if pa.types.is_struct(kind):
+        for field in values.flatten():
+            _hash_values(field, digest)
+    elif (
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    ):
+        digest.update(
+            pc.list_value_length(values).fill_null(0).cast(pa.int64()).to_numpy().tobytes()
+        )
+        _hash_values(pc.list_flatten(values), digest)
+    elif pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        digest.update(values.cast(pa.int64()).fill_null(0).to_numpy().tobytes())
+    elif pa.types.is_floating(kind):
+        digest.update(values.cast(pa.float64()).fill_null(0.0).to_numpy().tobytes())
+    else:
+        data = values.cast(pa.large_binary()).fill_null(b"")
+        offsets = np.frombuffer(data.buffers()[1], np.int64)[data.offset :][: len(data) + 1]
+        digest.update(np.diff(offsets).tobytes())
+        if offsets[-1] > offsets[0]:
+            digest.update(memoryview(data.buffers()[2])[offsets[0] : offsets[-1]])
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path in the same folder, and rename it to `path` if all goes well.
+
+    A reader sees the old file or the whole new one, also after a power cut. On an error the
+    temporary file is removed and `path` is as before.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_parquet(dataset: Dataset, path: Path) -> None:
+    """Write a data set, with its features, as one Parquet file that appears whole or not at all."""
+    schema = dataset.features.arrow_schema
+    rows = dataset.with_format("arrow")
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        for batch in rows.iter(batch_size=CHECKSUM_ROWS):
+            writer.write_table(batch.cast(schema))
+
+
+def package_file(file: PackageFile) -> Path:
+    """Find a file of an installed package without importing the package, and verify it."""
+    remedy = f"pip install 'textssl[embedded]' brings {file.package} {file.version}"
+    try:
+        found = Path(str(importlib.metadata.distribution(file.package).locate_file(file.path)))
+    except importlib.metadata.PackageNotFoundError as error:
+        raise UserError(f"the package {file.package} is not installed; {remedy}") from error
+    if not found.is_file():
+        raise UserError(f"{str(found)!r} is missing; {remedy}")
+    with found.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    if digest != file.sha256:
+        raise UserError(
+            f"{str(found)!r} has the SHA-256 {digest[:12]}..., not {file.sha256[:12]}...; {remedy}"
+        )
+    return found

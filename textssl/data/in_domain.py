@@ -1,0 +1,240 @@
+"""Domain-relevance filtering: keep the texts of another domain that a trained model is sure of.
+
+Of a large collection from elsewhere UDA uses the examples that a model trained on the labeled data
+is most confident about, equally many of each class (Xie et al., 2020, arXiv:1904.12848, section
+"Domain- relevance Data Filtering").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import ClassLabel, Dataset, Value
+from tqdm.auto import tqdm
+
+from ..errors import UserError
+from .validation import check_unlabeled
+
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+__all__ = ["filter_in_domain", "predict_probs", "select_in_domain"]
+
+LABEL_COLUMN = "in_domain_label"
+CONFIDENCE_COLUMN = "in_domain_confidence"
+# How far a row of half-precision probabilities may be from one.
+SUM_TOLERANCE = 1e-2
+
+
+def select_in_domain(
+    probs: np.ndarray, keep: int | float, threshold: float = 0.0, balanced: bool = True
+) -> np.ndarray:
+    """Choose the rows that a model is most confident about.
+
+    Differs from the paper in: the paper ranks all examples once for each class, so that a rare
+    class takes examples which are predicted as another one; here an example counts for the class
+    with its largest probability only, and a class with too few confident examples yields fewer than
+    its share.
+
+    Args:
+        probs: [N, C] class probabilities.
+        keep: How many rows to keep: a number of 1 or more, or a share of N as a float in (0, 1].
+        threshold: Least confidence, the largest probability of a row, of a kept row; in [0, 1].
+        balanced: Keep `keep / C` rows of each predicted class (one more of the first classes if
+            that is no whole number), and not the `keep` most confident rows of all.
+
+    Returns:
+        [K] sorted int64 rows, K <= keep. Of equally confident rows the earlier is preferred.
+
+    Raises:
+        UserError: `probs` is not [N, C] or its rows are not probabilities; `keep` or `threshold` is
+            out of range.
+    """
+    probs = _checked_probs(probs)
+    count = _number_to_keep(keep, len(probs))
+    if not 0.0 <= threshold <= 1.0:
+        raise UserError(f"threshold: expected a number in [0, 1], got {threshold!r}")
+    num_classes = probs.shape[1]
+    confidence, predicted = probs.max(axis=1), probs.argmax(axis=1)
+    order = np.argsort(-confidence, kind="stable")
+    order = order[confidence[order] >= threshold]
+    if not balanced:
+        return np.sort(order[:count])
+    shares = count // num_classes + (np.arange(num_classes) < count % num_classes)
+    kept = [order[predicted[order] == c][: shares[c]] for c in range(num_classes)]
+    return np.sort(np.concatenate(kept))
+
+
+def predict_probs(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    dataset: Dataset,
+    *,
+    text_column: str = "text",
+    batch_size: int = 32,
+    max_length: int | None = None,
+    progress: bool = True,
+) -> np.ndarray:
+    """Class probabilities of every text, by a model in evaluation mode.
+
+    Texts of like length share a batch, which saves padding and changes no result. The model comes
+    back in the mode it was in, module by module.
+
+    Args:
+        model: A sequence classifier of C >= 2 classes; it is run where it is.
+        tokenizer: Its tokenizer.
+        dataset: N > 0 rows.
+        text_column: The column of texts.
+        batch_size: Texts in a batch.
+        max_length: Most tokens of a text; by default what the tokenizer and the model allow.
+        progress: Show a bar.
+
+    Returns:
+        [N, C] float32, in the order of the rows.
+
+    Raises:
+        UserError: A fault of `dataset` (see `check_unlabeled`), a batch size below 1, or a model
+            with fewer than 2 classes.
+    """
+    import torch
+
+    check_unlabeled(dataset, text_column, argument="dataset")
+    if batch_size < 1:
+        raise UserError(f"batch_size: expected at least 1, got {batch_size!r}")
+    num_labels = int(model.config.num_labels or 0)
+    if num_labels < 2:
+        raise UserError(f"model: it has {num_labels} output, not two classes or more")
+    limit = _length_limit(model, tokenizer) if max_length is None else max_length
+    texts = dataset.select_columns([text_column])
+    order = np.argsort(-_text_lengths(texts, text_column), kind="stable")
+    device = next(model.parameters()).device
+    probs = np.empty((len(dataset), num_labels), np.float32)
+    with _evaluating(model), torch.no_grad():
+        for start in tqdm(range(0, len(order), batch_size), desc="predict", disable=not progress):
+            rows = order[start : start + batch_size]
+            batch = tokenizer(
+                texts[rows][text_column],
+                truncation=True,
+                max_length=limit,
+                padding=True,
+                return_tensors="pt",
+            )
+            logits = model(**batch.to(device)).logits
+            probs[rows] = logits.float().softmax(dim=-1).cpu().numpy()
+    return probs
+
+
+def filter_in_domain(
+    model: PreTrainedModel,
+    processing_class: PreTrainedTokenizerBase,
+    dataset: Dataset,
+    *,
+    keep: int | float,
+    threshold: float = 0.0,
+    balanced: bool = True,
+    text_column: str = "text",
+    batch_size: int = 32,
+    max_length: int | None = None,
+    progress: bool = True,
+) -> Dataset:
+    """Keep the texts of another domain that a trained model is most confident about.
+
+    Args:
+        model: A sequence classifier trained on the labeled data.
+        processing_class: Its tokenizer.
+        dataset: N > 0 rows of the other domain.
+        keep: How many rows to keep; see `select_in_domain`.
+        threshold: Least confidence of a kept row.
+        balanced: Keep equally many of each predicted class.
+        text_column: The column of texts.
+        batch_size: Texts in a batch.
+        max_length: Most tokens of a text; by default what the tokenizer and the model allow.
+        progress: Show a bar.
+
+    Returns:
+        The kept rows in their order, with the columns `in_domain_label`, the predicted class, and
+        `in_domain_confidence`, its probability.
+
+    Raises:
+        UserError: As in `predict_probs` and `select_in_domain`; the data set has one of the two
+            columns; no row reaches the threshold.
+    """
+    check_unlabeled(dataset, text_column, argument="dataset")
+    for column in (LABEL_COLUMN, CONFIDENCE_COLUMN):
+        if column in dataset.column_names:
+            raise UserError(f"dataset: it already has a column {column!r}")
+    _number_to_keep(keep, len(dataset))
+    probs = predict_probs(
+        model,
+        processing_class,
+        dataset,
+        text_column=text_column,
+        batch_size=batch_size,
+        max_length=max_length,
+        progress=progress,
+    )
+    kept = select_in_domain(probs, keep, threshold, balanced)
+    if len(kept) == 0:
+        raise UserError(
+            f"threshold: no text reaches {threshold}; the largest confidence is {probs.max():.4f}"
+        )
+    id2label: Mapping[Any, str] = model.config.id2label or {}
+    names = [str(id2label.get(i, i)) for i in range(probs.shape[1])]
+    rows = dataset.select(kept)
+    predicted = pa.array(probs[kept].argmax(axis=1))
+    rows = rows.add_column(LABEL_COLUMN, predicted, feature=ClassLabel(names=names))
+    confidence = pa.array(probs[kept].max(axis=1))
+    return rows.add_column(CONFIDENCE_COLUMN, confidence, feature=Value("float32"))
+
+
+def _checked_probs(probs: np.ndarray) -> np.ndarray:
+    probs = np.asarray(probs)
+    if probs.ndim != 2 or 0 in probs.shape:
+        raise UserError(f"probs: expected [N, C], got shape {list(probs.shape)}")
+    if not np.all(np.abs(probs.sum(axis=1, dtype=np.float64) - 1.0) <= SUM_TOLERANCE):
+        raise UserError("probs: each row must sum to one; these may be logits or hold nan")
+    if probs.min() < 0.0:
+        raise UserError(f"probs: {probs.min()} is negative; these may be logits")
+    return probs
+
+
+def _number_to_keep(keep: int | float, num_rows: int) -> int:
+    whole = isinstance(keep, int | np.integer) and not isinstance(keep, bool)
+    if whole and keep >= 1:
+        return int(keep)
+    if isinstance(keep, float) and 0.0 < keep <= 1.0:
+        return max(1, round(keep * num_rows))
+    raise UserError(
+        f"keep: expected a number of rows, 1 or more, or a share as a float in (0, 1], got {keep!r}"
+    )
+
+
+def _text_lengths(texts: Dataset, column: str) -> np.ndarray:
+    batches = texts.with_format("arrow").iter(batch_size=8192)
+    return np.concatenate([pc.utf8_length(batch.column(column)).to_numpy() for batch in batches])
+
+
+def _length_limit(model: Any, tokenizer: Any) -> int:
+    """The smaller limit of the two; a tokenizer that knows none gives a huge number."""
+    positions = getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length
+    return min(tokenizer.model_max_length, positions)
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            # Not train(), which would also switch on modules that were in evaluation mode below
+            # this one.
+            module.training = True

@@ -1,0 +1,241 @@
+"""Named data sets, and where they come from: the Hub, or a package that carries the data.
+
+A source is one entry of `SOURCES`, in the registry. Whatever its origin, no text is in two of its
+parts.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import datasets
+import huggingface_hub
+import pyarrow as pa
+from datasets import Dataset
+
+from ..errors import UserError
+from .files import content_checksum, package_file
+from .registry import ENCODER, SOURCES, EmbeddedOrigin, HubOrigin, Source
+from .splits import hold_out
+from .tables import clean_texts, distinct_texts, load_table, table_to_dataset
+
+
+__all__ = [
+    "SOURCES",
+    "EmbeddedOrigin",
+    "HubOrigin",
+    "LoadedSource",
+    "Origin",
+    "Source",
+    "embedded_model_path",
+    "load_source",
+    "load_table",
+]
+
+Origin = Literal["auto", "hub", "embedded"]
+# Never a person's seed: everybody's embedded test set is the same.
+TEST_SEED = 0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadedSource:
+    """A data set with its origin.
+
+    Attributes:
+        name: Its name in `SOURCES`.
+        origin: `"hub"` or `"embedded"`: what was used in the end.
+        train: Rows with a text and a `ClassLabel`.
+        test: Rows with a text and a `ClassLabel`; none of its texts is in the other parts.
+        unlabeled: Rows with a text and the label -1, where the data set has such rows.
+        text_column: The column of texts.
+        label_column: The column of labels.
+        label_names: The classes in the order of their ids.
+        licence: On what terms the data may be used.
+        citation: Whom to cite.
+        url: The home of the data.
+        checksum: `content_checksum` of the training rows; what a split of them is tied to.
+    """
+
+    name: str
+    origin: str
+    train: Dataset
+    test: Dataset
+    unlabeled: Dataset | None
+    text_column: str
+    label_column: str
+    label_names: tuple[str, ...]
+    licence: str
+    citation: str
+    url: str
+    checksum: str
+
+
+def load_source(
+    name: str = "imdb", origin: Origin = "auto", *, timeout: float = 5.0
+) -> LoadedSource:
+    """Load a named data set.
+
+    `"auto"` takes the Hub where it answers within `timeout`, and else the package; it goes straight
+    to the package if `HF_HUB_OFFLINE` is set. `"hub"` with `HF_HUB_OFFLINE` set uses the copy in
+    the cache.
+
+    Line breaks of HTML become spaces. Of equal texts one is kept, or none if their labels differ.
+    The Hub's test set is left whole, so that figures compare with papers, and its texts are taken
+    out of the other parts. The embedded test set is held out with a fixed seed: it is the same for
+    everybody.
+
+    Args:
+        name: A key of `SOURCES`.
+        origin: `"auto"`, `"hub"` or `"embedded"`.
+        timeout: Seconds to wait for the Hub to answer at all.
+
+    Returns:
+        The data set; `origin` in it says what was used.
+
+    Raises:
+        UserError: An unknown name or origin; the Hub cannot be reached; the package is not
+            installed or its file is not the one expected.
+    """
+    if name not in SOURCES:
+        raise UserError(f"name: no source {name!r}; known are {', '.join(sorted(SOURCES))}")
+    if origin not in get_args(Origin):
+        raise UserError(f"origin: {origin!r}; allowed are {', '.join(get_args(Origin))}")
+    source = SOURCES[name]
+    if origin == "embedded" or source.hub is None:
+        return _load_embedded(name, source)
+    offline = huggingface_hub.constants.HF_HUB_OFFLINE
+    if origin == "hub" or source.embedded is None:
+        ask_first = not offline and not _is_cached(source.hub.repo)
+        return _load_hub(name, source, source.hub, timeout, ask_first)
+    if offline:
+        return _load_embedded(name, source)
+    try:
+        return _load_hub(name, source, source.hub, timeout, ask_first=True)
+    except UserError as error:
+        logger.warning("%s Using the embedded copy.", error)
+        return _load_embedded(name, source)
+
+
+def embedded_model_path() -> Path:
+    """The folder of all-MiniLM-L6-v2, a small real encoder that a package carries.
+
+    A BERT of 6 layers, hidden size 384 and 22M weights (Reimers and Gurevych, 2019,
+    arXiv:1908.10084; Wang et al., 2020, arXiv:2002.10957), for `from_pretrained`. It was trained
+    with mean pooling.
+
+    Returns:
+        The folder; its weights have been checked.
+
+    Raises:
+        UserError: The package is not installed, or its weights are not the ones expected.
+    """
+    return package_file(ENCODER).parent
+
+
+def _load_embedded(name: str, source: Source) -> LoadedSource:
+    if source.embedded is None:
+        raise UserError(f"origin: no package carries {name!r}; pass --source hub")
+    table = source.embedded.read(package_file(source.embedded.file))
+    kept, held = hold_out(
+        table[source.label_column].to_numpy(), source.embedded.test_size, seed=TEST_SEED
+    )
+    return _loaded(name, source, "embedded", table.take(kept), table.take(held), None)
+
+
+def _load_hub(
+    name: str, source: Source, hub: HubOrigin, timeout: float, ask_first: bool
+) -> LoadedSource:
+    parts = _hub_parts(source, hub, timeout if ask_first else None)
+    wanted = [part for part in (hub.test, hub.train, hub.unlabeled) if part is not None]
+    absent = [part for part in wanted if part not in parts]
+    if absent:
+        raise UserError(f"origin: {hub.repo!r} has no split {absent[0]!r}, only {sorted(parts)}.")
+    tables = {part: _hub_table(parts[part], source, hub) for part in wanted}
+    columns = source.text_column, source.label_column
+    test = tables[hub.test]
+    train = distinct_texts(tables[hub.train], *columns, besides=[test])
+    unlabeled = None
+    if hub.unlabeled is not None:
+        unlabeled = distinct_texts(tables[hub.unlabeled], *columns, besides=[test, train])
+    return _loaded(name, source, "hub", train, test, unlabeled)
+
+
+def _hub_parts(source: Source, hub: HubOrigin, timeout: float | None) -> datasets.DatasetDict:
+    """Load a data set of the Hub, after asking for it with a time limit if there is one."""
+    # load_dataset by itself retries for 20 seconds and more before it gives up.
+    cause = None if timeout is None else _hub_fault(hub.repo, timeout)
+    if cause is None:
+        try:
+            return datasets.load_dataset(hub.repo)
+        except Exception as error:  # a network has more kinds of failure than can be listed
+            cause = error
+    remedy = "pass --source embedded" if source.embedded else "it has no embedded copy"
+    reason = " ".join(f"{type(cause).__name__}: {cause}".split())
+    raise UserError(
+        f"origin: the Hub data set {hub.repo!r} cannot be loaded ({reason[:200]}); {remedy}."
+    ) from cause
+
+
+def _is_cached(repo: str) -> bool:
+    return (Path(datasets.config.HF_DATASETS_CACHE) / repo.replace("/", "___")).is_dir()
+
+
+def _hub_fault(repo: str, timeout: float) -> Exception | None:
+    """What goes wrong when the Hub is asked for a data set; `None` if it answers in time."""
+    fault: list[Exception | None] = [TimeoutError(f"no answer within {timeout:g} s")]
+
+    def ask() -> None:
+        try:
+            huggingface_hub.HfApi().dataset_info(repo, timeout=timeout)
+        except Exception as error:
+            fault[0] = error
+        else:
+            fault[0] = None
+
+    # In a thread: looking up a name can block for longer than any timeout of a connection.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    return fault[0]
+
+
+def _hub_table(part: Dataset, source: Source, hub: HubOrigin) -> pa.Table:
+    columns = [hub.text_column, hub.label_column]
+    table = part.select_columns(columns).with_format("arrow")[:].select(columns)
+    table = table.rename_columns([source.text_column, source.label_column])
+    table = table.replace_schema_metadata(None)
+    return clean_texts(table, source.text_column)
+
+
+def _loaded(
+    name: str,
+    source: Source,
+    origin: str,
+    train: pa.Table,
+    test: pa.Table,
+    unlabeled: pa.Table | None,
+) -> LoadedSource:
+    def wrap(table: pa.Table) -> Dataset:
+        return table_to_dataset(table, **{source.label_column: source.label_names})
+
+    rows = wrap(train)
+    return LoadedSource(
+        name=name,
+        origin=origin,
+        train=rows,
+        test=wrap(test),
+        unlabeled=None if unlabeled is None else wrap(unlabeled),
+        text_column=source.text_column,
+        label_column=source.label_column,
+        label_names=source.label_names,
+        licence=source.licence,
+        citation=source.citation,
+        url=source.url,
+        checksum=content_checksum(rows, [source.text_column, source.label_column]),
+    )

@@ -1,0 +1,91 @@
+"""The collator: augments each example once per view, by an rng of its own, and encodes the views."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..augment import Augmentation, Identity
+from .sampler import STREAMS, Key
+from .two_stream import Item
+
+
+__all__ = ["ViewCollator", "view_rng"]
+
+Encode = Callable[[Sequence[Any], Sequence[Any] | None], dict[str, Any]]
+
+
+def view_rng(seed: int, key: Key, view: str) -> np.random.Generator:
+    """The rng of one view of one visit to one example.
+
+    It depends on nothing else, so worker count, process count, batch and resume cannot change an augmentation.
+    """
+    return np.random.default_rng([seed, *key, zlib.crc32(view.encode())])
+
+
+class ViewCollator:
+    """Makes what :class:`textssl.Objective` calls a batch, or an ordinary one from plain examples.
+
+    Args:
+        encode: ``(contents, keys) -> inputs`` of one view.
+        views: for each stream, the names of its views.
+        augmentations: for each name, how the view is made; a name that is missing is the example as it is.
+        seed: of all augmentations.
+        column: what holds the text or the image.
+        label_column: what holds the class number.
+    """
+
+    def __init__(
+        self,
+        encode: Encode,
+        views: Mapping[str, Sequence[str]],
+        augmentations: Mapping[str, Augmentation],
+        seed: int,
+        column: str = "text",
+        label_column: str = "label",
+    ) -> None:
+        self.encode = encode
+        self.views = views
+        self.augmentations = augmentations
+        self.seed = seed
+        self.column = column
+        self.label_column = label_column
+
+    def __call__(self, items: Sequence[Item] | Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Collate items of a two-stream data set, or plain examples for evaluation."""
+        if not isinstance(items[0], Item):
+            return self._plain(items)  # type: ignore[arg-type]
+        batch: dict[str, Any] = {}
+        for stream, name in enumerate(STREAMS):
+            members = [item for item in items if item.key.stream == stream]  # type: ignore[union-attr]
+            if not members or name not in self.views:
+                continue
+            batch[name] = {view: self._view(members, view) for view in self.views[name]}
+            batch[name]["index"] = torch.tensor([item.key.index for item in members])
+            if name == "labeled":
+                batch[name]["labels"] = self._labels([item.example for item in members])
+        return batch
+
+    def _view(self, items: Sequence[Item], view: str) -> dict[str, Any]:
+        augment = self.augmentations.get(view)
+        if augment is None or isinstance(augment, Identity):
+            keys = [(item.key.stream, item.key.index) for item in items]
+            return self.encode([item.example[self.column] for item in items], keys)
+        augmented = [
+            augment(item.example, view_rng(self.seed, item.key, view))[self.column] for item in items
+        ]
+        return self.encode(augmented, None)
+
+    def _plain(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        batch = self.encode([example[self.column] for example in examples], None)
+        batch = {key: value for key, value in batch.items() if isinstance(value, torch.Tensor)}
+        if self.label_column in examples[0]:
+            batch["labels"] = self._labels(examples)
+        return batch
+
+    def _labels(self, examples: Sequence[dict[str, Any]]) -> torch.Tensor:
+        return torch.tensor([example[self.label_column] for example in examples], dtype=torch.long)

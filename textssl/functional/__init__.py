@@ -1,0 +1,34 @@
+"""The loss core: pure functions on tensors, without modules, state, collectives or input/output.
+
+B examples, C classes. ``logits`` are unnormalised, ``probs`` and ``targets`` sum to one along the
+last axis, ``mask`` is ``[B]`` of 0 and 1, ``progress`` is the share of training done, in [0, 1].
+Losses and masks come one per example; the caller reduces. No function waits for the device.
+"""
+
+from __future__ import annotations
+
+from textssl.functional.losses import entropy, kl_divergence, soft_cross_entropy, squared_error
+from textssl.functional.masks import confidence_mask, tsa_mask, tsa_threshold
+from textssl.functional.mixing import mix, mixup_coefficients
+from textssl.functional.schedules import cosine_rampdown, linear_rampup, sigmoid_rampup
+from textssl.functional.targets import align_distribution, guess_labels, one_hot, sharpen
+
+
+__all__ = [
+    "align_distribution",
+    "confidence_mask",
+    "cosine_rampdown",
+    "entropy",
+    "guess_labels",
+    "kl_divergence",
+    "linear_rampup",
+    "mix",
+    "mixup_coefficients",
+    "one_hot",
+    "sharpen",
+    "sigmoid_rampup",
+    "soft_cross_entropy",
+    "squared_error",
+    "tsa_mask",
+    "tsa_threshold",
+]

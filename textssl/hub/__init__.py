@@ -1,0 +1,19 @@
+"""Sharing a model: its card, the citation of its method, the check before a push."""
+
+from __future__ import annotations
+
+from textssl.hub.card import model_card, write_model_card
+from textssl.hub.facts import Citation, DataFacts, RunFacts, SplitFacts, changed_hyperparameters
+from textssl.hub.push import check_push_target
+
+
+__all__ = [
+    "Citation",
+    "DataFacts",
+    "RunFacts",
+    "SplitFacts",
+    "changed_hyperparameters",
+    "check_push_target",
+    "model_card",
+    "write_model_card",
+]

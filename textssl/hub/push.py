@@ -1,0 +1,77 @@
+"""Whether a push can work, asked before training rather than after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textssl.errors import UserError
+
+
+__all__ = ["check_push_target"]
+
+ADVICE = "Run without --push_to_hub (the offline preset does) and push the output folder later."
+
+
+def check_push_target(hub_model_id: str, token: str | None = None, *, timeout: float = 5.0) -> str:
+    """Ask the Hub who the token belongs to, so that a push that cannot work fails before training.
+
+    Nothing is created. A right that only shows when a repository is made or written (a namespace
+    of others) is not seen here.
+
+    Args:
+        hub_model_id: `"user/name"`, or `"name"` for one of the token's own.
+        token: access token; by default the one that `hf auth login` stored or `HF_TOKEN` holds.
+        timeout: seconds to wait for a connection, and again for the answer.
+
+    Returns:
+        The whole id, `"user/name"`.
+
+    Raises:
+        UserError: the id cannot be one, offline mode is on, there is no token, the Hub cannot be
+            reached or refuses the token, or the token may only read. The message says to go on
+            without `--push_to_hub`.
+    """
+    from huggingface_hub import constants, get_token
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(hub_model_id)
+    except ValueError as error:
+        raise UserError(f"--hub_model_id {hub_model_id!r} is no id of a model: {error}") from error
+    if constants.HF_HUB_OFFLINE:
+        raise UserError(f"--push_to_hub needs the Hub, but HF_HUB_OFFLINE is set. {ADVICE}")
+    token = token or get_token()
+    if not token:
+        raise UserError(
+            f"--push_to_hub needs a token: run `hf auth login` or set HF_TOKEN. Or: {ADVICE}"
+        )
+    account = _account(constants.ENDPOINT, token, timeout)
+    role = account.get("auth", {}).get("accessToken", {}).get("role")
+    if role == "read":
+        raise UserError(
+            f"--push_to_hub needs a token that may write; that of {account.get('name')!r} may only "
+            f"read. {ADVICE}"
+        )
+    return hub_model_id if "/" in hub_model_id else f"{account['name']}/{hub_model_id}"
+
+
+def _account(endpoint: str, token: str, timeout: float) -> dict[str, Any]:
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    # HfApi.whoami asks the same, but waits for ever
+    try:
+        response = get_session().get(
+            f"{endpoint}/api/whoami-v2", headers=build_hf_headers(token=token), timeout=timeout
+        )
+        hf_raise_for_status(response)
+        return dict(response.json())
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        reason = "the token is not valid" if status in (401, 403) else f"it answers {status}"
+        raise UserError(f"--push_to_hub: {endpoint} refuses, {reason}. {ADVICE}") from error
+    except Exception as error:  # the HTTP client's errors share no class across its versions
+        cause = f"{type(error).__name__}: {error}"
+        raise UserError(
+            f"--push_to_hub: {endpoint} cannot be reached ({cause}). {ADVICE}"
+        ) from error

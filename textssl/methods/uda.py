@@ -1,0 +1,240 @@
+"""UDA: the strong view must agree with the sharpened prediction on the original (Xie et al., 2020, arXiv:1904.12848).
+
+The loss of a batch of B labeled and muB unlabeled examples is
+
+    sum_b m_b CE(y_b, p(x_b)) / max(sum_b m_b, 1)  +  lambda mean_{all muB} M_u KL(q_u || p(strong(u)))
+
+where q = softmax(z(u) / T) carries no gradient, M = 1 where max softmax(z(u)) reaches the threshold, before
+sharpening, and m = 0 for labeled examples whose **correct** class already has probability above eta_t: training
+signal annealing (TSA), section 2.3.
+
+*Views.* labeled: ``weak``; unlabeled: ``weak`` (the original) and ``strong`` (word replacement, back-translation).
+
+*State.* The EMA teacher and the running class distribution, where these are switched on.
+
+*Differs from the paper in.* Nothing by default. The authors' code keeps an example whose confidence is strictly
+above the threshold; here equal counts as kept. Options that the paper does not have, each off by default: targets
+from an EMA teacher (``ema_decay``), distribution alignment before masking (``align``, Berthelot et al., 2020,
+arXiv:1911.09785), a warm start on the labeled data. With few labels and few steps they keep early, confident
+mistakes from being learned.
+
+*Relations.* With hard targets it is FixMatch; without unlabeled weight and TSA it is the supervised baseline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .. import functional as F
+from ..config import SSLConfig, allowed, in_unit_interval, positive
+from ..errors import UserError
+from ..objective import Batch, Citation, Objective, Task
+from ..state import EMATeacher, RunningMean, all_sum, world_size
+from ..trainer import SSLTrainer
+
+
+if TYPE_CHECKING:
+    from ..backends.base import Forward
+
+
+__all__ = ["UDA", "UDAConfig", "UDATrainer"]
+
+
+@dataclass
+class UDAConfig(SSLConfig):
+    """Arguments of UDA. Defaults are those of the authors' IMDb run on BERT-base.
+
+    Args:
+        unlabeled_weight: lambda, of the consistency term; 1 in the paper.
+        temperature: T, of the target; 1 does not sharpen (text), 0.4 for CIFAR-10, 0.85 for BERT-large.
+        threshold: tau, on the un-sharpened confidence; 0 keeps all (text), 0.8 for CIFAR-10.
+        tsa: schedule of training signal annealing, ``linear``, ``log`` or ``exp``; ``None`` for none.
+            ``exp`` releases labels late, for few of them; ``log`` early.
+        target_dropout: whether dropout is active while targets are made, as in the authors' code.
+        entropy_weight: of the entropy of the prediction on the original; 0.1 in some image runs.
+        ema_decay: decay of the teacher that makes the targets and is evaluated; 0 for the student itself.
+        align: whether targets are aligned with the class distribution of the labeled data.
+        align_decay: decay of the running mean of predictions that ``align`` divides by.
+
+    Raises:
+        UserError: a value out of range, or an unknown schedule.
+    """
+
+    unlabeled_weight: float = field(
+        default=1.0, metadata={"help": "lambda, weight of the consistency term."}
+    )
+    temperature: float = field(
+        default=1.0, metadata={"help": "T, of the target; below 1 sharpens it."}
+    )
+    threshold: float = field(
+        default=0.0, metadata={"help": "tau, least confidence of a target; 0 keeps all."}
+    )
+    tsa: str | None = field(
+        default="linear", metadata={"help": "TSA schedule: linear, log, exp or none."}
+    )
+    target_dropout: bool = field(
+        default=True, metadata={"help": "Whether dropout is active while targets are made."}
+    )
+    entropy_weight: float = field(
+        default=0.0, metadata={"help": "Weight of the entropy of the prediction on the original."}
+    )
+    ema_decay: float = field(
+        default=0.0, metadata={"help": "Decay of the EMA teacher; 0 for no teacher."}
+    )
+    align: bool = field(
+        default=False, metadata={"help": "Align targets with the labeled class distribution."}
+    )
+    align_decay: float = field(
+        default=0.99, metadata={"help": "Decay of the running mean of predictions."}
+    )
+
+    def __post_init__(self) -> None:
+        if self.tsa == "none":
+            self.tsa = None
+        allowed("tsa", self.tsa, ("linear", "log", "exp"))
+        positive("temperature", self.temperature)
+        in_unit_interval("threshold", self.threshold)
+        in_unit_interval("ema_decay", self.ema_decay)
+        in_unit_interval("align_decay", self.align_decay)
+        for name in ("unlabeled_weight", "entropy_weight"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name}: got {getattr(self, name)}; expected 0 or more")
+        if self.entropy_weight and self.ema_decay:
+            raise UserError(
+                f"entropy_weight: got {self.entropy_weight} with ema_decay {self.ema_decay}; entropy is of "
+                "the student's predictions, so one of them must be 0"
+            )
+        super().__post_init__()
+
+
+class UDA(Objective):
+    """Unsupervised data augmentation for consistency training."""
+
+    views: ClassVar[dict[str, tuple[str, ...]]] = {
+        "labeled": ("weak",),
+        "unlabeled": ("weak", "strong"),
+    }
+    citation: ClassVar[Citation | None] = Citation(
+        title="Unsupervised Data Augmentation for Consistency Training",
+        authors="Qizhe Xie, Zihang Dai, Eduard Hovy, Minh-Thang Luong, Quoc V. Le",
+        year=2020,
+        arxiv="1904.12848",
+        bibtex="""@inproceedings{xie2020unsupervised,
+  title     = {Unsupervised Data Augmentation for Consistency Training},
+  author    = {Xie, Qizhe and Dai, Zihang and Hovy, Eduard and Luong, Minh-Thang and Le, Quoc V.},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {33},
+  year      = {2020}
+}""",
+    )
+
+    def __init__(self, config: UDAConfig, task: Task) -> None:
+        super().__init__(config, task)
+        self.teacher: EMATeacher | None = None
+        uniform = torch.full((task.num_labels,), 1 / task.num_labels)
+        self.model_mean = RunningMean(uniform, config.align_decay) if config.align else None
+        self.register_buffer("prior", torch.tensor(task.class_prior), persistent=False)
+        # Both are empty between steps, so they are no state.
+        self._tsa_masks: list[Tensor] = []
+        self._means: list[Tensor] = []
+        self._kept: Tensor | None = None
+
+    def bind(self, model: nn.Module) -> None:
+        """Build the teacher, if there is one."""
+        if self.config.ema_decay:
+            self.teacher = EMATeacher(model, self.config.ema_decay)
+
+    def before_step(self, forward: Forward, batches: list[Batch], progress: float) -> None:
+        """Count what TSA keeps over all micro-batches: the labeled loss is divided by the count of them all."""
+        self._tsa_masks, self._kept = [], None
+        if self.config.tsa is None or len(batches) == 1:
+            return
+        with torch.no_grad():
+            for batch in batches:
+                (logits,) = forward(batch["labeled"]["weak"])
+                self._tsa_masks.append(self._tsa_mask(logits, batch["labeled"]["labels"], progress))
+            counts = torch.stack([mask.sum() for mask in self._tsa_masks])
+            self._kept = all_sum(counts.sum()).clamp_min(1.0) / len(batches)
+
+    def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return ``loss``, ``supervised``, ``unsupervised``, ``mask_rate``, ``confidence`` and TSA's figures."""
+        labeled, unlabeled = batch["labeled"], batch["unlabeled"]
+        probs, weak_logits = self._predict(forward, unlabeled["weak"])
+        mask = F.confidence_mask(probs, self.config.threshold)
+        targets = F.sharpen(probs, self.config.temperature)
+        # The one wait for the device: rows that the mask drops then cost no forward and no backward.
+        kept = mask.nonzero().flatten().tolist() if self.config.threshold > 0 else range(len(mask))
+        logits, strong = forward(labeled["weak"], forward.take(unlabeled["strong"], kept))
+        rows = torch.as_tensor(kept, dtype=torch.long, device=targets.device)
+        # Divided by the whole unlabeled batch, masked rows included.
+        unsupervised = F.kl_divergence(strong, targets.index_select(0, rows)).sum() / len(mask)
+        supervised, figures = self._supervised(logits, labeled["labels"], progress)
+        terms = {
+            "loss": supervised + self.config.unlabeled_weight * unsupervised,
+            "supervised": supervised,
+            "unsupervised": unsupervised,
+            "mask_rate": mask.mean(),
+            "confidence": probs.amax(-1).mean(),
+            **figures,
+        }
+        if self.config.entropy_weight:
+            terms["entropy"] = F.entropy(weak_logits).mean()
+            terms["loss"] = terms["loss"] + self.config.entropy_weight * terms["entropy"]
+        return terms
+
+    def after_step(self, forward: Forward, progress: float) -> None:
+        """Move the teacher, and the mean of predictions, of which this step's targets saw the value before."""
+        if self.teacher is not None:
+            self.teacher.update(forward.unwrapped)
+        if self.model_mean is not None and self._means:
+            self.model_mean.update(torch.stack(self._means).mean(0))
+        self._means = []
+
+    def evaluated(self, student: nn.Module) -> nn.Module:
+        """Return the teacher if there is one."""
+        return student if self.teacher is None else self.teacher.model
+
+    def _predict(self, forward: Forward, weak: Any) -> tuple[Tensor, Tensor]:
+        """Aligned probabilities [muB, C] without gradient, and the logits that they come from."""
+        model = None if self.teacher is None else self.teacher.model
+        with torch.set_grad_enabled(self.config.entropy_weight > 0):
+            (logits,) = forward(weak, model=model, dropout=self.config.target_dropout)
+        with torch.no_grad():
+            probs = logits.softmax(-1)
+            if self.model_mean is not None:
+                self._means.append(probs.mean(0))
+                probs = F.align_distribution(probs, self.model_mean.value, self.prior)
+        return probs, logits
+
+    def _supervised(
+        self, logits: Tensor, labels: Tensor, progress: float
+    ) -> tuple[Tensor, dict[str, Any]]:
+        losses = nn.functional.cross_entropy(
+            logits, labels, reduction="none", label_smoothing=self.config.label_smoothing_factor
+        )
+        if self.config.tsa is None:
+            return losses.mean(), {}
+        threshold = F.tsa_threshold(progress, self.task.num_labels, self.config.tsa)
+        if self._kept is None:
+            mask = self._tsa_mask(logits.detach(), labels, progress)
+            kept = all_sum(mask.sum()).clamp_min(1.0)
+        else:
+            mask, kept = self._tsa_masks.pop(0), self._kept
+        # The trainer averages over processes and micro-batches; the count is over all of them.
+        supervised = (mask * losses).sum() * world_size() / kept
+        return supervised, {"tsa_threshold": threshold, "tsa_kept": mask.mean()}
+
+    def _tsa_mask(self, logits: Tensor, labels: Tensor, progress: float) -> Tensor:
+        threshold = F.tsa_threshold(progress, self.task.num_labels, self.config.tsa)
+        return F.tsa_mask(logits, labels, threshold)
+
+
+class UDATrainer(SSLTrainer):
+    """Fine-tunes by UDA."""
+
+    objective_class = UDA
+    config_class = UDAConfig

@@ -1,0 +1,107 @@
+"""The contract of a method: which views it needs, how it scores a batch, what it remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor, nn
+
+
+if TYPE_CHECKING:
+    from .backends.base import Forward
+
+
+__all__ = ["Batch", "Citation", "Objective", "Task"]
+
+Batch = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method may know of the data.
+
+    Args:
+        num_labels: C, the number of classes.
+        num_labeled: number of labeled examples.
+        num_unlabeled: number of unlabeled examples; 0 when there are none.
+        class_prior: share of each class among the labeled examples; sums to one.
+    """
+
+    num_labels: int
+    num_labeled: int
+    num_unlabeled: int
+    class_prior: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Citation:
+    """The paper that a method comes from, as its model card will cite it."""
+
+    title: str
+    authors: str
+    year: int
+    arxiv: str
+    bibtex: str
+
+
+class Objective(nn.Module):
+    """A method, free of any model, optimizer or data set.
+
+    All that a method remembers is a buffer or a submodule of itself, so that ``state_dict()`` is the whole of
+    it and every checkpoint holds it. It never stores the student: it is handed a ``forward``. Computing a loss
+    in evaluation is not its business and never touches it.
+
+    Attributes:
+        views: for each stream, ``"labeled"`` and ``"unlabeled"``, the names of the views that a batch holds.
+            A method without unlabeled views leaves the stream out.
+        citation: the paper.
+    """
+
+    views: ClassVar[dict[str, tuple[str, ...]]] = {
+        "labeled": ("weak",),
+        "unlabeled": ("weak", "strong"),
+    }
+    citation: ClassVar[Citation | None] = None
+
+    def __init__(self, config: Any, task: Task) -> None:
+        super().__init__()
+        self.config = config
+        self.task = task
+
+    def bind(self, model: nn.Module) -> None:
+        """Build what depends on the student, such as a teacher. Called once, with the unwrapped student."""
+
+    def before_step(self, forward: Forward, batches: list[Batch], progress: float) -> None:
+        """See all micro-batches of the coming optimizer step, where a term needs a count over all of them.
+
+        ``batches`` holds the micro-batches of this process. Called once per optimizer step.
+        """
+
+    def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return named scalar terms of one micro-batch.
+
+        ``"loss"`` is differentiated; the others are logged as ``ssl/<name>``. Terms are means over this
+        process's micro-batch: the trainer averages them over micro-batches, and DDP over processes.
+
+        Args:
+            forward: runs the student, or another model.
+            batch: ``{"labeled": {view: inputs, "labels": [B], "index": [B]}, "unlabeled": {...}}``.
+            progress: share of training done, in [0, 1).
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no loss")
+
+    def warm_start_loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return the terms of a step of the warm start: plain cross entropy on the labeled data."""
+        labeled = batch["labeled"]
+        (logits,) = forward(labeled["weak"])
+        smoothing = self.config.label_smoothing_factor
+        loss = nn.functional.cross_entropy(logits, labeled["labels"], label_smoothing=smoothing)
+        return {"loss": loss, "supervised": loss}
+
+    def after_step(self, forward: Forward, progress: float) -> None:
+        """Follow the student after an optimizer step; ``forward.unwrapped`` is the student."""
+
+    def evaluated(self, student: nn.Module) -> nn.Module:
+        """Return the model that evaluates best by the method's own rule: the student, or a teacher."""
+        return student

@@ -1,0 +1,31 @@
+"""What a run looked like: plots as PNG, the comparison table, `results.json`."""
+
+from __future__ import annotations
+
+from textssl.report.files import write_atomically
+from textssl.report.plots import (
+    accuracy_figure,
+    confidence_figure,
+    loss_figure,
+    mask_rate_figure,
+    plot_confidence,
+    plot_run,
+    tsa_figure,
+)
+from textssl.report.table import Row, comparison_table, markdown_table, save_results
+
+
+__all__ = [
+    "Row",
+    "accuracy_figure",
+    "comparison_table",
+    "confidence_figure",
+    "loss_figure",
+    "markdown_table",
+    "mask_rate_figure",
+    "plot_confidence",
+    "plot_run",
+    "save_results",
+    "tsa_figure",
+    "write_atomically",
+]

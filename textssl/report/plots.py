@@ -1,0 +1,292 @@
+"""Plots of one run, drawn from `trainer.state.log_history` into PNG files.
+
+A figure is built from what was logged and nothing else: a series that is missing is left out, and
+a figure without a series is not drawn. No global state of matplotlib is touched.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from textssl.report.files import write_atomically
+
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+__all__ = [
+    "accuracy_figure",
+    "confidence_figure",
+    "loss_figure",
+    "mask_rate_figure",
+    "plot_confidence",
+    "plot_run",
+    "tsa_figure",
+]
+
+History = Sequence[Mapping[str, Any]]
+
+# Okabe and Ito's palette: told apart under each common colour blindness, and in grey
+BLUE, VERMILLION = "#0072B2", "#D55E00"
+BINS = 40
+DPI = 150
+
+
+def plot_run(
+    log_history: History,
+    folder: str | os.PathLike[str],
+    baseline_history: History | None = None,
+) -> list[Path]:
+    """Draw what a run logged: `accuracy.png`, `losses.png`, `mask_rate.png`, `tsa_threshold.png`.
+
+    Args:
+        log_history: `trainer.state.log_history`; each entry has `step` and some of `eval_accuracy`,
+            `ssl/supervised`, `ssl/unsupervised`, `ssl/mask_rate`, `ssl/pseudo_label_confidence`,
+            `ssl/tsa_threshold`.
+        folder: where the files go; made if missing.
+        baseline_history: the same of the supervised baseline, drawn beside the accuracy.
+
+    Returns:
+        The files written, in the order above; fewer where a series was not logged.
+    """
+    figures = {
+        "accuracy.png": accuracy_figure(log_history, baseline_history),
+        "losses.png": loss_figure(log_history),
+        "mask_rate.png": mask_rate_figure(log_history),
+        "tsa_threshold.png": tsa_figure(log_history),
+    }
+    return [
+        _save(figure, Path(folder) / name) for name, figure in figures.items() if figure is not None
+    ]
+
+
+def plot_confidence(
+    confidences: np.ndarray,
+    folder: str | os.PathLike[str],
+    threshold: float | None = None,
+    correct: np.ndarray | None = None,
+) -> Path:
+    """Write `confidence.png`: see `confidence_figure`, whose arguments and errors it shares."""
+    figure = confidence_figure(confidences, threshold, correct)
+    return _save(figure, Path(folder) / "confidence.png")
+
+
+def accuracy_figure(log_history: History, baseline_history: History | None = None) -> Figure | None:
+    """Held-out accuracy over steps, with the supervised baseline's if there is one.
+
+    Args:
+        log_history: entries with `step` and `eval_accuracy`, in [0, 1].
+        baseline_history: the same of the supervised baseline.
+
+    Returns:
+        The figure; None where neither history holds an accuracy.
+    """
+    run, baseline = _series(log_history, "accuracy"), _series(baseline_history, "accuracy")
+    lines = [
+        (baseline, "supervised baseline", VERMILLION, "--"),
+        (run, "with unlabeled data", BLUE, "-"),
+    ]
+    return _single_axes("Accuracy on held-out data", "accuracy", lines, show_last=True)
+
+
+def loss_figure(log_history: History) -> Figure | None:
+    """The supervised and the unsupervised loss over steps, each on axes of its own scale.
+
+    Args:
+        log_history: entries with `step` and `ssl/supervised` or `ssl/unsupervised`.
+
+    Returns:
+        The figure, one or two axes above each other; None where neither was logged.
+    """
+    terms = [("supervised", BLUE), ("unsupervised", VERMILLION)]
+    drawn = [(name, colour, _series(log_history, name)) for name, colour in terms]
+    drawn = [term for term in drawn if term[2] is not None]
+    if not drawn:
+        return None
+    figure = _new_figure(height=1.1 + 2.2 * len(drawn))
+    panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, colour, series) in zip(panels, drawn, strict=True):
+        _draw(axes, series, f"{name} loss", colour, "-")
+        axes.set_ylabel(f"{name} loss")
+    panels[0].set_title("Loss terms in training", loc="left")
+    panels[-1].set_xlabel("optimizer step")
+    return figure
+
+
+def mask_rate_figure(log_history: History) -> Figure | None:
+    """The share of unlabeled examples that pass the threshold, over steps.
+
+    Args:
+        log_history: entries with `step` and `ssl/mask_rate`, the mean of the mask in [0, 1] (1:
+            each unlabeled example takes part); `ssl/pseudo_label_confidence`, in [0, 1], is drawn
+            too.
+
+    Returns:
+        The figure; None where neither was logged.
+    """
+    lines = [
+        (_series(log_history, "mask_rate"), "kept by the mask", BLUE, "-"),
+        (_series(log_history, "pseudo_label_confidence"), "mean confidence", VERMILLION, "--"),
+    ]
+    label = "share of examples kept" if lines[1][0] is None else "share, or probability"
+    if lines[0][0] is None:
+        label = "probability"
+    return _single_axes("Pseudo-labels of unlabeled data", label, lines, limits=(-0.02, 1.02))
+
+
+def tsa_figure(log_history: History) -> Figure | None:
+    """The threshold of training signal annealing over steps (Xie et al., 2020, arXiv:1904.12848).
+
+    Args:
+        log_history: entries with `step` and `ssl/tsa_threshold`, in [1/C, 1].
+
+    Returns:
+        The figure; None where it was not logged.
+    """
+    lines = [(_series(log_history, "tsa_threshold"), "TSA threshold", BLUE, "-")]
+    title = "Training signal annealing: labeled examples above it are left out"
+    return _single_axes(title, "probability of the correct label", lines, limits=(-0.02, 1.02))
+
+
+def confidence_figure(
+    confidences: np.ndarray, threshold: float | None = None, correct: np.ndarray | None = None
+) -> Figure:
+    """Histogram of the largest class probability of each unlabeled example.
+
+    Args:
+        confidences: `[N]`, in [0, 1].
+        threshold: confidence from which a pseudo-label is used; drawn as a line, with the share of
+            examples at or above it.
+        correct: `[N]` booleans, whether the predicted class is the true one, where that is known:
+            right and wrong predictions are stacked.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: not a rank of 1, no example, a value outside [0, 1] (NaN too), or `correct` of
+            another shape.
+    """
+    confidences, correct = _checked_confidences(confidences, threshold, correct)
+    figure = _new_figure(height=3.6)
+    axes = figure.subplots()
+    edges = np.linspace(math.floor(10 * confidences.min()) / 10, 1.0, BINS + 1)
+    if edges[0] == edges[-1]:
+        edges = np.linspace(0.9, 1.0, BINS + 1)
+    if correct is None:
+        axes.hist(confidences, bins=edges, color=BLUE, label="unlabeled examples")
+    else:
+        parts = [confidences[correct], confidences[~correct]]
+        labels = [f"right ({len(parts[0]):,})", f"wrong ({len(parts[1]):,})"]
+        axes.hist(parts, bins=edges, stacked=True, color=[BLUE, VERMILLION], label=labels)
+    if threshold is not None:
+        label = _threshold_label(confidences, threshold, correct)
+        axes.axvline(threshold, color="black", linestyle="--", linewidth=1.4, label=label)
+    if threshold is not None or correct is not None:
+        axes.legend(loc="best", edgecolor="none", framealpha=0.9)
+    axes.set_xlim(edges[0], max(1.0, edges[-1]))
+    axes.set_xlabel("largest class probability")
+    axes.set_ylabel("unlabeled examples")
+    axes.set_title(f"Confidence on {len(confidences):,} unlabeled examples", loc="left")
+    return figure
+
+
+def _checked_confidences(
+    confidences: np.ndarray, threshold: float | None, correct: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    confidences = np.asarray(confidences, dtype=np.float64)
+    if confidences.ndim != 1 or not len(confidences):
+        raise ValueError(f"confidences must be [N] with N > 0, got shape {confidences.shape}")
+    # a sum of float32 or bfloat16 probabilities may pass 1 by a rounding error
+    if not ((confidences >= 0) & (confidences <= 1 + 1e-2)).all():
+        raise ValueError(
+            f"confidences must be in [0, 1], got {confidences.min()} to {confidences.max()}"
+        )
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ValueError(f"threshold must be in [0, 1], got {threshold}")
+    if correct is not None:
+        correct = np.asarray(correct, dtype=bool)
+        if correct.shape != confidences.shape:
+            raise ValueError(f"correct must be {confidences.shape}, got shape {correct.shape}")
+    return confidences.clip(max=1.0), correct
+
+
+def _threshold_label(confidences: np.ndarray, threshold: float, correct: np.ndarray | None) -> str:
+    kept = confidences >= threshold
+    label = f"threshold {threshold:g}: {kept.mean():.0%} kept"
+    if correct is not None and kept.any():
+        label += f", {correct[kept].mean():.1%} of them right"
+    return label
+
+
+def _series(history: History | None, name: str) -> np.ndarray | None:
+    """Pairs `[n, 2]` of step and value; what is not finite is NaN, a gap. None if nothing is."""
+    key = "eval_accuracy" if name == "accuracy" else f"ssl/{name}"
+    points = [
+        (entry["step"], entry[key])
+        for entry in history or []
+        if entry.get("step") is not None and entry.get(key) is not None
+    ]
+    series = np.array(points, dtype=np.float64).reshape(-1, 2)
+    finite = np.isfinite(series[:, 1])
+    series[~finite, 1] = np.nan
+    return series if finite.any() else None
+
+
+def _single_axes(
+    title: str,
+    label: str,
+    lines: Sequence[tuple[np.ndarray | None, str, str, str]],
+    limits: tuple[float, float] | None = None,
+    show_last: bool = False,
+) -> Figure | None:
+    drawn = [line for line in lines if line[0] is not None]
+    if not drawn:
+        return None
+    figure = _new_figure(height=3.6)
+    axes = figure.subplots()
+    for series, name, colour, style in drawn:
+        last = series[np.isfinite(series[:, 1])][-1, 1]
+        _draw(axes, series, f"{name} (last {last:.3f})" if show_last else name, colour, style)
+    if limits is not None:
+        axes.set_ylim(*limits)
+    if len(drawn) > 1 or show_last:
+        axes.legend(loc="best", edgecolor="none", framealpha=0.9)
+    axes.set_title(title, loc="left")
+    axes.set_xlabel("optimizer step")
+    axes.set_ylabel(label)
+    return figure
+
+
+def _draw(axes: Axes, series: np.ndarray, name: str, colour: str, style: str) -> None:
+    steps, values = series[:, 0], series[:, 1]
+    # a point between two gaps would be invisible without a marker
+    marker = "o" if len(series) <= 25 or np.isnan(values).any() else None
+    axes.plot(
+        steps, values, style, label=name, color=colour, linewidth=1.8, marker=marker, markersize=4
+    )
+
+
+def _new_figure(height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(7.0, height), dpi=DPI, layout="constrained")
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="y", color="0.88", linewidth=0.8)
+        axes.set_axisbelow(True)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return write_atomically(path, buffer.getvalue())

@@ -1,0 +1,39 @@
+"""Learning-rate schedules of training, beside the ramps of loss weights in ``textssl.functional``."""
+
+from __future__ import annotations
+
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+
+from .errors import UserError
+
+
+__all__ = ["with_warm_start"]
+
+
+def with_warm_start(scheduler: LRScheduler, steps: int, ratio: float) -> LambdaLR:
+    """Put a warm start before a schedule.
+
+    Args:
+        scheduler: the schedule that follows; its step 0 becomes step ``steps``.
+        steps: length of the warm start. The first tenth of it rises linearly.
+        ratio: peak of the warm start, in units of the optimizer's learning rate.
+
+    Raises:
+        UserError: a schedule that is no function of the step alone.
+    """
+    if not isinstance(scheduler, LambdaLR):
+        raise UserError(
+            f"lr_scheduler_type: got one that makes {type(scheduler).__name__}; with warm_start_steps "
+            "allowed are: linear, cosine, constant, constant_with_warmup, polynomial, inverse_sqrt"
+        )
+    rise = max(steps // 10, 1)
+    after = list(scheduler.lr_lambdas)
+
+    def factor(step: int, follow: object) -> float:
+        if step < steps:
+            return ratio * min((step + 1) / rise, 1.0)
+        return float(follow(step - steps))  # type: ignore[operator]
+
+    return LambdaLR(
+        scheduler.optimizer, [lambda step, follow=follow: factor(step, follow) for follow in after]
+    )

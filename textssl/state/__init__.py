@@ -1,0 +1,23 @@
+"""State that outlives a step: modules whose persistent buffers are all they remember.
+
+``state_dict()`` saves it, ``.to()`` moves it, and after ``update()`` it is identical on every
+process.
+"""
+
+from __future__ import annotations
+
+from textssl.state.averages import RunningMean
+from textssl.state.collectives import all_cat, all_mean, all_sum, from_first, rank, world_size
+from textssl.state.teacher import EMATeacher
+
+
+__all__ = [
+    "EMATeacher",
+    "RunningMean",
+    "all_cat",
+    "all_mean",
+    "all_sum",
+    "from_first",
+    "rank",
+    "world_size",
+]

@@ -1,0 +1,334 @@
+"""SSLTrainer: a transformers.Trainer whose loss is an Objective and whose checkpoints hold the objective's state."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import datasets
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers.trainer_utils import rotate_checkpoints, seed_worker
+
+from . import checkpoints
+from .augment import Augmentation
+from .backends.base import Forward
+from .backends.text import TextBackend
+from .callbacks import StepCallback
+from .config import SSLConfig
+from .data.encoding import TextEncoder
+from .data.preparation import checked_data, text_lengths, with_defaults
+from .data.sampler import TwoStreamSampler
+from .data.two_stream import TwoStreamDataset
+from .data.views import ViewCollator
+from .errors import UserError
+from .metrics import compute_metrics as default_metrics
+from .objective import Objective
+from .schedules import with_warm_start
+from .state import all_mean
+
+
+__all__ = ["SSLTrainer"]
+
+# Cost of one more pass in padded positions: on a GPU a launch costs as much as thousands of positions.
+PASS_OVERHEAD = {"cpu": 256, "cuda": 16_384}
+
+
+class SSLTrainer(Trainer):
+    """Fine-tunes a classifier by a semi-supervised method.
+
+    A method's trainer names its objective and its config and is otherwise empty. Everything else that
+    ``transformers.Trainer`` does, from mixed precision to pushing to the Hub, works as there.
+
+    Args:
+        model: a classifier with a head, such as ``AutoModelForSequenceClassification``.
+        args: the method's config.
+        train_dataset: the labeled examples. Labels are class numbers, or names of ``model.config.label2id``.
+        unlabeled_dataset: the unlabeled examples; labels in it are not looked at.
+        eval_dataset: held-out labeled examples, or a dictionary of such sets.
+        processing_class: the tokenizer.
+        augmentations: how each view of the method is made. A view that is missing is the text as it is, but
+            for ``"strong"``, which is TF-IDF word replacement fitted on the unlabeled texts.
+        **kwargs: as for ``transformers.Trainer``. ``compute_metrics`` defaults to accuracy and macro-F1.
+
+    Raises:
+        UserError: data, columns, labels or settings that cannot work, before any training.
+    """
+
+    objective_class: ClassVar[type[Objective]]
+    config_class: ClassVar[type[SSLConfig]] = SSLConfig
+    # compute_loss returns a mean over the micro-batch: Trainer must divide by the accumulation steps.
+    loss_is_scaled_for_ga = False
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: SSLConfig,
+        train_dataset: datasets.Dataset,
+        unlabeled_dataset: datasets.Dataset | None = None,
+        eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        augmentations: Mapping[str, Augmentation] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._check_arguments(model, args, processing_class, unlabeled_dataset)
+        views = self.objective_class.views
+        if "unlabeled" not in views:
+            unlabeled_dataset = None
+        data = checked_data(model.config, args, train_dataset, unlabeled_dataset, eval_dataset)
+        if args.n_gpu > 1:
+            # DataParallel would cut our batches apart; one process per device is what accelerate launches.
+            args._n_gpu = 1
+        on_gpu = args.device.type == "cuda"
+        encoder = TextEncoder(processing_class, args.max_length, args.keep_end, 8 if on_gpu else 1)
+        ways = with_defaults(views, augmentations or {}, data.unlabeled, args.text_column)
+        kwargs.setdefault("compute_metrics", default_metrics)
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=ViewCollator(
+                encoder, views, ways, args.seed, args.text_column, args.label_column
+            ),
+            train_dataset=TwoStreamDataset(data.labeled, data.unlabeled),
+            eval_dataset=data.evaluation,
+            processing_class=processing_class,
+            **kwargs,
+        )
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
+        self.backend = TextBackend(processing_class.pad_token_id, processing_class.padding_side)
+        self.objective = self.objective_class(
+            args, data.task(args.label_column, model.config.num_labels)
+        )
+        self.objective.bind(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False))
+        self.objective.to(args.device)
+        self._terms: dict[str, list[Tensor | float]] = defaultdict(list)
+        self.micro_batches: list[dict[str, Any]] = []
+        self.add_callback(StepCallback(self))
+
+    def _check_arguments(
+        self,
+        model: PreTrainedModel,
+        args: SSLConfig,
+        processing_class: PreTrainedTokenizerBase | None,
+        unlabeled_dataset: datasets.Dataset | None,
+    ) -> None:
+        if not isinstance(args, self.config_class):
+            raise UserError(
+                f"args: got {type(args).__name__}; {type(self).__name__} takes {self.config_class.__name__}"
+            )
+        if processing_class is None or processing_class.pad_token_id is None:
+            raise UserError("processing_class: expected a tokenizer that has a padding token")
+        positions = getattr(model.config, "max_position_embeddings", None)
+        if positions is not None and args.max_length > positions:
+            raise UserError(
+                f"max_length: got {args.max_length}; the model has {positions} positions, "
+                "longer texts are cut to max_length"
+            )
+        if "unlabeled" in self.objective_class.views and unlabeled_dataset is None:
+            raise UserError(f"unlabeled_dataset: got None; {type(self).__name__} needs unlabeled examples")
+
+    @property
+    def in_warm_start(self) -> bool:
+        """Whether the coming step is on labeled data alone."""
+        return bool(self.state.global_step < self.args.warm_start_steps)
+
+    @property
+    def progress(self) -> float:
+        """Share of the method's steps done, in [0, 1); the warm start is not counted."""
+        warm = self.args.warm_start_steps
+        return max(self.state.global_step - warm, 0) / max(self.state.max_steps - warm, 1)
+
+    def forward_for(self, model: nn.Module) -> Forward:
+        """What the objective runs ``model`` with."""
+        overhead = PASS_OVERHEAD.get(self.args.device.type, PASS_OVERHEAD["cuda"])
+        return Forward(
+            model,
+            self.accelerator.unwrap_model(model),
+            self.backend,
+            self.accelerator.autocast,
+            overhead if self.args.length_passes else None,
+        )
+
+    # --- data: two streams in one loader
+
+    def get_train_dataloader(self) -> DataLoader:
+        """One loader over both streams; batches are a function of the seed and the number of the batch."""
+        args, data = self.args, self.train_dataset
+        sizes = (len(data.labeled), 0 if data.unlabeled is None else len(data.unlabeled))
+        labeled_batch = self._train_batch_size
+        batch_sizes = (labeled_batch, args.mu * labeled_batch if sizes[1] else 0)
+        passed, per_batch = (sizes[1], batch_sizes[1]) if sizes[1] else (sizes[0], batch_sizes[0])
+        steps = -(-passed // (per_batch * args.world_size * args.gradient_accumulation_steps))
+        lengths = None
+        if args.train_sampling_strategy == "group_by_length" and data.unlabeled is not None:
+            lengths = text_lengths(data.unlabeled, args.text_column)
+        self.sampler = TwoStreamSampler(
+            sizes,
+            batch_sizes,
+            batches_per_epoch=steps * args.gradient_accumulation_steps * args.world_size,
+            seed=args.seed if args.data_seed is None else args.data_seed,
+            lengths=lengths,
+        )
+        loader = DataLoader(
+            data,
+            batch_sampler=self.sampler,
+            collate_fn=self.data_collator,
+            num_workers=args.dataloader_num_workers,
+            pin_memory=args.dataloader_pin_memory and args.device.type == "cuda",
+            persistent_workers=args.dataloader_persistent_workers,
+            prefetch_factor=args.dataloader_prefetch_factor,
+            worker_init_fn=partial(
+                seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index
+            ),
+        )
+        return self.accelerator.prepare(loader)
+
+    def get_batch_samples(
+        self, epoch_iterator: Any, num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """Remember the micro-batches of the coming step, for objectives that count over all of them."""
+        self.micro_batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
+        return self.micro_batches, count
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Of all views of both streams."""
+        views = [v for stream in inputs.values() if isinstance(stream, dict) for v in stream.values()]
+        return sum(super(SSLTrainer, self).floating_point_ops(v) for v in views if isinstance(v, dict))
+
+    # --- loss and logs
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The schedule that was asked for, after the warm start if there is one."""
+        warm, fresh = self.args.warm_start_steps, self.lr_scheduler is None
+        super().create_scheduler(num_training_steps - warm, optimizer)
+        if warm and fresh:
+            peak = self.args.warm_start_learning_rate or self.args.learning_rate
+            self.lr_scheduler = with_warm_start(
+                self.lr_scheduler, warm, peak / self.args.learning_rate
+            )
+        return self.lr_scheduler
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The objective's loss of a training batch; the model's own in evaluation, which changes no state."""
+        if "labeled" not in inputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        score = self.objective.warm_start_loss if self.in_warm_start else self.objective.loss
+        # Mixed precision is for the model's passes alone: losses are computed in float32.
+        with torch.autocast(self.args.device.type, enabled=False):
+            terms = score(self.forward_for(model), inputs, self.progress)
+        for name, value in terms.items():
+            self._terms[name].append(value.detach() if isinstance(value, Tensor) else value)
+        return terms["loss"]
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the means of all terms since the last log, over steps and processes, as ``ssl/<name>``."""
+        if "loss" in logs and self._terms:
+            device = self.args.device
+            means = [
+                torch.stack([torch.as_tensor(v, dtype=torch.float32, device=device) for v in values]).mean()
+                for values in self._terms.values()
+            ]
+            for name, mean in zip(self._terms, all_mean(torch.stack(means)).tolist(), strict=True):
+                logs[f"ssl/{name}"] = mean
+            self._terms.clear()
+        super().log(logs, start_time)
+
+    # --- evaluation: the model that the method's rule names
+
+    @property
+    def evaluated_model(self) -> nn.Module:
+        """The model that evaluates best by the method's own rule: the student, or its teacher."""
+        return self.objective.evaluated(self.accelerator.unwrap_model(self.model))
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> Any:
+        """Evaluate the student or the teacher."""
+        evaluated = self.evaluated_model
+        if evaluated is self.accelerator.unwrap_model(self.model):
+            return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        with self.accelerator.autocast():
+            return super().prediction_step(evaluated, inputs, prediction_loss_only, ignore_keys)
+
+    # --- checkpoints: model, objective and a seal
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
+        """Train; with ``resume_from_checkpoint=True`` go on from the newest finished checkpoint.
+
+        Raises:
+            UserError: the checkpoint is missing, unfinished or damaged.
+        """
+        checkpoint = checkpoints.resolve_checkpoint(resume_from_checkpoint, self.args.output_dir)
+        return super().train(resume_from_checkpoint=checkpoint, **kwargs)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write a plain Transformers checkpoint: the evaluated model, or inside a checkpoint the student."""
+        student, inside_checkpoint = self.model, _internal_call and output_dir is not None
+        if not inside_checkpoint:
+            self.model = self.evaluated_model
+        try:
+            super().save_model(output_dir, _internal_call)
+        finally:
+            self.model = student
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        folder = Path(self._get_output_dir(trial=trial), f"checkpoint-{self.state.global_step}")
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                checkpoints.seal(folder)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise checkpoints.failed_save(folder, error) from error
+        finally:
+            self.args.save_total_limit = limit
+        # Only now may an older one go: the new one is whole.
+        if self.args.should_save:
+            rotate_checkpoints(
+                output_dir=str(folder.parent),
+                save_total_limit=limit,
+                best_model_checkpoint=self.state.best_model_checkpoint,
+                use_mtime=True,
+            )
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        super()._save_optimizer_and_scheduler(output_dir)
+        if self.args.should_save:
+            checkpoints.save_objective(self.objective, output_dir)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            checkpoints.load_objective(self.objective, checkpoint)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        # The stock loader is not strict, and a model saved under legacy key names comes back re-initialised.
+        model = self.accelerator.unwrap_model(self.model if model is None else model)
+        saved = type(model).from_pretrained(
+            resume_from_checkpoint, config=model.config, dtype=model.dtype, local_files_only=True
+        )
+        model.load_state_dict(saved.state_dict())
+
+    def _load_best_model(self) -> None:
+        best = self.state.best_model_checkpoint
+        self._load_from_checkpoint(best)
+        checkpoints.load_objective(self.objective, best)
+
