@@ -77,9 +77,7 @@ def load_classifier(folder: Path) -> tuple[Any, Any]:
         raise UserError(f"--model: cannot load {str(folder)!r}: {reason}") from error
     if info["missing_keys"]:
         missing = sorted(info["missing_keys"])
-        raise UserError(
-            f"--model: {str(folder)!r} holds no trained classifier; it lacks the weights {missing}"
-        )
+        raise UserError(f"--model: {str(folder)!r} holds no trained classifier; it lacks the weights {missing}")
     if torch.cuda.is_available():
         model = model.to("cuda")
     return model, tokenizer

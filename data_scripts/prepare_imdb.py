@@ -23,6 +23,7 @@ from datasets import Dataset, concatenate_datasets
 from textssl.data.files import write_parquet
 from textssl.data.sources import SOURCES, LoadedSource, load_source
 from textssl.data.splits import Split, few_labels
+from textssl.data.tables import take_rows
 from textssl.errors import UserError
 
 
@@ -98,9 +99,7 @@ def _holds(folder: Path, split: Split) -> bool:
     if len(present) == len(FILES) + 1 and Split.load(folder / SPLIT_FILE) == split:
         return True
     what = "another split" if SPLIT_FILE in present else f"{present[0]} of an unfinished split"
-    raise UserError(
-        f"--output_dir: {str(folder)!r} holds {what}; choose another folder or pass --overwrite"
-    )
+    raise UserError(f"--output_dir: {str(folder)!r} holds {what}; choose another folder or pass --overwrite")
 
 
 def _write(folder: Path, source: LoadedSource, split: Split) -> None:
@@ -124,7 +123,7 @@ def _write(folder: Path, source: LoadedSource, split: Split) -> None:
 
 
 def _with_rows(dataset: Dataset, rows: np.ndarray) -> Dataset:
-    return dataset.select(rows).add_column("row", pa.array(rows))
+    return take_rows(dataset, rows, {"row": pa.array(rows)})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -137,9 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--source", default="auto", help="auto, hub or embedded")
     parser.add_argument("--labels", type=int, default=20, help="labeled rows, over all classes")
     parser.add_argument("--validation", type=int, default=1000, help="validation rows")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the split; the test set is fixed"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="of the split; the test set is fixed")
     parser.add_argument("--overwrite", action="store_true", help="replace a split in the folder")
     return parser
 

@@ -2,15 +2,14 @@
 
 `LocalHub` speaks as much of the Hub's protocol as huggingface_hub, transformers and datasets use to
 create a repository, commit to it (small files inline, large ones by LFS) and load from it. There
-are no branches, no pull requests and no Xet; a request that it does not know is answered 404 and
-stands in `hub.requests`.
+are no branches, no pull requests, no deletions and no Xet; what it does not know it answers with an
+error, and `hub.requests` shows it.
 
     with LocalHub() as hub:
         subprocess.run([...], env=hub.environment(home=tmp_path))
-        hub.repos["me/name"].files["config.json"]
 
-huggingface_hub reads HF_ENDPOINT when it is imported, hence the process of its own. As a plugin
-(`pytest_plugins = ["tests.hub_server"]`) this module gives the fixture `hub`.
+huggingface_hub reads HF_ENDPOINT when it is imported, hence the process of its own. A test module
+that imports `local_hub` from here has it as its fixture `hub`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -73,7 +71,7 @@ class LocalHub:
 
     Attributes:
         url: what HF_ENDPOINT shall be.
-        repos: name, such as `"me/model"`, to repository; a data set's name starts with `"datasets/"`.
+        repos: name, such as `"me/model"`, to repository; a data set's is `"datasets/me/data"`.
         requests: method, path and status of each request so far.
         account: what `whoami` answers; None refuses every token.
     """
@@ -82,13 +80,8 @@ class LocalHub:
         self.repos: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}
         self.requests: list[tuple[str, str, int]] = []
-        self.account: dict[str, Any] | None = {
-            "type": "user",
-            "name": user,
-            "fullname": user,
-            "orgs": [],
-            "auth": {"type": "access_token", "accessToken": {"displayName": "test", "role": role}},
-        }
+        auth = {"type": "access_token", "accessToken": {"displayName": "test", "role": role}}
+        self.account: dict[str, Any] | None = {"type": "user", "name": user, "auth": auth}
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -98,12 +91,7 @@ class LocalHub:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._server.shutdown()
         self._server.server_close()
 
@@ -113,28 +101,22 @@ class LocalHub:
         Args:
             home: an empty folder, where its caches go.
         """
-        away = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"}
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in away and not name.lower().endswith("_proxy")
-        }
+        away = re.compile("HF_HUB_OFFLINE|TRANSFORMERS_OFFLINE|HF_DATASETS_OFFLINE|.*_(?i:proxy)")
         return {
-            **kept,
+            **{name: value for name, value in os.environ.items() if not away.fullmatch(name)},
             "HF_ENDPOINT": self.url,
             "HF_HOME": str(home),
             "HF_TOKEN": "hf_test",
-            # with it huggingface_hub takes each large file to a Xet server, and falls back to nothing
+            # with Xet, huggingface_hub takes large files to a server of its kind or fails
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(ROOT),
         }
 
 
-@pytest.fixture
-def hub() -> Iterator[LocalHub]:
+@pytest.fixture(name="hub")
+def local_hub() -> Iterator[LocalHub]:
     with LocalHub() as server:
         yield server
 
@@ -148,7 +130,6 @@ ROUTES = [
     ("POST", rf"{API}/preupload/(?P<revision>[^/]+)", "preupload"),
     ("POST", rf"{API}/commit/(?P<revision>[^/]+)", "commit"),
     ("GET", rf"{API}/tree/(?P<revision>[^/]+)(?:/(?P<path>.*))?", "tree"),
-    ("POST", rf"{API}/paths-info/(?P<revision>[^/]+)", "paths"),
     ("GET", rf"{API}(?:/revision/(?P<revision>[^/]+))?", "info"),
     ("POST", rf"/{REPO}\.git/info/lfs/objects/batch", "lfs_batch"),
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", "lfs_upload"),
@@ -183,9 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
                     return getattr(self, action)(**match.groupdict())
             raise _Refused(404, "UnknownRequest")
         except _Refused as refusal:
-            headers = {"X-Error-Code": refusal.code, "X-Error-Message": refusal.code}
             error = json.dumps({"error": refusal.code}).encode()
-            self.answer(error, refusal.status, {**headers, **refusal.headers})
+            self.answer(error, refusal.status, {"X-Error-Code": refusal.code, **refusal.headers})
 
     do_GET = do_HEAD = do_POST = do_PUT = dispatch
 
@@ -202,7 +182,6 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
         self.hub.requests.append((self.command, self.path, status))
         self.send_response(status)
-        # the last of equal names would not win: each goes out once
         kind = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         for name, value in {**kind, **(headers or {})}.items():
             self.send_header(name, value)
@@ -249,16 +228,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def preupload(self, type: str, name: str, revision: str) -> None:
         self.tree_at(type, name, revision)
-        files = [
-            {
-                "path": file["path"],
-                "uploadMode": "lfs" if file["path"].endswith(LARGE) else "regular",
-                "shouldIgnore": False,
-                "oid": None,
-            }
-            for file in json.loads(self.body)["files"]
-        ]
-        self.answer_json({"files": files})
+        answers = []
+        for file in json.loads(self.body)["files"]:
+            mode = "lfs" if file["path"].endswith(LARGE) else "regular"
+            answers.append({"path": file["path"], "uploadMode": mode, "shouldIgnore": False})
+        self.answer_json({"files": answers})
 
     def lfs_batch(self, type: str | None, name: str) -> None:
         self.repo(type, name)
@@ -287,8 +261,6 @@ class _Handler(BaseHTTPRequestHandler):
                 files[value["path"]] = base64.b64decode(value["content"])
             elif key == "lfsFile":
                 files[value["path"]] = self.hub.objects[value["oid"]]
-            elif key == "deletedFile":
-                files.pop(value["path"], None)
             else:
                 raise _Refused(400, f"UnknownOperation-{key}")
         sha = self.repo(type, name).commit(files, message)
@@ -299,8 +271,7 @@ class _Handler(BaseHTTPRequestHandler):
         sha, files = self.tree_at(type, name, revision)
         siblings = [{"rfilename": path, "size": len(data)} for path, data in files.items()]
         facts = {"id": name, "modelId": name, "sha": sha, "siblings": siblings, "tags": []}
-        facts |= {"private": False, "gated": False, "disabled": False, "downloads": 0, "likes": 0}
-        self.answer_json({**facts, "createdAt": DATE, "lastModified": DATE})
+        self.answer_json({**facts, "private": False, "gated": False, "lastModified": DATE})
 
     def tree(self, type: str, name: str, revision: str, path: str | None) -> None:
         _, files = self.tree_at(type, name, revision)
@@ -311,40 +282,19 @@ class _Handler(BaseHTTPRequestHandler):
             if not file.startswith(prefix):
                 continue
             folder, _, rest = file.removeprefix(prefix).partition("/")
+            kind, place, data = "file", file, files[file]
             if rest and not recursive:
-                place = prefix + folder
-                entries[place] = {"type": "directory", "path": place, "oid": "0" * 40, "size": 0}
-            else:
-                entries[file] = _entry(file, files[file])
+                kind, place, data = "directory", prefix + folder, b""
+            oid = hashlib.sha1(data).hexdigest()
+            entries[place] = {"type": kind, "path": place, "oid": oid, "size": len(data)}
         if path and not entries:
             raise _Refused(404, "EntryNotFound")
         self.answer_json(list(entries.values()))
-
-    def paths(self, type: str, name: str, revision: str) -> None:
-        _, files = self.tree_at(type, name, revision)
-        is_json = "json" in self.headers.get("Content-Type", "")
-        asked = json.loads(self.body) if is_json else parse_qs(self.body.decode())
-        self.answer_json([_entry(path, files[path]) for path in asked["paths"] if path in files])
 
     def resolve(self, type: str | None, name: str, revision: str, path: str) -> None:
         sha, files = self.tree_at(type, name, revision)
         if path not in files:
             raise _Refused(404, "EntryNotFound", X_Repo_Commit=sha)
         data = files[path]
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "X-Repo-Commit": sha,
-            "ETag": f'"{hashlib.sha256(data).hexdigest()}"',
-            "Accept-Ranges": "bytes",
-        }
-        part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if part is None:
-            return self.answer(data, 200, headers)
-        first, last = int(part[1]), int(part[2] or len(data) - 1)
-        headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
-        self.answer(data[first : last + 1], 206, headers)
-
-
-def _entry(path: str, data: bytes) -> dict[str, Any]:
-    sha = hashlib.sha1(data).hexdigest()
-    return {"type": "file", "path": path, "size": len(data), "oid": sha}
+        etag = f'"{hashlib.sha256(data).hexdigest()}"'
+        self.answer(data, 200, {"X-Repo-Commit": sha, "ETag": etag})

@@ -13,7 +13,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Citation": "objective",
+    "Citation": "citation",
     "Objective": "objective",
     "SSLConfig": "config",
     "SSLTrainer": "trainer",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 from transformers import TrainingArguments
 
 from .errors import UserError
 
 
-__all__ = ["SSLConfig", "allowed", "in_unit_interval", "positive"]
+__all__ = ["SSLConfig", "allowed", "derive", "in_unit_interval", "positive"]
+
+C = TypeVar("C", bound="SSLConfig")
 
 
 @dataclass
@@ -82,6 +85,27 @@ class SSLConfig(TrainingArguments):
                 f"{self.max_steps}"
             )
         super().__post_init__()
+
+
+def derive(config: SSLConfig, kind: type[C], **changes: Any) -> C:
+    """A config of ``kind`` that agrees with ``config`` in all that both have, but for ``changes``.
+
+    Args:
+        config: any method's config.
+        kind: the config class wanted.
+        **changes: fields to set.
+
+    Raises:
+        UserError: a change that is no field of ``kind``.
+    """
+    names = {entry.name for entry in fields(kind)}
+    if unknown := sorted(changes.keys() - names):
+        raise UserError(f"changes: {kind.__name__} has no field {', '.join(unknown)}")
+    # Not through __init__: TrainingArguments turns some fields into others that it would not take again.
+    derived = object.__new__(kind)
+    derived.__dict__.update(config.__dict__)
+    derived.__dict__.update(changes)
+    return derived
 
 
 def in_unit_interval(name: str, value: float) -> None:

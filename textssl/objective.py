@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
+from .citation import Citation
+
 
 if TYPE_CHECKING:
     from .backends.base import Forward
 
 
-__all__ = ["Batch", "Citation", "Objective", "Task"]
+__all__ = ["Batch", "Objective", "Task"]
 
 Batch = dict[str, Any]
 
@@ -32,17 +34,6 @@ class Task:
     num_labeled: int
     num_unlabeled: int
     class_prior: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Citation:
-    """The paper that a method comes from, as its model card will cite it."""
-
-    title: str
-    authors: str
-    year: int
-    arxiv: str
-    bibtex: str
 
 
 class Objective(nn.Module):

@@ -28,6 +28,7 @@ from .data.sampler import TwoStreamSampler
 from .data.two_stream import TwoStreamDataset
 from .data.views import ViewCollator
 from .errors import UserError
+from .hub import RunFacts, SplitFacts, changed_hyperparameters, write_model_card
 from .metrics import compute_metrics as default_metrics
 from .objective import Objective
 from .schedules import with_warm_start
@@ -110,6 +111,7 @@ class SSLTrainer(Trainer):
         self.objective.to(args.device)
         self._terms: dict[str, list[Tensor | float]] = defaultdict(list)
         self.micro_batches: list[dict[str, Any]] = []
+        self.facts = self._known_facts()
         self.add_callback(StepCallback(self))
 
     def _check_arguments(
@@ -133,6 +135,17 @@ class SSLTrainer(Trainer):
             )
         if "unlabeled" in self.objective_class.views and unlabeled_dataset is None:
             raise UserError(f"unlabeled_dataset: got None; {type(self).__name__} needs unlabeled examples")
+
+    def _known_facts(self) -> RunFacts:
+        task, config = self.objective.task, self.model.config
+        return RunFacts(
+            method=type(self.objective).__module__.rsplit(".", 1)[-1],
+            citation=self.objective.citation,
+            base_model=config._name_or_path or None,
+            label_names=tuple(config.id2label[i] for i in range(config.num_labels)),
+            split=SplitFacts(labeled=task.num_labeled, unlabeled=task.num_unlabeled),
+            hyperparameters=changed_hyperparameters(self.args),
+        )
 
     @property
     def in_warm_start(self) -> bool:
@@ -266,6 +279,13 @@ class SSLTrainer(Trainer):
             return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
         with self.accelerator.autocast():
             return super().prediction_step(evaluated, inputs, prediction_loss_only, ignore_keys)
+
+    # --- model card
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Write the card of what is known of the run; set ``facts`` to tell more."""
+        if self.is_world_process_zero():
+            write_model_card(self.args.output_dir, self.facts)
 
     # --- checkpoints: model, objective and a seal
 

@@ -18,9 +18,7 @@ WORDS = ["[PAD]", "[UNK]", "good", "bad", "film", "plot", "dull", "bright"]
 def tokenizer():
     backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, "[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", model_max_length=16
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", model_max_length=16)
 
 
 @pytest.fixture
@@ -174,9 +172,7 @@ def test_filtering(model, tokenizer, snippets):
 
 def test_filtering_that_cannot_work(model, tokenizer, snippets):
     def run(dataset=snippets, **arguments):
-        filter_in_domain(
-            model, tokenizer, dataset, **{"keep": 3, "progress": False, **arguments}
-        )
+        filter_in_domain(model, tokenizer, dataset, **{"keep": 3, "progress": False, **arguments})
 
     with pytest.raises(UserError, match=r"no text reaches 1.0; the largest confidence is 0\.\d+"):
         run(threshold=1.0)
@@ -193,9 +189,7 @@ def test_filtering_that_cannot_work(model, tokenizer, snippets):
 
 
 def test_a_regression_model_has_no_classes(tokenizer, snippets):
-    config = BertConfig(
-        vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, num_labels=1
-    )
+    config = BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, num_labels=1)
     model = BertForSequenceClassification(config)
     with pytest.raises(UserError, match="model: it has 1 output"):
         predict_probs(model, tokenizer, snippets)

@@ -31,7 +31,7 @@ def test_a_total_is_shared_out_as_equally_as_possible(total, expected):
 
 
 def test_largest_remainders_by_hand():
-    # Shares of 7 in proportions 60:30:10 are 4.2, 2.1, 0.7: floors 4, 2, 0 and the last one to class 2.
+    # Shares of 7 in proportions 60:30:10 are 4.2, 2.1, 0.7: floors 4, 2, 0 and one to class 2.
     assert counts(few_labels(LABELS, seed=0, total=3, validation=7).validation) == [4, 2, 1]
     # Shares of 5 are 3, 1.5, 0.5: of equal remainders the smaller class wins.
     assert counts(few_labels(LABELS, seed=0, total=3, validation=5).validation) == [3, 2, 0]
@@ -62,12 +62,8 @@ def test_a_smaller_labeled_set_is_part_of_a_larger_one():
 
 def test_labeled_and_validation_rows_do_not_move_each_other():
     base = few_labels(LABELS, seed=4, total=6, validation=10)
-    assert np.array_equal(
-        base.labeled, few_labels(LABELS, seed=4, total=6, validation=30).labeled
-    )
-    assert np.array_equal(
-        base.validation, few_labels(LABELS, seed=4, total=12, validation=10).validation
-    )
+    assert np.array_equal(base.labeled, few_labels(LABELS, seed=4, total=6, validation=30).labeled)
+    assert np.array_equal(base.validation, few_labels(LABELS, seed=4, total=12, validation=10).validation)
 
 
 def test_the_global_generator_is_not_touched():
@@ -173,7 +169,7 @@ def test_save_and_load(saved):
 
 
 def test_a_failed_save_leaves_the_old_file(saved, monkeypatch):
-    split, path = saved
+    path = saved[1]
     before = path.read_bytes()
 
     def broken(*_):

@@ -30,9 +30,7 @@ def test_integers_pass_unchanged():
 
 
 def test_strings_go_through_label2id():
-    checked = check_labeled(
-        make(["a", "b", "c"], ["positive", "negative", "positive"]), *COLUMNS, 2, LABEL2ID
-    )
+    checked = check_labeled(make(["a", "b", "c"], ["positive", "negative", "positive"]), *COLUMNS, 2, LABEL2ID)
     assert checked["label"][:] == [1, 0, 1]
     assert checked["text"][:] == ["a", "b", "c"]
     assert checked.column_names == ["text", "label"]
@@ -106,9 +104,7 @@ def test_labeled_data_that_cannot_work(dataset, message):
         check_labeled(dataset, *COLUMNS, 2, LABEL2ID)
 
 
-@pytest.mark.parametrize(
-    ("dataset", "message"), [case for case in BAD_LABELED if "no example of" not in case[1]]
-)
+@pytest.mark.parametrize(("dataset", "message"), [case for case in BAD_LABELED if "no example of" not in case[1]])
 def test_evaluation_data_that_cannot_work(dataset, message):
     with pytest.raises(UserError, match=rf"^eval_dataset: .*{message}"):
         check_eval(dataset, *COLUMNS, 2, LABEL2ID)
@@ -143,14 +139,12 @@ def test_unlabeled_data_that_cannot_work(dataset, message):
 
 
 def test_the_argument_is_named():
-    with pytest.raises(UserError, match="^the snippets: "):
+    with pytest.raises(UserError, match=r"^the snippets: "):
         check_unlabeled(None, "text", argument="the snippets")
 
 
 def test_nulls_far_into_a_large_data_set():
-    texts = pa.chunked_array(
-        [pa.array(["x"] * 70_000), pa.array(["x"] * 69_000 + [None] * 2 + ["x"])]
-    )
+    texts = pa.chunked_array([pa.array(["x"] * 70_000), pa.array(["x"] * 69_000 + [None] * 2 + ["x"])])
     dataset = Dataset(pa.table({"text": texts}))
     with pytest.raises(UserError, match="no text in 2 of 139003 rows; the first is row 139000"):
         check_unlabeled(dataset, "text")

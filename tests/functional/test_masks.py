@@ -27,6 +27,9 @@ def test_confidence_mask_takes_a_threshold_per_example_or_from_the_device() -> N
     assert confidence_mask(PROBS, per_example).tolist() == [1, 0, 1, 1]
     assert confidence_mask(PROBS, per_example.double()).tolist() == [1, 0, 1, 1]
     assert confidence_mask(PROBS, torch.tensor(0.8)).tolist() == [0, 0, 1, 1]
+    # 0.95 is larger in float64 than in float32, yet a row of 0.95 reaches it.
+    wide = torch.tensor([0.95], dtype=torch.float64)
+    assert confidence_mask(torch.tensor([[0.95, 0.05]]), wide).tolist() == [1]
 
 
 @pytest.mark.parametrize(

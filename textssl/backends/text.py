@@ -30,13 +30,16 @@ class TextBackend(Backend):
         self.padding_side = padding_side
 
     def size(self, inputs: Inputs) -> int:
+        """Number of rows."""
         return int(inputs["attention_mask"].shape[0])
 
     def lengths(self, inputs: Inputs) -> list[int]:
+        """Tokens of each row, padding not counted."""
         lengths: list[int] = inputs["lengths"]
         return lengths
 
     def join(self, many: Sequence[Inputs]) -> Inputs:
+        """All rows, padded to the widest input."""
         if len({"inputs_embeds" in inputs for inputs in many}) > 1:
             raise ValueError("inputs: token ids and embeddings cannot share a pass; call forward for each")
         width = max(inputs["attention_mask"].shape[1] for inputs in many)
@@ -47,6 +50,7 @@ class TextBackend(Backend):
         return {**joined, "lengths": [length for inputs in many for length in inputs["lengths"]]}
 
     def take(self, inputs: Inputs, rows: Sequence[int]) -> Inputs:
+        """The named rows, cut to the longest of them."""
         lengths = [inputs["lengths"][row] for row in rows]
         width = max(lengths, default=0)
         full = inputs["attention_mask"].shape[1]
@@ -58,9 +62,11 @@ class TextBackend(Backend):
         return {**cut, "lengths": lengths}
 
     def embed(self, model: nn.Module, inputs: Inputs) -> Tensor:
+        """Word embeddings [B, T, H], before positions and normalisation."""
         return model.get_input_embeddings()(inputs["input_ids"])  # type: ignore[operator]
 
     def from_embedding(self, inputs: Inputs, embedding: Tensor) -> Inputs:
+        """``inputs`` with ``embedding`` [B, T, H] in place of the token ids."""
         kept = {key: value for key, value in inputs.items() if key != "input_ids"}
         return {**kept, "inputs_embeds": embedding}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ class TextEncoder:
     ) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
-        self.truncation_side = "left" if keep_end else "right"
+        self.truncation_side: Literal["left", "right"] = "left" if keep_end else "right"
         self.pad_to_multiple_of = pad_to_multiple_of
         self._known: dict[Any, np.ndarray] = {}
         self._words = WordPieceCache(tokenizer) if WordPieceCache.supports(tokenizer) else None
@@ -82,11 +82,11 @@ class TextEncoder:
     def _from_words(self, text: str) -> np.ndarray | None:
         if self._words is None or not isinstance(text, SplitText):
             return None
-        room = self.max_length - self.tokenizer.num_special_tokens_to_add()
+        room = self.max_length - self._words.num_special_tokens
         ids = self._words.encode(text, room, self.truncation_side)
         if ids is None:
             return None
-        return np.asarray(self.tokenizer.build_inputs_with_special_tokens(ids), dtype=np.int32)
+        return np.asarray(self._words.add_special_tokens(ids), dtype=np.int32)
 
     def _pad(self, rows: Sequence[np.ndarray]) -> dict[str, Any]:
         lengths = [len(row) for row in rows]

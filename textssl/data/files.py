@@ -63,12 +63,8 @@ def _hash_values(values: pa.Array, digest: Any) -> None:
     if pa.types.is_struct(kind):
         for field in values.flatten():
             _hash_values(field, digest)
-    elif (
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    ):
-        digest.update(
-            pc.list_value_length(values).fill_null(0).cast(pa.int64()).to_numpy().tobytes()
-        )
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        digest.update(pc.list_value_length(values).fill_null(0).cast(pa.int64()).to_numpy().tobytes())
         _hash_values(pc.list_flatten(values), digest)
     elif pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         digest.update(values.cast(pa.int64()).fill_null(0).to_numpy().tobytes())
@@ -120,7 +116,5 @@ def package_file(file: PackageFile) -> Path:
     with found.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     if digest != file.sha256:
-        raise UserError(
-            f"{str(found)!r} has the SHA-256 {digest[:12]}..., not {file.sha256[:12]}...; {remedy}"
-        )
+        raise UserError(f"{str(found)!r} has the SHA-256 {digest[:12]}..., not {file.sha256[:12]}...; {remedy}")
     return found

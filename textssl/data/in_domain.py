@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import ClassLabel, Dataset, Value
+from datasets import Dataset
 from tqdm.auto import tqdm
 
 from ..errors import UserError
+from .tables import take_rows
 from .validation import check_unlabeled
 
 
@@ -182,16 +183,12 @@ def filter_in_domain(
     )
     kept = select_in_domain(probs, keep, threshold, balanced)
     if len(kept) == 0:
-        raise UserError(
-            f"threshold: no text reaches {threshold}; the largest confidence is {probs.max():.4f}"
-        )
+        raise UserError(f"threshold: no text reaches {threshold}; the largest confidence is {probs.max():.4f}")
     id2label: Mapping[Any, str] = model.config.id2label or {}
     names = [str(id2label.get(i, i)) for i in range(probs.shape[1])]
-    rows = dataset.select(kept)
-    predicted = pa.array(probs[kept].argmax(axis=1))
-    rows = rows.add_column(LABEL_COLUMN, predicted, feature=ClassLabel(names=names))
-    confidence = pa.array(probs[kept].max(axis=1))
-    return rows.add_column(CONFIDENCE_COLUMN, confidence, feature=Value("float32"))
+    predicted, confidence = probs[kept].argmax(axis=1), probs[kept].max(axis=1)
+    columns = {LABEL_COLUMN: pa.array(predicted), CONFIDENCE_COLUMN: pa.array(confidence)}
+    return take_rows(dataset, kept, columns, **{LABEL_COLUMN: names})
 
 
 def _checked_probs(probs: np.ndarray) -> np.ndarray:
@@ -211,9 +208,7 @@ def _number_to_keep(keep: int | float, num_rows: int) -> int:
         return int(keep)
     if isinstance(keep, float) and 0.0 < keep <= 1.0:
         return max(1, round(keep * num_rows))
-    raise UserError(
-        f"keep: expected a number of rows, 1 or more, or a share as a float in (0, 1], got {keep!r}"
-    )
+    raise UserError(f"keep: expected a number of rows, 1 or more, or a share as a float in (0, 1], got {keep!r}")
 
 
 def _text_lengths(texts: Dataset, column: str) -> np.ndarray:

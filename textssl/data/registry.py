@@ -92,8 +92,6 @@ SOURCES = {
         citation="Pang and Lee, 2005, Seeing Stars, ACL",
         url="https://www.cs.cornell.edu/people/pabo/movie-review-data/",
         hub=HubOrigin("cornell-movie-review-data/rotten_tomatoes"),
-        embedded=EmbeddedOrigin(
-            REVIEWS, functools.partial(_read_reviews, collection="rotten_tomatoes"), 1066
-        ),
+        embedded=EmbeddedOrigin(REVIEWS, functools.partial(_read_reviews, collection="rotten_tomatoes"), 1066),
     ),
 }

@@ -76,9 +76,7 @@ class LoadedSource:
     checksum: str
 
 
-def load_source(
-    name: str = "imdb", origin: Origin = "auto", *, timeout: float = 5.0
-) -> LoadedSource:
+def load_source(name: str = "imdb", origin: Origin = "auto", *, timeout: float = 5.0) -> LoadedSource:
     """Load a named data set.
 
     `"auto"` takes the Hub where it answers within `timeout`, and else the package; it goes straight
@@ -107,8 +105,10 @@ def load_source(
     if origin not in get_args(Origin):
         raise UserError(f"origin: {origin!r}; allowed are {', '.join(get_args(Origin))}")
     source = SOURCES[name]
-    if origin == "embedded" or source.hub is None:
+    if origin == "embedded" or (origin == "auto" and source.hub is None):
         return _load_embedded(name, source)
+    if source.hub is None:
+        raise UserError(f"origin: {name!r} is not on the Hub; pass --source embedded")
     offline = huggingface_hub.constants.HF_HUB_OFFLINE
     if origin == "hub" or source.embedded is None:
         ask_first = not offline and not _is_cached(source.hub.repo)
@@ -142,15 +142,11 @@ def _load_embedded(name: str, source: Source) -> LoadedSource:
     if source.embedded is None:
         raise UserError(f"origin: no package carries {name!r}; pass --source hub")
     table = source.embedded.read(package_file(source.embedded.file))
-    kept, held = hold_out(
-        table[source.label_column].to_numpy(), source.embedded.test_size, seed=TEST_SEED
-    )
+    kept, held = hold_out(table[source.label_column].to_numpy(), source.embedded.test_size, seed=TEST_SEED)
     return _loaded(name, source, "embedded", table.take(kept), table.take(held), None)
 
 
-def _load_hub(
-    name: str, source: Source, hub: HubOrigin, timeout: float, ask_first: bool
-) -> LoadedSource:
+def _load_hub(name: str, source: Source, hub: HubOrigin, timeout: float, ask_first: bool) -> LoadedSource:
     parts = _hub_parts(source, hub, timeout if ask_first else None)
     wanted = [part for part in (hub.test, hub.train, hub.unlabeled) if part is not None]
     absent = [part for part in wanted if part not in parts]
@@ -177,9 +173,7 @@ def _hub_parts(source: Source, hub: HubOrigin, timeout: float | None) -> dataset
             cause = error
     remedy = "pass --source embedded" if source.embedded else "it has no embedded copy"
     reason = " ".join(f"{type(cause).__name__}: {cause}".split())
-    raise UserError(
-        f"origin: the Hub data set {hub.repo!r} cannot be loaded ({reason[:200]}); {remedy}."
-    ) from cause
+    raise UserError(f"origin: the Hub data set {hub.repo!r} cannot be loaded ({reason[:200]}); {remedy}.") from cause
 
 
 def _is_cached(repo: str) -> bool:

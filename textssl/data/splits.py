@@ -54,8 +54,7 @@ class Split:
         rows = np.concatenate([getattr(self, name) for name in PARTS])
         if not np.array_equal(np.sort(rows), np.arange(self.num_rows)):
             raise UserError(
-                f"split: its parts {', '.join(PARTS)} do not hold each of the rows 0 to "
-                f"{self.num_rows - 1} once"
+                f"split: its parts {', '.join(PARTS)} do not hold each of the rows 0 to {self.num_rows - 1} once"
             )
 
     def __eq__(self, other: object) -> bool:
@@ -113,9 +112,7 @@ class Split:
             raise UserError(f"{where}: not a file of format {FORMAT!r}")
         digest = content.pop("digest", None)
         if digest != _digest(content):
-            raise UserError(
-                f"{where}: its contents do not match its digest; it was changed or damaged"
-            )
+            raise UserError(f"{where}: its contents do not match its digest; it was changed or damaged")
         del content["format"]
         split = cls(**content)
         if checksum is not None and checksum != split.checksum:
@@ -164,9 +161,7 @@ def few_labels(
     ids = _class_ids(labels)
     num_classes = len(label_names) if label_names is not None else int(ids.max(initial=-1)) + 1
     if num_classes == 0 or ids.max(initial=-1) >= num_classes:
-        raise UserError(
-            f"labels: the largest id is {ids.max(initial=-1)}, and there are {num_classes} classes"
-        )
+        raise UserError(f"labels: the largest id is {ids.max(initial=-1)}, and there are {num_classes} classes")
     _check_size("seed", seed, 0)
     _check_size("validation", validation, 0)
     counts = np.bincount(ids[ids >= 0], minlength=num_classes)
@@ -188,9 +183,7 @@ def few_labels(
     return Split(labeled, rest, np.sort(kept), int(seed), len(ids), checksum, source)
 
 
-def hold_out(
-    labels: Sequence[int] | np.ndarray, size: int, *, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def hold_out(labels: Sequence[int] | np.ndarray, size: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Hold out rows in the proportions of the classes.
 
     Args:
@@ -212,9 +205,7 @@ def hold_out(
         raise UserError(f"size: {size} of {len(ids)} rows leaves none")
     counts = np.bincount(ids)
     shares = _proportional(counts, size, "size")
-    held = np.sort(
-        np.concatenate([_order(ids, c, seed, HOLD_OUT)[:n] for c, n in enumerate(shares)])
-    )
+    held = np.sort(np.concatenate([_order(ids, c, seed, HOLD_OUT)[:n] for c, n in enumerate(shares)]))
     return np.setdiff1d(np.arange(len(ids)), held), held
 
 
@@ -225,9 +216,7 @@ def _class_ids(labels: Sequence[int] | np.ndarray) -> np.ndarray:
     if len(ids) == 0:
         raise UserError("labels: there are none")
     if ids.min() < -1:
-        raise UserError(
-            f"labels: {ids.min()} in row {int(np.argmin(ids))}; ids are 0 or larger, or -1"
-        )
+        raise UserError(f"labels: {ids.min()} in row {int(np.argmin(ids))}; ids are 0 or larger, or -1")
     return ids.astype(np.int64, copy=False)
 
 
@@ -241,9 +230,7 @@ def _labels_per_class(per_class: int | None, total: int | None, num_classes: int
         _check_size("per_class", per_class, 1)
         return np.full(num_classes, per_class)
     if total is None or per_class is not None:
-        raise UserError(
-            f"per_class and total: give one of them, got per_class={per_class}, total={total}"
-        )
+        raise UserError(f"per_class and total: give one of them, got per_class={per_class}, total={total}")
     _check_size("total", total, num_classes)
     return total // num_classes + (np.arange(num_classes) < total % num_classes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..errors import UserError
 from .validation import check_texts, label_column_of
 
 
-__all__ = ["clean_texts", "distinct_texts", "load_table", "table_to_dataset"]
+__all__ = ["clean_texts", "distinct_texts", "load_table", "table_to_dataset", "take_rows"]
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 # A single text longer than a block cannot be parsed, and Arrow's own blocks are only 1 MiB.
@@ -170,6 +170,29 @@ def table_to_dataset(table: pa.Table, **class_labels: Sequence[str]) -> Dataset:
     return Dataset(table.cast(features.arrow_schema), info=DatasetInfo(features=features))
 
 
+def take_rows(
+    dataset: Dataset,
+    rows: np.ndarray,
+    columns: Mapping[str, pa.Array],
+    **class_labels: Sequence[str],
+) -> Dataset:
+    """Copy some rows into memory and give them further columns.
+
+    Args:
+        dataset: The data set.
+        rows: [K] row numbers, in any order.
+        columns: [K] values of each new column.
+        class_labels: For a new integer column, the names of its classes.
+
+    Returns:
+        The K rows, with the features they had.
+    """
+    table = dataset.select(rows).with_format("arrow")[:].cast(dataset.features.arrow_schema)
+    for name, values in columns.items():
+        table = table.append_column(name, values)
+    return table_to_dataset(table, **class_labels)
+
+
 def _encode_labels(
     labels: pa.ChunkedArray,
     feature: Any,
@@ -235,9 +258,7 @@ def clean_texts(table: pa.Table, column: str) -> pa.Table:
     return table.set_column(position, column, pc.utf8_trim_whitespace(texts))
 
 
-def distinct_texts(
-    table: pa.Table, text_column: str, label_column: str, besides: Sequence[pa.Table] = ()
-) -> pa.Table:
+def distinct_texts(table: pa.Table, text_column: str, label_column: str, besides: Sequence[pa.Table] = ()) -> pa.Table:
     """Keep the first row of equal texts; none if their labels differ.
 
     Texts that differ in white space only are equal.

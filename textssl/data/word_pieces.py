@@ -35,7 +35,8 @@ class WordPieceCache:
     """
 
     def __init__(self, tokenizer: Any, max_words: int = 200_000) -> None:
-        if not self.supports(tokenizer):
+        special = _special_ids(tokenizer) if self.supports(tokenizer) else None
+        if special is None:
             raise UserError(
                 f"tokenizer: {type(tokenizer).__name__} does not cut words as BERT does; "
                 "tokenise whole texts instead"
@@ -45,14 +46,15 @@ class WordPieceCache:
         self._ids: dict[str, Ids] = {}
         added = tokenizer.backend_tokenizer.get_added_tokens_decoder().values()
         self._added = tuple({token.content for token in added})
+        self._before, self._after = special
 
     @staticmethod
     def supports(tokenizer: Any) -> bool:
         """Whether the ids of any text are those of its words in a row.
 
         True for a tokenizer of the ``tokenizers`` library with BERT's normalizer (cleaning text and
-        setting ideographs apart), BERT's pre-tokenizer, a WordPiece model, and no added token that
-        is sought in normalized text.
+        setting ideographs apart), BERT's pre-tokenizer, a WordPiece model, special tokens only
+        around the text, and no added token that is sought in normalized text.
         """
         from tokenizers import models, normalizers, pre_tokenizers
 
@@ -71,7 +73,9 @@ class WordPieceCache:
         if any(token.normalized for token in backend.get_added_tokens_decoder().values()):
             return False
         between_words = "".join(chain(_members(SPACES), _members(DROPPED.replace("\\x00", "\0"))))
-        return not backend.pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(between_words))
+        if backend.pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(between_words)):
+            return False
+        return _special_ids(tokenizer) is not None
 
     def encode(
         self, text: SplitText, max_tokens: int, side: Literal["left", "right"]
@@ -116,16 +120,22 @@ class WordPieceCache:
         flat = list(chain.from_iterable(kept))
         return flat[max(len(flat) - max_tokens, 0) :] if keep_end else flat[: max(max_tokens, 0)]
 
+    @property
+    def num_special_tokens(self) -> int:
+        """How many ids :meth:`add_special_tokens` adds."""
+        return len(self._before) + len(self._after)
+
+    def add_special_tokens(self, ids: Sequence[int]) -> list[int]:
+        """``ids`` between the special ids that the tokenizer puts around one text."""
+        return [*self._before, *ids, *self._after]
+
     def _learn(self, words: Sequence[str]) -> None:
         new = [word for word in dict.fromkeys(words) if word not in self._ids]
         if len(self._ids) + len(new) > self.max_words:
             for word in list(islice(self._ids, len(self._ids) // 2 + len(new))):
                 del self._ids[word]
             new = list(dict.fromkeys(words))
-        encoded = self.tokenizer(
-            new, add_special_tokens=False, truncation=False, padding=False, verbose=False
-        )["input_ids"]
-        for word, ids in zip(new, encoded, strict=True):
+        for word, ids in zip(new, _ids_of(self.tokenizer, new, special=False), strict=True):
             self._ids[word] = tuple(ids) if self._cuts_around(word) else None
 
     def _cuts_around(self, word: str) -> bool:
@@ -135,6 +145,20 @@ class WordPieceCache:
         normal = backend.normalizer.normalize_str(f"a{word}a")
         found = [piece for piece, _ in backend.pre_tokenizer.pre_tokenize_str(normal)]
         return len(found) > 1 and found[0] == found[-1] == "a"
+
+
+def _ids_of(tokenizer: Any, texts: list[str], special: bool) -> list[list[int]]:
+    return tokenizer(
+        texts, add_special_tokens=special, truncation=False, padding=False, verbose=False
+    )["input_ids"]
+
+
+def _special_ids(tokenizer: Any) -> tuple[list[int], list[int]] | None:
+    (bare,), (wrapped,) = (_ids_of(tokenizer, ["a"], special) for special in (False, True))
+    for start in range(len(wrapped) - len(bare) + 1):
+        if wrapped[start : start + len(bare)] == bare:
+            return wrapped[:start], wrapped[start + len(bare) :]
+    return None
 
 
 def _window(words: Sequence[str], at: int, room: int, keep_end: bool) -> Sequence[str]:

@@ -75,8 +75,7 @@ def tsa_threshold(progress: float, num_labels: int, schedule: str) -> float:
         released = 1.0 - math.exp(-5.0 * progress)
     else:
         raise ValueError(f"schedule must be 'linear', 'log' or 'exp', got {schedule!r}")
-    # Rounding must not push the end of the schedule above 1.
-    return min(released * (1.0 - 1.0 / num_labels) + 1.0 / num_labels, 1.0)
+    return released * (1.0 - 1.0 / num_labels) + 1.0 / num_labels
 
 
 def tsa_mask(logits: Tensor, labels: Tensor, threshold: float | Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from textssl.report.files import write_atomically
 
 
 if TYPE_CHECKING:
-    from huggingface_hub import EvalResult, ModelCard
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 
 __all__ = ["model_card", "write_model_card"]
@@ -42,29 +42,12 @@ def model_card(facts: RunFacts) -> ModelCard:
     Raises:
         ValueError: a metric outside [0, 1].
     """
-    from huggingface_hub import ModelCard, ModelCardData
+    from huggingface_hub import ModelCard
 
     for scores in (facts.metrics, facts.baseline):
         _check_scores(scores)
-    title = _title(facts)
-    base_model = _hub_id(facts.base_model)
-    results = _eval_results(facts)
-    data = ModelCardData(
-        language=facts.language,
-        license=facts.license,
-        library_name="transformers",
-        pipeline_tag=TASK,
-        base_model=base_model,
-        datasets=[facts.data.hub_id] if facts.data.hub_id else None,
-        tags=["textssl", "semi-supervised-learning", *([facts.method] if facts.method else [])],
-        metrics=[result.metric_type for result in results] or None,
-        model_name=title,
-        eval_results=results or None,
-    )
-    if not results:
-        data.pop("model_name")
     sections = [
-        f"# {title}\n\n{_summary(facts)}",
+        f"# {_title(facts)}\n\n{_summary(facts)}",
         _usage(facts),
         _results(facts),
         _section("Data", _data_lines(facts)),
@@ -74,7 +57,7 @@ def model_card(facts: RunFacts) -> ModelCard:
         _section("Versions", [f"- {_line(k)} {_line(v)}" for k, v in facts.versions.items()]),
     ]
     body = "\n\n".join(section for section in sections if section)
-    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}\n")
+    return ModelCard(f"---\n{_metadata(facts).to_yaml()}\n---\n\n{body}\n")
 
 
 def write_model_card(folder: str | os.PathLike[str], facts: RunFacts) -> Path:
@@ -94,6 +77,24 @@ def write_model_card(folder: str | os.PathLike[str], facts: RunFacts) -> Path:
     if facts.model_name is None and facts.hub_model_id is None:
         facts = replace(facts, model_name=folder.absolute().name)
     return write_atomically(folder / "README.md", str(model_card(facts)).encode())
+
+
+def _metadata(facts: RunFacts) -> ModelCardData:
+    from huggingface_hub import ModelCardData
+
+    results = _eval_results(facts)
+    return ModelCardData(
+        language=facts.language,
+        license=facts.license,
+        library_name="transformers",
+        pipeline_tag=TASK,
+        base_model=_hub_id(facts.base_model),
+        datasets=[facts.data.hub_id] if facts.data.hub_id else None,
+        tags=["textssl", "semi-supervised-learning", *([facts.method] if facts.method else [])],
+        metrics=[result.metric_type for result in results] or None,
+        model_name=_title(facts) if results else None,
+        eval_results=results or None,
+    )
 
 
 def _title(facts: RunFacts) -> str:

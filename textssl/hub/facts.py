@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from textssl.citation import Citation
+
 
 __all__ = ["Citation", "DataFacts", "RunFacts", "SplitFacts", "changed_hyperparameters"]
 
@@ -45,25 +47,6 @@ TRAINER_ARGUMENTS = frozenset(
         "weight_decay",
     }
 )
-
-
-@dataclass(frozen=True)
-class Citation:
-    """The publication of a method.
-
-    Attributes:
-        title: its title.
-        authors: the authors' names, in order.
-        year: year of publication.
-        arxiv: arXiv id such as `"1904.12848"`; None if there is none.
-        bibtex: a whole BibTeX entry; None if there is none.
-    """
-
-    title: str
-    authors: tuple[str, ...]
-    year: int
-    arxiv: str | None = None
-    bibtex: str | None = None
 
 
 @dataclass(frozen=True)

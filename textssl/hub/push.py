@@ -46,13 +46,11 @@ def check_push_target(hub_model_id: str, token: str | None = None, *, timeout: f
             f"--push_to_hub needs a token: run `hf auth login` or set HF_TOKEN. Or: {ADVICE}"
         )
     account = _account(constants.ENDPOINT, token, timeout)
-    role = account.get("auth", {}).get("accessToken", {}).get("role")
-    if role == "read":
-        raise UserError(
-            f"--push_to_hub needs a token that may write; that of {account.get('name')!r} may only "
-            f"read. {ADVICE}"
-        )
-    return hub_model_id if "/" in hub_model_id else f"{account['name']}/{hub_model_id}"
+    name = account.get("name")
+    if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        told = f"that of {name!r} may only read"
+        raise UserError(f"--push_to_hub needs a token that may write; {told}. {ADVICE}")
+    return hub_model_id if "/" in hub_model_id else f"{name}/{hub_model_id}"
 
 
 def _account(endpoint: str, token: str, timeout: float) -> dict[str, Any]:

@@ -30,9 +30,10 @@ import torch
 from torch import Tensor, nn
 
 from .. import functional as F
+from ..citation import Citation
 from ..config import SSLConfig, allowed, in_unit_interval, positive
 from ..errors import UserError
-from ..objective import Batch, Citation, Objective, Task
+from ..objective import Batch, Objective, Task
 from ..state import EMATeacher, RunningMean, all_sum, world_size
 from ..trainer import SSLTrainer
 
@@ -98,8 +99,9 @@ class UDAConfig(SSLConfig):
         allowed("tsa", self.tsa, ("linear", "log", "exp"))
         positive("temperature", self.temperature)
         in_unit_interval("threshold", self.threshold)
-        in_unit_interval("ema_decay", self.ema_decay)
-        in_unit_interval("align_decay", self.align_decay)
+        for name in ("ema_decay", "align_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name}: got {getattr(self, name)}; expected a number in [0, 1)")
         for name in ("unlabeled_weight", "entropy_weight"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name}: got {getattr(self, name)}; expected 0 or more")
@@ -120,7 +122,7 @@ class UDA(Objective):
     }
     citation: ClassVar[Citation | None] = Citation(
         title="Unsupervised Data Augmentation for Consistency Training",
-        authors="Qizhe Xie, Zihang Dai, Eduard Hovy, Minh-Thang Luong, Quoc V. Le",
+        authors=("Qizhe Xie", "Zihang Dai", "Eduard Hovy", "Minh-Thang Luong", "Quoc V. Le"),
         year=2020,
         arxiv="1904.12848",
         bibtex="""@inproceedings{xie2020unsupervised,

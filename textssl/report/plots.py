@@ -108,8 +108,11 @@ def loss_figure(log_history: History) -> Figure | None:
         The figure, one or two axes above each other; None where neither was logged.
     """
     terms = [("supervised", BLUE), ("unsupervised", VERMILLION)]
-    drawn = [(name, colour, _series(log_history, name)) for name, colour in terms]
-    drawn = [term for term in drawn if term[2] is not None]
+    drawn = [
+        (name, colour, series)
+        for name, colour in terms
+        if (series := _series(log_history, name)) is not None
+    ]
     if not drawn:
         return None
     figure = _new_figure(height=1.1 + 2.2 * len(drawn))
@@ -164,8 +167,7 @@ def confidence_figure(
 
     Args:
         confidences: `[N]`, in [0, 1].
-        threshold: confidence from which a pseudo-label is used; drawn as a line, with the share of
-            examples at or above it.
+        threshold: confidence from which a pseudo-label is used: a line, with the share kept.
         correct: `[N]` booleans, whether the predicted class is the true one, where that is known:
             right and wrong predictions are stacked.
 
@@ -179,21 +181,20 @@ def confidence_figure(
     confidences, correct = _checked_confidences(confidences, threshold, correct)
     figure = _new_figure(height=3.6)
     axes = figure.subplots()
-    edges = np.linspace(math.floor(10 * confidences.min()) / 10, 1.0, BINS + 1)
-    if edges[0] == edges[-1]:
-        edges = np.linspace(0.9, 1.0, BINS + 1)
+    lowest = min(math.floor(10 * confidences.min()) / 10, 0.9)
+    edges = np.linspace(lowest, 1.0, BINS + 1)
     if correct is None:
-        axes.hist(confidences, bins=edges, color=BLUE, label="unlabeled examples")
+        axes.hist(confidences, bins=edges.tolist(), color=BLUE, label="unlabeled examples")
     else:
         parts = [confidences[correct], confidences[~correct]]
         labels = [f"right ({len(parts[0]):,})", f"wrong ({len(parts[1]):,})"]
-        axes.hist(parts, bins=edges, stacked=True, color=[BLUE, VERMILLION], label=labels)
+        axes.hist(parts, bins=edges.tolist(), stacked=True, color=[BLUE, VERMILLION], label=labels)
     if threshold is not None:
         label = _threshold_label(confidences, threshold, correct)
         axes.axvline(threshold, color="black", linestyle="--", linewidth=1.4, label=label)
     if threshold is not None or correct is not None:
         axes.legend(loc="best", edgecolor="none", framealpha=0.9)
-    axes.set_xlim(edges[0], max(1.0, edges[-1]))
+    axes.set_xlim(lowest, 1.0)
     axes.set_xlabel("largest class probability")
     axes.set_ylabel("unlabeled examples")
     axes.set_title(f"Confidence on {len(confidences):,} unlabeled examples", loc="left")
@@ -249,17 +250,18 @@ def _single_axes(
     limits: tuple[float, float] | None = None,
     show_last: bool = False,
 ) -> Figure | None:
-    drawn = [line for line in lines if line[0] is not None]
-    if not drawn:
+    if all(series is None for series, *_ in lines):
         return None
     figure = _new_figure(height=3.6)
     axes = figure.subplots()
-    for series, name, colour, style in drawn:
+    for series, name, colour, style in lines:
+        if series is None:
+            continue
         last = series[np.isfinite(series[:, 1])][-1, 1]
         _draw(axes, series, f"{name} (last {last:.3f})" if show_last else name, colour, style)
     if limits is not None:
         axes.set_ylim(*limits)
-    if len(drawn) > 1 or show_last:
+    if len(axes.lines) > 1 or show_last:
         axes.legend(loc="best", edgecolor="none", framealpha=0.9)
     axes.set_title(title, loc="left")
     axes.set_xlabel("optimizer step")

@@ -15,7 +15,9 @@ from textssl.augment.text.words import normalize_word, stands_alone
 
 # Letters, marks, spaces, dropped characters, punctuation and ideographs, in every order.
 TRICKY = st.text(
-    st.sampled_from("aZé9ß\u0301\u0130 \t\n\xa0\u2028\u3000\x00\x0b\x1c\x1f\x85\u200b\ufeff\xad.,'$`«…、中한😀")
+    st.sampled_from(
+        "aZé9ß\u0301\u0130 \t\n\xa0\u2028\u3000\x00\x0b\x1c\x1f\x85\u200b\ufeff\xad.,'$`«…、中한😀"
+    )
 )
 
 

@@ -1,7 +1,9 @@
-"""Apertium, a rule-based translator that runs on any CPU (Forcada et al., 2011, doi:10.1007/s10590-011-9090-0).
+"""Apertium, a rule-based translator that runs on any CPU.
 
-It needs no model and no network: a distribution package holds the program and another one a language pair. A
-round trip reads as a clumsy paraphrase.
+Source: Forcada et al., 2011, doi:10.1007/s10590-011-9090-0.
+
+It needs no model and no network: a distribution package holds the program and another one a
+language pair. A round trip reads as a clumsy paraphrase.
 """
 
 from __future__ import annotations
@@ -32,10 +34,13 @@ CALL_CHARACTERS = 500_000
 CHARACTERS_PER_SECOND = 1000
 # Not whitespace to Python, yet no part of any text: they end strings and records in other programs.
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
-# "~" wakes Apertium's post-generator, which then reaches over to the next text; nobody writes the other tilde.
-_TILDE, _TILDE_OPERATOR = "~", "\u223c"
-# Unknown word, missing from the bilingual dictionary, cannot be inflected.
-_MARKS = "*@#"
+# Apertium marks words that it cannot translate or inflect with *, @ or #, and "~" wakes its
+# post-generator, which then reaches over to the next text. Those of a text travel as characters of
+# the private use area, which it passes on.
+_MARKS = "*@#~"
+_HIDE = {ord(mark): 0xF8A0 + number for number, mark in enumerate(_MARKS)}
+_SHOW = {hidden: chr(mark) for mark, hidden in _HIDE.items()}
+_DROP = dict.fromkeys(map(ord, _MARKS))
 
 
 class _CallError(Exception):
@@ -45,24 +50,25 @@ class _CallError(Exception):
 class ApertiumEngine:
     """Translate to a pivot language and back with the ``apertium`` program.
 
-    Each text becomes one line and blank lines stand between texts, which ends the sentence for every stage of
-    the translator: no word moves from one text into another. Answers are checked for that. A call that
-    crashes, hangs or gives another number of texts is repeated in halves, down to the one text at fault, which
-    is returned untranslated and logged.
+    Each text becomes one line and blank lines stand between texts, which ends the sentence for
+    every stage of the translator: no word moves from one text into another. Answers are checked for
+    that. A call that crashes, hangs or gives another number of texts is repeated in halves, down to
+    the one text at fault, which is returned untranslated and logged.
 
-    The tagger in Apertium remembers earlier texts of a call, so a text may be translated a word or two
-    differently in other company. The same list of texts always gives the same result; ``BackTranslation``
-    asks for the same lists again when it resumes a job.
+    The tagger in Apertium remembers earlier texts of a call, so a text may be translated a word or
+    two differently in other company. The same list of texts always gives the same result;
+    ``BackTranslation`` asks for the same lists again when it resumes a job.
 
     Args:
         source: language of the texts, as in the names that ``apertium -l`` lists. Default English.
         pivot: language to go through. Default Spanish.
         processes: calls that run at the same time. It does not change the result.
-        timeout: seconds after which a call has failed; longer calls get one more second per 1,000 characters.
+        timeout: seconds after which a call has failed; longer calls get one more second per 1,000
+            characters.
 
     Raises:
-        UserError: if the program or one of the two directions is not installed, at once; and when it fails on
-            the simplest text, so that nothing can be expected from it.
+        UserError: if the program or one of the two directions is not installed, at once; and when
+            it fails on the simplest text, so that nothing can be expected from it.
     """
 
     deterministic = True
@@ -93,7 +99,8 @@ class ApertiumEngine:
     def translate(self, texts: Sequence[str], rng: np.random.Generator) -> list[str]:
         """Round trips of the texts, in their order; ``rng`` is not used.
 
-        Runs of whitespace become one space, control characters are dropped. An empty text stays empty.
+        Runs of whitespace become one space, control characters are dropped. An empty text stays
+        empty.
         """
         lines = [_one_line(text) for text in texts]
         rows = [row for row, line in enumerate(lines) if line]
@@ -103,7 +110,7 @@ class ApertiumEngine:
         results = list(texts)
         for row, line in zip(there, backward, strict=True):
             if line is not None:
-                results[row] = line.replace(_TILDE_OPERATOR, _TILDE)
+                results[row] = line.translate(_SHOW)
         return ["" if not line else result for line, result in zip(lines, results, strict=True)]
 
     def _one_way(self, lines: Sequence[str], mode: str) -> list[str | None]:
@@ -120,7 +127,9 @@ class ApertiumEngine:
                 half = len(lines) // 2
                 return self._persist(lines[:half], mode) + self._persist(lines[half:], mode)
             self._check_alive(mode)
-            logger.warning("apertium %s: %s; left as it is: %.80r", mode, error, lines[0])
+            logger.warning(
+                "apertium %s: %s; left as it is: %.80r", mode, error, lines[0].translate(_SHOW)
+            )
             return [None]
 
     def _call(self, lines: Sequence[str], mode: str) -> list[str]:
@@ -130,10 +139,10 @@ class ApertiumEngine:
         # Two lines per text, the second of them blank, and the nothing after the last newline.
         if len(answer) != 2 * len(lines) + 1 or any(line.strip() for line in answer[1::2]):
             raise _CallError(f"{len(lines)} texts went in, {len(answer) // 2} came out")
-        results = [" ".join(line.split()) for line in answer[0:-1:2]]
+        results = [" ".join(line.translate(_DROP).split()) for line in answer[0:-1:2]]
         if not all(results):
             raise _CallError("it returned nothing")
-        return [_strip_marks(*pair) for pair in zip(results, lines, strict=True)]
+        return results
 
     def _check_alive(self, mode: str) -> None:
         try:
@@ -164,7 +173,7 @@ def _check_installed(*modes: str) -> None:
 
 
 def _one_line(text: str) -> str:
-    text = _CONTROL.sub("", text).replace(_TILDE, _TILDE_OPERATOR)
+    text = _CONTROL.sub("", text).translate(_HIDE)
     return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
 
 
@@ -190,22 +199,11 @@ def _run(command: list[str], data: str, timeout: float) -> str:
         except subprocess.TimeoutExpired:
             raise _CallError(f"no answer in {timeout:.0f} s") from None
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            # Not yet waited for, so the number of its group cannot belong to anything else.
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
         reason = " ".join(errors.decode(errors="replace").split())[-200:]
         raise _CallError(f"exit status {process.returncode}: {reason or 'no message'}")
     return output.decode(errors="replace")
-
-
-def _strip_marks(translated: str, original: str) -> str:
-    """Drop the marks that the translator put before words; those of the original stay."""
-    for mark in _MARKS:
-        surplus = translated.count(mark) - original.count(mark)
-        if surplus > 0:
-            own = {word.lower() for word in re.findall(rf"{re.escape(mark)}\w+", original)}
-            for found in re.findall(rf"(?<!\w){re.escape(mark)}\w+", translated):
-                if surplus and found.lower() not in own:
-                    translated = translated.replace(found, found[1:], 1)
-                    surplus -= 1
-    return translated

@@ -1,7 +1,7 @@
 """Back-translation: a text, translated to another language and back, says the same in other words.
 
-Source: Xie et al., 2019, UDA, arXiv:1904.12848, where the strong view is a sampled English-French-English
-round trip; the idea is of Sennrich et al., 2016, arXiv:1511.06709.
+Source: Xie et al., 2019, UDA, arXiv:1904.12848, where the strong view is a sampled
+English-French-English round trip; the idea is of Sennrich et al., 2016, arXiv:1511.06709.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TranslationEngine(Protocol):
 
     @property
     def identity(self) -> str:
-        """All that a result depends on besides text and rng: program, languages, models, temperature."""
+        """What a result depends on besides text and rng: languages, models, temperature."""
         ...
 
     @property
@@ -38,8 +38,8 @@ class TranslationEngine(Protocol):
     def translate(self, texts: Sequence[str], rng: np.random.Generator) -> list[str]:
         """Translate each text to the pivot language and back: as many texts, in the same order.
 
-        A sampling engine whose result for a text shall not depend on the other texts takes one number from
-        ``rng`` and derives a stream for each text from that number and the text.
+        A sampling engine whose result for a text shall not depend on the other texts takes one
+        number from ``rng`` and derives a stream for each text from that number and the text.
         """
         ...
 
@@ -55,8 +55,10 @@ def accept_translation(
         min_chars: both must have at least so many characters.
         max_length_change: largest ``|len(translation) - len(original)| / len(original)``.
 
-    >>> accept_translation("a film I liked", "one movie I liked"), accept_translation("good", "well")
-    (True, False)
+    >>> accept_translation("a film I liked", "one movie I liked")
+    True
+    >>> accept_translation("good", "well")
+    False
     """
     if min(len(original), len(translation)) < min_chars:
         return False
@@ -66,14 +68,15 @@ def accept_translation(
 class BackTranslation:
     """A view that replaces a text by its round trip through another language.
 
-    It works in two ways. ``fill`` and ``add_column`` are batch jobs: they translate many texts and keep every
-    result in ``store``, under a hash of the engine, the seed, the copy number and the text. A job that was
-    killed goes on where it was and gives the same results; equal texts are translated once. Called on an
-    example, it takes the stored translation, of several copies one picked by the rng; a text that is not in
-    the store is translated on the spot with randomness from the rng, and not stored.
+    It works in two ways. ``fill`` and ``add_column`` are batch jobs: they translate many texts and
+    keep every result in ``store``, under a hash of the engine, the seed, the copy number and the
+    text. A job that was killed goes on where it was and gives the same results; equal texts are
+    translated once. Called on an example, it takes the stored translation, of several copies one
+    picked by the rng; a text that is not in the store is translated on the spot with randomness
+    from the rng, and not stored.
 
-    The guard of ``accept_translation`` is applied when a result is used, not when it is stored, so a store
-    serves every setting of it.
+    The guard of ``accept_translation`` is applied when a result is used, not when it is stored, so
+    a store serves every setting of it.
 
     Args:
         engine: an ``ApertiumEngine``, a ``Seq2SeqEngine`` or any other ``TranslationEngine``.
@@ -82,11 +85,13 @@ class BackTranslation:
         seed: of the sampled translations in the store.
         copies: translations per text in the store. Default 1.
         min_chars: keep the original if either text has fewer characters. Default 10, as in UDA.
-        max_length_change: keep the original if the length changes by a larger share. Default .5, as in UDA.
+        max_length_change: keep the original if the length changes by a larger share. Default .5, as
+            in UDA.
 
     Raises:
-        UserError: if an argument is out of its range, or several copies are asked of an engine that always
-            gives the same one; and when a column is missing or holds something other than text.
+        UserError: if an argument is out of its range, or several copies are asked of an engine that
+            always gives the same one; and when a column is missing or holds something other than
+            text.
     """
 
     def __init__(
@@ -102,13 +107,13 @@ class BackTranslation:
     ) -> None:
         if copies < 1 or seed < 0 or min_chars < 0 or max_length_change <= 0:
             raise UserError(
-                f"copies must be at least 1, seed and min_chars at least 0 and max_length_change positive, "
-                f"got {copies}, {seed}, {min_chars} and {max_length_change}"
+                f"copies must be at least 1, seed and min_chars at least 0 and max_length_change "
+                f"positive, got {copies}, {seed}, {min_chars} and {max_length_change}"
             )
         if copies > 1 and engine.deterministic:
             raise UserError(
-                f"copies: got {copies}, but {engine.identity} always translates a text the same way; "
-                f"allowed is 1"
+                f"copies: got {copies}, but {engine.identity} always translates a text the same "
+                f"way; allowed is 1"
             )
         self.engine = engine
         self.store = store if isinstance(store, TranslationStore) else TranslationStore(store)
@@ -135,8 +140,8 @@ class BackTranslation:
 
         Args:
             texts: any number; equal ones are translated once.
-            batch_size: texts per call of the engine. Each call's results are written before the next call,
-                so this much work is lost when the job is killed.
+            batch_size: texts per call of the engine. Each call's results are written before the
+                next call, so this much work is lost when the job is killed.
             progress: show a bar with the number of translations and the folder.
 
         Returns:
@@ -178,8 +183,8 @@ class BackTranslation:
             progress: as in ``fill``.
 
         Returns:
-            The data set with a column of translations per copy, each guarded: where a translation was not
-            accepted stands the original.
+            The data set with a column of translations per copy, each guarded: where a translation
+            was not accepted stands the original.
 
         Raises:
             UserError: if the text column is missing, a new one exists, or a text is not a string.
@@ -218,8 +223,8 @@ class BackTranslation:
         results = self.engine.translate(texts, rng)
         if len(results) != len(texts) or not all(isinstance(text, str) for text in results):
             raise RuntimeError(
-                f"the engine {self.engine.identity} must return one string for each of {len(texts)} texts, "
-                f"got {len(results)} results"
+                f"the engine {self.engine.identity} must return one string for each of "
+                f"{len(texts)} texts, got {len(results)} results"
             )
         return results
 

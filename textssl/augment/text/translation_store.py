@@ -1,8 +1,8 @@
 """Translations on disk, found by their content, whole after a kill at any moment.
 
-A store is a folder of JSON-lines files, the shards, which are written once and never changed. A shard appears
-under its name only when it is complete, and the name holds the checksum of its content. Several jobs may write
-into one folder.
+A store is a folder of JSON-lines files, the shards, which are written once and never changed. A
+shard appears under its name only when it is complete, and the name holds the checksum of its
+content. Several jobs may write into one folder.
 """
 
 from __future__ import annotations
@@ -39,16 +39,17 @@ def translation_key(engine: str, seed: int, copy: int, text: str) -> str:
 class TranslationStore:
     """A map from key to translation that grows by shards.
 
-    Only keys and file positions are held in memory, about 200 bytes a translation; texts are read when asked
-    for. Opening a store reads all of it once, to check it. Shards which other jobs write later are not seen
-    until the store is opened again.
+    Only keys and file positions are held in memory, about 200 bytes a translation; texts are read
+    when asked for. Opening a store reads all of it once, to check it. Shards which other jobs write
+    later are not seen until the store is opened again.
 
     Args:
         folder: made with the first shard. None keeps the translations in memory, and nowhere else.
 
     Raises:
-        UserError: if ``folder`` is a file, or a shard is truncated or was changed. The message names the
-            shard; with that one file deleted the store opens again, and nothing else is lost.
+        UserError: if ``folder`` is a file, or a shard is truncated or was changed. The message
+            names the shard; with that one file deleted the store opens again, and nothing else is
+            lost.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
@@ -101,8 +102,9 @@ class TranslationStore:
         content = path.read_bytes()
         if _checksum(content) != checksum:
             raise UserError(
-                f"store: {path} is damaged: its content does not match the checksum in its name. Delete "
-                f"this file and run again: the texts in it are translated anew, all others are kept"
+                f"store: {path} is damaged: its content does not match the checksum in its name. "
+                f"Delete this file and run again: the texts in it are translated anew, all others "
+                f"are kept"
             )
         lines = content.splitlines(keepends=True)
         self._index(path, {json.loads(line)["key"]: line for line in lines})

@@ -64,7 +64,7 @@ _IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")
 class SplitText(str):
     """A text that remembers its words; in all else a ``str``.
 
-    The cut can never be stale: every operation that changes the text (slicing, ``lower``, ``+``, ...)
+    The cut can never be stale: every operation that changes the text (slicing, ``lower``, ``+``)
     gives a plain ``str``.
 
     Args:
@@ -85,14 +85,13 @@ class SplitText(str):
         """Cut ``text``."""
         if not isinstance(text, str):
             raise TypeError(f"text: got {type(text).__name__}; expected str")
-        return cls._from_pieces(_cut(text))
+        return cls._from_pieces(text, _cut(text))
 
     @classmethod
-    def _from_pieces(cls, pieces: Iterable[str]) -> SplitText:
-        kept = tuple(pieces)
-        text = super().__new__(cls, "".join(kept))
-        text._pieces = kept
-        return text
+    def _from_pieces(cls, text: str, pieces: Iterable[str]) -> SplitText:
+        split = super().__new__(cls, text)
+        split._pieces = tuple(pieces)
+        return split
 
     @property
     def pieces(self) -> tuple[str, ...]:
@@ -135,16 +134,15 @@ class SplitText(str):
 
     def _with_known_words(self, positions: Sequence[int], words: Iterable[str]) -> SplitText:
         pieces = list(self._pieces)
+        inner = pieces[1::2]
         for position, word in zip(positions, words, strict=True):
-            pieces[2 * position + 1] = word
-        for position in positions:
-            place = 2 * position
-            if pieces[place] != " " and place:
-                pieces[place] = _gap(pieces[place - 1], pieces[place], pieces[place + 1])
-            place += 2
-            if pieces[place] != " " and place < len(pieces) - 1:
-                pieces[place] = _gap(pieces[place - 1], pieces[place], pieces[place + 1])
-        return SplitText._from_pieces(pieces)
+            inner[position] = word
+        pieces[1::2] = inner
+        # Two words touch only where one stands alone; once it is replaced they would grow together.
+        for gap, separator in enumerate(pieces[2:-1:2], 1):
+            if separator != " " and not _are_apart(inner[gap - 1], separator, inner[gap]):
+                pieces[2 * gap] = separator + " "
+        return SplitText._from_pieces("".join(pieces), pieces)
 
     def __reduce__(self) -> tuple[type[SplitText], tuple[str]]:
         return SplitText, (str(self),)
@@ -174,9 +172,8 @@ def split_words(text: str, last: int | None = None) -> SplitText:
         pieces = _cut(text[len(fields[0]) :]) if len(fields) == last + 2 else _cut(text)
         if len(fields) == last + 2 and len(pieces) // 2 < last:
             pieces = _cut(text)
-    if len(pieces) // 2 > last:
-        pieces = ["", *pieces[-2 * last :]]
-    return SplitText._from_pieces(pieces)
+    pieces = ["", *pieces[1:][-2 * last :]]
+    return SplitText._from_pieces("".join(pieces), pieces)
 
 
 def normalize_word(word: str) -> str:
@@ -196,9 +193,7 @@ def stands_alone(word: str) -> bool:
     return len(word) == 1 and (word in PUNCTUATION or _IDEOGRAPH.match(word) is not None)
 
 
-def _gap(before: str, separator: str, after: str) -> str:
-    # Two words touch only where one of them stands alone; once it is replaced, the tokenizer would
-    # join them.
-    if _SPACE.search(separator) or stands_alone(before) or stands_alone(after):
-        return separator
-    return separator + " "
+def _are_apart(before: str, separator: str, after: str) -> bool:
+    if before in PUNCTUATION or after in PUNCTUATION:
+        return True
+    return _SPACE.search(separator) is not None or stands_alone(before) or stands_alone(after)

@@ -1,0 +1,1 @@
+"""What recipes and data scripts share on the command line."""

@@ -1,0 +1,118 @@
+"""Flags over YAML over preset over defaults, in one parser; unknown keys are errors."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from transformers import HfArgumentParser
+
+from ..errors import UserError
+
+
+__all__ = ["parse_arguments"]
+
+Preset = Mapping[str, Any]
+
+
+class _Parser(HfArgumentParser):
+    """Raises instead of printing two pages of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def parse_arguments(
+    types: Sequence[type],
+    presets: Mapping[str, Preset],
+    default_preset: str,
+    argv: Sequence[str] | None = None,
+) -> tuple[Any, ...]:
+    """Parse dataclasses from the command line.
+
+    ``--preset NAME`` names a set of defaults and ``--config FILE`` a YAML file of keys; a flag beats the file,
+    the file beats the preset, the preset beats the dataclasses. YAML values travel as text, so ``3e-5`` is a
+    number here although YAML 1.1 has it a string.
+
+    Args:
+        types: dataclasses whose fields become flags.
+        presets: defaults by name.
+        default_preset: taken where ``--preset`` is missing or ``auto``.
+        argv: arguments; ``sys.argv[1:]`` by default.
+
+    Returns:
+        One instance of each type.
+
+    Raises:
+        UserError: an unknown preset, key or flag, or a value of the wrong type.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(types)
+    keys = {action.dest for action in parser._actions} - {"help"}
+    first = _Parser([], add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", default="auto")
+    first.add_argument("--config", default=None)
+    chosen, _ = first.parse_known_args(argv)
+    if chosen.preset not in {*presets, "auto"}:
+        raise UserError(f"preset: got {chosen.preset!r}; allowed: {', '.join(['auto', *presets])}")
+    preset = default_preset if chosen.preset == "auto" else chosen.preset
+    settings = _as_flags(presets[preset], keys, f"preset {preset}")
+    if chosen.config is not None:
+        settings += _as_flags(_read_yaml(Path(chosen.config)), keys, chosen.config)
+    namespace, unknown = parser.parse_known_args([*settings, *argv, "--preset", preset])
+    if unknown:
+        name = unknown[0].split("=")[0]
+        raise UserError(f"{name}: no such flag{_hint(name.lstrip('-').replace('-', '_'), keys)}")
+    return _build(types, namespace)
+
+
+def _parser(types: Sequence[type]) -> _Parser:
+    parser = _Parser(list(types), allow_abbrev=False)
+    for action in parser._actions:
+        if action.dest == "resume_from_checkpoint":
+            action.nargs, action.const = "?", "true"
+            action.help = "Go on from the newest finished checkpoint, or from the named one."
+    return parser
+
+
+def _build(types: Sequence[type], namespace: argparse.Namespace) -> tuple[Any, ...]:
+    values = vars(namespace)
+    if str(values.get("resume_from_checkpoint")).lower() in ("true", "false", "none"):
+        values["resume_from_checkpoint"] = values["resume_from_checkpoint"] == "true" or None
+    built = []
+    for kind in types:
+        names = {name for name, field in kind.__dataclass_fields__.items() if field.init}
+        built.append(kind(**{name: value for name, value in values.items() if name in names}))
+    return tuple(built)
+
+
+def _as_flags(settings: Preset, keys: set[str], where: str) -> list[str]:
+    flags = []
+    for key, value in settings.items():
+        if key not in keys:
+            raise UserError(f"{where}: unknown key {key!r}{_hint(str(key), keys)}")
+        values = value if isinstance(value, list) else [value]
+        flags += [f"--{key}", *("none" if v is None else str(v) for v in values)]
+    return flags
+
+
+def _read_yaml(path: Path) -> Preset:
+    try:
+        settings = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"config: {path} does not exist") from None
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"config: {path} is no YAML file ({' '.join(str(error).split())})") from error
+    if not isinstance(settings, dict):
+        raise UserError(f"config: {path} holds no keys; expected lines such as 'learning_rate: 3e-5'")
+    return settings
+
+
+def _hint(name: str, keys: set[str]) -> str:
+    near = difflib.get_close_matches(name, keys, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,127 @@
+"""The end of a recipe: train the method, and report it beside the supervised baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+
+from ..config import SSLConfig
+from ..hub import RunFacts, changed_hyperparameters, check_push_target
+from ..report.plots import plot_confidence, plot_run
+from ..report.table import comparison_table, save_results
+from ..trainer import SSLTrainer
+from .options import RecipeOptions
+from .run_folder import RunFolder
+from .stages import row_of, run_stage
+from .task_data import TaskData
+
+
+__all__ = ["check_push", "report_comparison"]
+
+# Enough for the shape of a histogram.
+CONFIDENCES = 1000
+
+
+def check_push(config: SSLConfig, run: RunFolder) -> None:
+    """Name the repository, and fail before training where a push would fail after it.
+
+    Raises:
+        UserError: no token, or the Hub is out of reach.
+    """
+    if config.push_to_hub:
+        wanted = config.hub_model_id or run.path.resolve().name
+        config.hub_model_id = check_push_target(wanted, config.hub_token)
+
+
+def report_comparison(
+    run: RunFolder,
+    method: str,
+    make_trainer: Callable[[Path], SSLTrainer],
+    results: dict[str, dict[str, Any]],
+    data: TaskData,
+    options: RecipeOptions,
+    config: SSLConfig,
+) -> dict[str, dict[str, Any]]:
+    """Train ``method`` as the last stage, write card, plots and ``results.json``, print the table.
+
+    Args:
+        run: the run's folder.
+        method: name of the method, and of its folder.
+        make_trainer: given the folder, builds the trainer.
+        results: of the stages before, ``supervised`` among them if there was one.
+        data: what was trained and measured on.
+        options: the recipe's.
+        config: the method's.
+
+    Returns:
+        ``results`` with the method's own.
+    """
+
+    def after(trainer: SSLTrainer, result: dict[str, Any]) -> None:
+        result["confidences"] = _confidences(trainer, data)
+        trainer.facts = _facts(trainer, method, result, results, data, options, config)
+        if trainer.is_world_process_zero():
+            trainer.create_model_card()
+        if config.push_to_hub:
+            trainer.push_to_hub()
+
+    results = {**results, method: run_stage(run, method, make_trainer, data.test, after)}
+    if not PartialState().is_main_process:
+        return results
+    baseline = results.get("supervised", {}).get("history")
+    plots = plot_run(results[method]["history"], run.path / "plots", baseline)
+    threshold = getattr(config, "threshold", None)
+    confidences = torch.tensor(results[method]["confidences"]).numpy()
+    plots.append(plot_confidence(confidences, run.path / "plots", threshold or None))
+    rows = [row_of(name, len(data.labeled), config, result) for name, result in results.items()]
+    save_results(
+        run.path / "results.json",
+        {name: {k: v for k, v in r.items() if k != "confidences"} for name, r in results.items()},
+    )
+    print(f"\n{comparison_table(rows)}\n")
+    print(f"accuracy on {len(data.test):,} held-out examples")
+    print(f"checkpoint: {run.path / method}")
+    print(f"plots:      {run.path / 'plots'} ({', '.join(plot.name for plot in plots)})")
+    return results
+
+
+def _confidences(trainer: SSLTrainer, data: TaskData) -> list[float]:
+    sample = data.unlabeled.select(range(min(CONFIDENCES, len(data.unlabeled))))
+    # A prediction keeps whatever was logged before it.
+    logits = torch.as_tensor(trainer.predict(sample, metric_key_prefix="unlabeled").predictions)
+    confidences: list[float] = logits.float().softmax(-1).amax(-1).tolist()
+    return confidences
+
+
+def _facts(
+    trainer: SSLTrainer,
+    method: str,
+    result: dict[str, Any],
+    results: dict[str, dict[str, Any]],
+    data: TaskData,
+    options: RecipeOptions,
+    config: SSLConfig,
+) -> RunFacts:
+    measured = ("accuracy", "macro_f1")
+    baseline = results.get("supervised")
+    return RunFacts(
+        method=method,
+        citation=trainer.objective.citation,
+        hub_model_id=config.hub_model_id,
+        base_model="sentence-transformers/all-MiniLM-L6-v2"
+        if options.model == "embedded"
+        else options.model,
+        language="en" if options.train_file is None else None,
+        label_names=data.label_names,
+        data=data.data_facts,
+        split=data.split_facts,
+        hyperparameters=changed_hyperparameters(trainer.args),
+        metrics={name: result[name] for name in measured},
+        baseline={name: baseline[name] for name in measured} if baseline else {},
+        versions={name: version(name) for name in ("textssl", "transformers", "torch", "datasets")},
+    )

@@ -1,0 +1,118 @@
+"""The output folder of a run: it belongs to one set of settings, and remembers what is done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainingArguments
+
+from ..errors import UserError
+from ..report.files import write_atomically
+
+
+__all__ = ["RunFolder"]
+
+RUN_FILE = "run.json"
+# What may differ between a run and its continuation: it changes no number.
+FREE = {
+    "config",
+    "disable_tqdm",
+    "logging_dir",
+    "output_dir",
+    "overwrite",
+    "push_to_hub",
+    "report_to",
+    "resume_from_checkpoint",
+    "save_total_limit",
+}
+FREE_PREFIXES = ("hub_", "dataloader_", "log_level", "logging_", "ddp_timeout")
+
+
+class RunFolder:
+    """One run in one folder.
+
+    Args:
+        path: the folder, made if missing.
+        settings: dataclasses that together decide the run.
+        resume: go on with what is there.
+        overwrite: delete what is there. Only a folder that a run of ours made is ever deleted.
+
+    Raises:
+        UserError: the folder holds another run, or something that is no run.
+    """
+
+    def __init__(
+        self, path: str | Path, settings: list[Any], resume: bool = False, overwrite: bool = False
+    ) -> None:
+        self.path = Path(path)
+        self.resume = resume
+        self._settings = _decisive(settings)
+        self._overwrite = overwrite
+
+    def claim(self) -> None:
+        """Make the folder ours. Called by the first process only."""
+        record = self.path / RUN_FILE
+        held = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        if held and not record.is_file():
+            raise UserError(
+                f"output_dir: {self.path} holds files that are no run; choose another --output_dir"
+            )
+        if held and self._overwrite:
+            shutil.rmtree(self.path)
+        elif held and not self.resume:
+            raise UserError(
+                f"output_dir: {self.path} holds another run; choose another --output_dir, or go on with "
+                "--resume_from_checkpoint, or delete it with --overwrite"
+            )
+        elif held:
+            self._check_same(record)
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(record, json.dumps(self._settings, indent=1, sort_keys=True).encode())
+
+    def stage_result(self, stage: str) -> dict[str, Any] | None:
+        """What a finished stage left, or ``None``: then it must run, or go on."""
+        path = self.path / stage / "result.json"
+        if not (self.resume and path.is_file()):
+            return None
+        try:
+            result: dict[str, Any] = json.loads(path.read_text())
+        except ValueError as error:
+            raise UserError(f"{path} is damaged; delete it and resume") from error
+        return result
+
+    def finish_stage(self, stage: str, result: dict[str, Any]) -> None:
+        """Record the result of a stage, in one go."""
+        folder = self.path / stage
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "result.json", json.dumps(result, indent=1).encode())
+
+    def _check_same(self, record: Path) -> None:
+        try:
+            before: dict[str, Any] = json.loads(record.read_text())
+        except ValueError as error:
+            raise UserError(f"output_dir: {record} is damaged; choose another --output_dir") from error
+        differing = sorted(
+            key
+            for key in before.keys() | self._settings.keys()
+            if before.get(key) != self._settings.get(key)
+        )
+        if differing:
+            told = ", ".join(f"{k} was {before.get(k)!r}, is {self._settings.get(k)!r}" for k in differing)
+            raise UserError(f"resume_from_checkpoint: {self.path} holds a run of other settings: {told}")
+
+
+def _decisive(settings: list[Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for part in settings:
+        if not is_dataclass(part):
+            raise TypeError(f"settings: got {type(part).__name__}; expected dataclasses")
+        plain = part.to_dict() if isinstance(part, TrainingArguments) else None
+        for field in fields(part):
+            if field.init and field.name not in FREE and not field.name.startswith(FREE_PREFIXES):
+                value = getattr(part, field.name) if plain is None else plain.get(field.name)
+                values[field.name] = json.loads(json.dumps(value, default=str))
+    return values
