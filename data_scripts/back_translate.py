@@ -33,9 +33,7 @@ from textssl.errors import UserError
 class Arguments:
     """The command line."""
 
-    input: str = field(
-        metadata={"help": "a .csv, .jsonl or .parquet file, or a folder of Dataset.save_to_disk"}
-    )
+    input: str = field(metadata={"help": "a .csv, .jsonl or .parquet file, or a folder of Dataset.save_to_disk"})
     output: str = field(metadata={"help": "folder to write into; made if it does not exist"})
     text_column: str = field(default="text", metadata={"help": "column that holds the texts"})
     name: str = field(default="back_translation", metadata={"help": "name of the new column"})
@@ -48,22 +46,14 @@ class Arguments:
         default=None,
         metadata={"help": "language to go through: spa for apertium, fra_Latn for NLLB"},
     )
-    forward: str | None = field(
-        default=None, metadata={"help": "seq2seq: checkpoint to the pivot language"}
-    )
-    backward: str | None = field(
-        default=None, metadata={"help": "seq2seq: checkpoint back; default: forward"}
-    )
+    forward: str | None = field(default=None, metadata={"help": "seq2seq: checkpoint to the pivot language"})
+    backward: str | None = field(default=None, metadata={"help": "seq2seq: checkpoint back; default: forward"})
     temperature: float = field(default=0.9, metadata={"help": "seq2seq: of the sampling"})
     copies: int = field(default=1, metadata={"help": "translations per text; apertium has one"})
     seed: int = field(default=0, metadata={"help": "of the sampling"})
-    batch_size: int = field(
-        default=512, metadata={"help": "texts per step; a killed job loses at most one step"}
-    )
+    batch_size: int = field(default=512, metadata={"help": "texts per step; a killed job loses at most one step"})
     processes: int = field(default=1, metadata={"help": "apertium: calls at the same time"})
-    resume: bool = field(
-        default=False, metadata={"help": "go on in an output folder that has translations"}
-    )
+    resume: bool = field(default=False, metadata={"help": "go on in an output folder that has translations"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -134,8 +124,7 @@ def read(path: Path) -> Dataset:
         return _read_folder(path)
     if path.suffix not in READERS:
         raise UserError(
-            f"--input: got {str(path)!r}; allowed are {', '.join(READERS)} and a folder of "
-            f"Dataset.save_to_disk"
+            f"--input: got {str(path)!r}; allowed are {', '.join(READERS)} and a folder of Dataset.save_to_disk"
         )
     try:
         return READERS[path.suffix](path)

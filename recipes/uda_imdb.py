@@ -11,6 +11,7 @@ settings of Xie et al. (2020) for BERT-base; the ``cpu`` preset is ours, chosen 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from accelerate import PartialState
 
@@ -85,7 +86,7 @@ def main() -> None:
     preset, reason = fitting_preset()
     options, config = parse_arguments([RecipeOptions, UDAConfig], PRESETS, preset)
     run = RunFolder(
-        config.output_dir, [options, config], bool(config.resume_from_checkpoint), options.overwrite
+        config.output_dir, [options, config], config.resume_from_checkpoint, options.overwrite
     )
     say = PartialState().print
     say(f"preset {options.preset}" + (f": {reason}" if options.preset == preset else ""))
@@ -95,7 +96,9 @@ def main() -> None:
     check_push(config, run)
     say(f"{data.describe()}; strong view: {choose_strong(options.strong)}; model: {options.model}")
 
-    common = {"eval_dataset": data.validation, "processing_class": tokenizer}
+    # Before the baseline, so that a translator which is missing is told before anything long.
+    unlabeled, strong = strong_view(options, config, data.unlabeled, run.path / "translations")
+    common: dict[str, Any] = {"eval_dataset": data.validation, "processing_class": tokenizer}
     results = {}
     if options.baseline:
         supervised = derive(
@@ -119,7 +122,6 @@ def main() -> None:
         )
 
     def make_uda(folder: Path) -> UDATrainer:
-        unlabeled, strong = strong_view(options, config, data.unlabeled, run.path / "translations")
         return UDATrainer(
             load_classifier(options.model, data.label_names, config.seed),
             derive(config, UDAConfig, output_dir=str(folder)),

@@ -51,9 +51,7 @@ class Repo:
         return self.commits[-1][1]
 
     def commit(self, files: Files, message: str) -> str:
-        content = "".join(
-            f"{path} {hashlib.sha1(files[path]).hexdigest()}" for path in sorted(files)
-        )
+        content = "".join(f"{path} {hashlib.sha1(files[path]).hexdigest()}" for path in sorted(files))
         parent = self.commits[-1][0] if self.commits else ""
         sha = hashlib.sha1(f"{parent} {message} {content}".encode()).hexdigest()
         self.commits.append((sha, files))

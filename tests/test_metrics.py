@@ -82,15 +82,11 @@ def test_macro_f1_and_confusion_agree_with_naive_counts_on_random_classes():
 def test_metrics_alone_in_batches_and_combined():
     import evaluate
 
-    assert Accuracy().compute(predictions=PREDICTIONS, references=REFERENCES) == {
-        "accuracy": pytest.approx(ACCURACY)
-    }
+    assert Accuracy().compute(predictions=PREDICTIONS, references=REFERENCES) == {"accuracy": pytest.approx(ACCURACY)}
     combined = evaluate.combine([Accuracy(), MacroF1(), ConfusionMatrix()])
     for place in range(0, 6, 2):
         batch = slice(place, place + 2)
-        combined.add_batch(
-            predictions=np.array(PREDICTIONS[batch]), references=np.array(REFERENCES[batch])
-        )
+        combined.add_batch(predictions=np.array(PREDICTIONS[batch]), references=np.array(REFERENCES[batch]))
     assert combined.compute() == {
         "accuracy": pytest.approx(ACCURACY),
         "macro_f1": pytest.approx(MACRO_F1),
@@ -147,9 +143,7 @@ def test_wrong_shapes_and_labels_are_named(predictions, labels, message):
 def test_num_labels_is_checked():
     with pytest.raises(ValueError, match="num_labels must be at least 1, got 0"):
         Accuracy(num_labels=0)
-    with pytest.raises(
-        ValueError, match=r"references must be class indices, 0 to 1, got .* 0 to 2"
-    ):
+    with pytest.raises(ValueError, match=r"references must be class indices, 0 to 1, got .* 0 to 2"):
         Accuracy(num_labels=2).compute(predictions=[0, 1], references=[0, 2])
 
 

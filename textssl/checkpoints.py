@@ -26,6 +26,7 @@ __all__ = [
     "save_objective",
     "seal",
     "sealed_checkpoints",
+    "unseal",
     "verify",
 ]
 
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 SEAL = "seal.json"
 OBJECTIVE_TENSORS = "objective.safetensors"
 OBJECTIVE_REST = "objective.json"
+OPTIMIZER = "optimizer.pt"
 
 
 def save_objective(objective: Objective, folder: str | Path) -> None:
@@ -74,6 +76,11 @@ def seal(folder: str | Path) -> None:
     staged.replace(folder / SEAL)
 
 
+def unseal(folder: str | Path) -> None:
+    """Take the mark away, before a finished checkpoint is written over."""
+    Path(folder, SEAL).unlink(missing_ok=True)
+
+
 def failed_save(folder: str | Path, error: Exception) -> UserError:
     """Remove what a failed save left, and say what survives."""
     folder = Path(folder)
@@ -103,7 +110,7 @@ def verify(folder: str | Path) -> None:
     if not folder.is_dir():
         raise UserError(f"resume_from_checkpoint: {folder} is not a folder")
     try:
-        files: dict[str, str] = json.loads((folder / SEAL).read_text())["files"]
+        files: dict[str, str] = dict(json.loads((folder / SEAL).read_text())["files"])
     except FileNotFoundError:
         raise UserError(
             f"resume_from_checkpoint: {folder} was never finished (no {SEAL}); name an earlier one"
@@ -130,7 +137,7 @@ def resolve_checkpoint(request: str | bool | None, output_dir: str | Path) -> st
         output_dir: folder of the run.
 
     Raises:
-        UserError: the checkpoint is missing, unfinished or damaged.
+        UserError: the checkpoint is missing, unfinished or damaged, or has no optimizer.
     """
     if request is None or request is False:
         return None
@@ -141,6 +148,11 @@ def resolve_checkpoint(request: str | bool | None, output_dir: str | Path) -> st
             return None
         request = str(finished[-1])
     verify(request)
+    if not Path(request, OPTIMIZER).is_file():
+        raise UserError(
+            f"resume_from_checkpoint: {request} was saved with save_only_model, so there is no {OPTIMIZER} to go on "
+            "with; from_pretrained can load it"
+        )
     return str(request)
 
 

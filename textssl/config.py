@@ -77,6 +77,8 @@ class SSLConfig(TrainingArguments):
             raise UserError(f"warm_start_steps: got {self.warm_start_steps}; expected 0 or more")
         if self.warm_start_learning_rate is not None:
             positive("warm_start_learning_rate", self.warm_start_learning_rate)
+        # Trainer knows more, but batches of two streams are made by our own sampler.
+        allowed("train_sampling_strategy", self.train_sampling_strategy, ("random", "group_by_length"))
         if self.remove_unused_columns:
             raise UserError("remove_unused_columns: got True; views need the columns, so it must be False")
         if 0 < self.max_steps <= self.warm_start_steps:

@@ -51,9 +51,7 @@ def compute_metrics(eval_prediction: EvalPrediction) -> dict[str, float]:
     """
     scores, labels = _first(eval_prediction.predictions), _first(eval_prediction.label_ids)
     if scores.ndim not in (1, 2):
-        raise ValueError(
-            f"predictions must be [N, C] logits or [N] classes, got shape {scores.shape}"
-        )
+        raise ValueError(f"predictions must be [N, C] logits or [N] classes, got shape {scores.shape}")
     predictions = scores.argmax(axis=1) if scores.ndim == 2 else scores
     predictions, labels = _checked(predictions, labels, None)
     return {**_accuracy(predictions, labels, None), **_macro_f1(predictions, labels, None)}
@@ -77,9 +75,7 @@ def _first(arrays: Any) -> np.ndarray:
     return np.asarray(arrays)
 
 
-def _checked(
-    predictions: Any, references: Any, num_labels: int | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _checked(predictions: Any, references: Any, num_labels: int | None) -> tuple[np.ndarray, np.ndarray]:
     predictions, references = np.asarray(predictions), np.asarray(references)
     if predictions.ndim != 1 or predictions.shape != references.shape:
         raise ValueError(
@@ -96,15 +92,11 @@ def _checked(
     return predictions, references
 
 
-def _accuracy(
-    predictions: np.ndarray, references: np.ndarray, num_labels: int | None
-) -> dict[str, Any]:
+def _accuracy(predictions: np.ndarray, references: np.ndarray, num_labels: int | None) -> dict[str, Any]:
     return {"accuracy": float(np.mean(predictions == references))}
 
 
-def _macro_f1(
-    predictions: np.ndarray, references: np.ndarray, num_labels: int | None
-) -> dict[str, Any]:
+def _macro_f1(predictions: np.ndarray, references: np.ndarray, num_labels: int | None) -> dict[str, Any]:
     from sklearn.metrics import f1_score
 
     labels = None if num_labels is None else list(range(num_labels))
@@ -113,9 +105,7 @@ def _macro_f1(
     return {"macro_f1": float(score)}
 
 
-def _confusion_matrix(
-    predictions: np.ndarray, references: np.ndarray, num_labels: int | None
-) -> dict[str, Any]:
+def _confusion_matrix(predictions: np.ndarray, references: np.ndarray, num_labels: int | None) -> dict[str, Any]:
     if num_labels is None:
         num_labels = int(max(predictions.max(), references.max())) + 1
     # by hand: scikit-learn's warns where only one class occurs
@@ -155,9 +145,7 @@ def _metric_class(name: str) -> type:
     score, description = _METRICS[name]
 
     class OfflineMetric(evaluate.Metric):
-        def __init__(
-            self, num_labels: int | None = None, keep_in_memory: bool = True, **kwargs: Any
-        ) -> None:
+        def __init__(self, num_labels: int | None = None, keep_in_memory: bool = True, **kwargs: Any) -> None:
             if num_labels is not None and num_labels < 1:
                 raise ValueError(f"num_labels must be at least 1, got {num_labels}")
             self.num_labels = num_labels

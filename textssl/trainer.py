@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -109,7 +108,8 @@ class SSLTrainer(Trainer):
         )
         self.objective.bind(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False))
         self.objective.to(args.device)
-        self._terms: dict[str, list[Tensor | float]] = defaultdict(list)
+        # Sum and count of each term since the last log.
+        self._terms: dict[str, tuple[Tensor | float, int]] = {}
         self.micro_batches: list[dict[str, Any]] = []
         self.facts = self._known_facts()
         self.add_callback(StepCallback(self))
@@ -127,7 +127,9 @@ class SSLTrainer(Trainer):
             )
         if processing_class is None or processing_class.pad_token_id is None:
             raise UserError("processing_class: expected a tokenizer that has a padding token")
-        positions = getattr(model.config, "max_position_embeddings", None)
+        if model.config.num_labels < 2:
+            raise UserError(f"model: got num_labels {model.config.num_labels}; expected at least 2 classes")
+        positions = _positions(model)
         if positions is not None and args.max_length > positions:
             raise UserError(
                 f"max_length: got {args.max_length}; the model has {positions} positions, "
@@ -220,6 +222,10 @@ class SSLTrainer(Trainer):
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The schedule that was asked for, after the warm start if there is one."""
         warm, fresh = self.args.warm_start_steps, self.lr_scheduler is None
+        if warm >= num_training_steps:
+            raise UserError(
+                f"warm_start_steps: got {warm}; expected fewer than the {num_training_steps} steps of training"
+            )
         super().create_scheduler(num_training_steps - warm, optimizer)
         if warm and fresh:
             peak = self.args.warm_start_learning_rate or self.args.learning_rate
@@ -243,7 +249,8 @@ class SSLTrainer(Trainer):
         with torch.autocast(self.args.device.type, enabled=False):
             terms = score(self.forward_for(model), inputs, self.progress)
         for name, value in terms.items():
-            self._terms[name].append(value.detach() if isinstance(value, Tensor) else value)
+            total, count = self._terms.get(name, (0.0, 0))
+            self._terms[name] = (total + (value.detach().float() if isinstance(value, Tensor) else value), count + 1)
         return terms["loss"]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -251,8 +258,8 @@ class SSLTrainer(Trainer):
         if "loss" in logs and self._terms:
             device = self.args.device
             means = [
-                torch.stack([torch.as_tensor(v, dtype=torch.float32, device=device) for v in values]).mean()
-                for values in self._terms.values()
+                torch.as_tensor(total, dtype=torch.float32, device=device) / count
+                for total, count in self._terms.values()
             ]
             for name, mean in zip(self._terms, all_mean(torch.stack(means)).tolist(), strict=True):
                 logs[f"ssl/{name}"] = mean
@@ -296,6 +303,7 @@ class SSLTrainer(Trainer):
             UserError: the checkpoint is missing, unfinished or damaged.
         """
         checkpoint = checkpoints.resolve_checkpoint(resume_from_checkpoint, self.args.output_dir)
+        self._terms.clear()
         return super().train(resume_from_checkpoint=checkpoint, **kwargs)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
@@ -312,9 +320,13 @@ class SSLTrainer(Trainer):
         folder = Path(self._get_output_dir(trial=trial), f"checkpoint-{self.state.global_step}")
         limit, self.args.save_total_limit = self.args.save_total_limit, None
         try:
+            if self.args.should_save:
+                checkpoints.unseal(folder)
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
+                if self.args.save_only_model:
+                    checkpoints.save_objective(self.objective, folder)
                 checkpoints.seal(folder)
         except (OSError, RuntimeError, SafetensorError) as error:
             raise checkpoints.failed_save(folder, error) from error
@@ -352,3 +364,15 @@ class SSLTrainer(Trainer):
         self._load_from_checkpoint(best)
         checkpoints.load_objective(self.objective, best)
 
+
+def _positions(model: PreTrainedModel) -> int | None:
+    """Tokens that the model has positions for; None where there is no limit. RoBERTa's follow its padding token."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is None or positions < 1:
+        return None
+    offsets = [
+        module.padding_idx + 1
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    return int(positions) - max(offsets, default=0)

@@ -78,9 +78,7 @@ def both(name: str, text: str, max_tokens: int, side: str) -> tuple[list[int] | 
     """The ids by word, and the oracle: those of the whole text, then cut."""
     tokenizer = TOKENIZERS[name]()
     cached = CACHES.setdefault(name, WordPieceCache(tokenizer))
-    whole = tokenizer(
-        text, add_special_tokens=False, truncation=False, padding=False, verbose=False
-    )["input_ids"]
+    whole = tokenizer(text, add_special_tokens=False, truncation=False, padding=False, verbose=False)["input_ids"]
     cut = whole[max(len(whole) - max_tokens, 0) :] if side == "left" else whole[:max_tokens]
     return cached.encode(split_words(text), max_tokens, side), cut
 
@@ -89,9 +87,7 @@ names = st.sampled_from(sorted(TOKENIZERS))
 sides = st.sampled_from(["left", "right"])
 # U+2E43, U+061D and U+2B820 are punctuation or ideographs for Python and letters for the tokenizer.
 TRICKY = st.text(
-    st.sampled_from(
-        "abAé0\u0301İ≠ \t\n\u2028\u3000\x00\x0b\x1c\u200b\ufeff.,'$`…中한😀\u2e43\u061d\U0002b820"
-    )
+    st.sampled_from("abAé0\u0301İ≠ \t\n\u2028\u3000\x00\x0b\x1c\u200b\ufeff.,'$`…中한😀\u2e43\u061d\U0002b820")
 )
 
 
@@ -110,9 +106,7 @@ def test_tricky_text(name: str, text: str, max_tokens: int, side: str) -> None:
 
 
 @given(names, st.text(st.characters(max_codepoint=0x17F)), st.integers(0, 30), sides)
-def test_latin_text_never_needs_the_tokenizer_as_a_whole(
-    name: str, text: str, max_tokens: int, side: str
-) -> None:
+def test_latin_text_never_needs_the_tokenizer_as_a_whole(name: str, text: str, max_tokens: int, side: str) -> None:
     ids, whole = both(name, text, max_tokens, side)
     assert ids == whole
 
@@ -123,11 +117,7 @@ def test_every_character_between_words(side: str) -> None:
     for code in range(0x30000):
         # All punctuation, separators and control characters, and a sample of the letters.
         category = unicodedata.category(chr(code))
-        if (
-            category == "Cs"
-            or (category[0] not in "PZC" and code % 31)
-            or (category == "Cn" and code % 31)
-        ):
+        if category == "Cs" or (category[0] not in "PZC" and code % 31) or (category == "Cn" and code % 31):
             continue
         if category == "Co" and code % 31:
             continue
@@ -249,9 +239,7 @@ def set_part(name: str, value: Any) -> Any:
         set_part("normalizer", normalizers.Lowercase()),
         set_part("normalizer", normalizers.BertNormalizer(clean_text=False)),
         set_part("normalizer", normalizers.BertNormalizer(handle_chinese_chars=False)),
-        set_part(
-            "normalizer", normalizers.Sequence([normalizers.NFKC(), normalizers.BertNormalizer()])
-        ),
+        set_part("normalizer", normalizers.Sequence([normalizers.NFKC(), normalizers.BertNormalizer()])),
         set_part("pre_tokenizer", pre_tokenizers.Whitespace()),
         set_part("model", models.BPE()),
         lambda backend: backend.add_tokens([AddedToken("covid", normalized=True)]),

@@ -119,9 +119,7 @@ def test_a_masked_batch_gives_a_zero_attached_to_the_graph(loss: Loss) -> None:
 @pytest.mark.parametrize("loss", PAIRED)
 @settings(deadline=None, max_examples=60)
 @given(logits_and_targets(), st.data())
-def test_losses_against_loops_and_permutations(
-    loss: Loss, pair: tuple[Tensor, Tensor], data: st.DataObject
-) -> None:
+def test_losses_against_loops_and_permutations(loss: Loss, pair: tuple[Tensor, Tensor], data: st.DataObject) -> None:
     logits, targets = pair
     each = loss(logits, targets)
     rows = zip(logits.tolist(), targets.tolist(), strict=True)
@@ -140,9 +138,7 @@ def test_losses_against_loops_and_permutations(
 def test_entropy_links_the_losses(pair: tuple[Tensor, Tensor]) -> None:
     logits, targets = pair
     own = entropy(logits)
-    torch.testing.assert_close(
-        own, soft_cross_entropy(logits, logits.softmax(-1)), atol=2e-5, rtol=2e-5
-    )
+    torch.testing.assert_close(own, soft_cross_entropy(logits, logits.softmax(-1)), atol=2e-5, rtol=2e-5)
     assert (own >= 0).all()
     assert (own <= math.log(logits.shape[1]) + 1e-5).all()
     assert (kl_divergence(logits, targets) >= -1e-5).all()

@@ -71,9 +71,7 @@ def test_masks_refuse_a_threshold(threshold: float) -> None:
 
 @pytest.mark.parametrize("threshold", [torch.ones(3), torch.ones(4, 1), torch.ones(4).long()])
 def test_masks_refuse_a_tensor_threshold(threshold: Tensor) -> None:
-    with pytest.raises(
-        ValueError, match=r"^threshold must be a floating-point tensor of shape \[4"
-    ):
+    with pytest.raises(ValueError, match=r"^threshold must be a floating-point tensor of shape \[4"):
         confidence_mask(PROBS, threshold)
 
 

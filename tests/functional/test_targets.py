@@ -37,9 +37,7 @@ def naive_sharpen(row: list[float], temperature: float) -> list[float]:
     [(0.5, [0.7826, 0.1957, 0.0217]), (0.4, [0.8417, 0.1488, 0.0095])],
 )
 def test_sharpen_golden(temperature: float, expected: list[float]) -> None:
-    torch.testing.assert_close(
-        sharpen(ROW, temperature), torch.tensor([expected]), atol=5e-5, rtol=0
-    )
+    torch.testing.assert_close(sharpen(ROW, temperature), torch.tensor([expected]), atol=5e-5, rtol=0)
 
 
 def test_sharpen_of_a_softmax_is_the_uda_target() -> None:
@@ -139,9 +137,7 @@ def test_align_distribution_stays_finite_for_a_class_never_predicted() -> None:
 
 
 def test_align_distribution_gives_zeros_where_nothing_is_left() -> None:
-    actual = align_distribution(
-        torch.tensor([[1.0, 0.0]]), torch.full((2,), 0.5), torch.tensor([0.0, 1.0])
-    )
+    actual = align_distribution(torch.tensor([[1.0, 0.0]]), torch.full((2,), 0.5), torch.tensor([0.0, 1.0]))
     assert torch.equal(actual, torch.zeros(1, 2))
 
 
@@ -247,9 +243,7 @@ def test_guess_labels_refuses_views() -> None:
         guess_labels([ROW, torch.ones(2, 3)])
 
 
-@pytest.mark.parametrize(
-    "weights", [[1.0], [1, 2, 3], [-1, 2], [0, 0], [math.nan, 1], [math.inf, 1]]
-)
+@pytest.mark.parametrize("weights", [[1.0], [1, 2, 3], [-1, 2], [0, 0], [math.nan, 1], [math.inf, 1]])
 def test_guess_labels_refuses_weights(weights: list[float]) -> None:
     with pytest.raises(ValueError, match=r"^weights must .*got"):
         guess_labels([ROW, ROW], weights)

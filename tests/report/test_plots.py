@@ -41,11 +41,7 @@ BASELINE = [{"step": 30, "eval_accuracy": 0.6}, {"step": 60, "eval_accuracy": 0.
 
 def lines(figure: Figure | None) -> list[list[tuple[float, float]]]:
     assert figure is not None
-    return [
-        list(zip(*map(list, line.get_data()), strict=True))
-        for axes in figure.axes
-        for line in axes.lines
-    ]
+    return [list(zip(*map(list, line.get_data()), strict=True)) for axes in figure.axes for line in axes.lines]
 
 
 def labels(figure: Figure | None) -> list[str]:
@@ -94,9 +90,7 @@ def test_missing_series_are_left_out():
     for build in (accuracy_figure, mask_rate_figure, tsa_figure):
         assert build(only_supervised) is None
     assert loss_figure([]) is None
-    assert lines(mask_rate_figure([{"step": 4, "ssl/pseudo_label_confidence": 0.5}])) == [
-        [(4, 0.5)]
-    ]
+    assert lines(mask_rate_figure([{"step": 4, "ssl/pseudo_label_confidence": 0.5}])) == [[(4, 0.5)]]
 
 
 def test_values_that_are_no_number_are_gaps():
@@ -112,9 +106,7 @@ def test_values_that_are_no_number_are_gaps():
     np.testing.assert_array_equal(line, [(1, 0.5), (2, NAN), (3, NAN), (4, 0.25)])
     # 0.25 stands alone between a gap and the end: only a marker shows it
     assert loss_figure(history).axes[0].lines[0].get_marker() == "o"
-    (line,) = lines(
-        accuracy_figure([{"step": 1, "eval_accuracy": 0.5}, {"step": 2, "eval_accuracy": NAN}])
-    )
+    (line,) = lines(accuracy_figure([{"step": 1, "eval_accuracy": 0.5}, {"step": 2, "eval_accuracy": NAN}]))
     np.testing.assert_array_equal(line, [(1, 0.5), (2, NAN)])
 
 

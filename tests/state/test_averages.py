@@ -96,6 +96,9 @@ def test_state_is_detached_and_its_own() -> None:
     torch.testing.assert_close(mean.value, torch.tensor([1.0, 0.0]))
     assert torch.equal(init.detach(), UNIFORM)
     assert not list(mean.parameters())
+    untouched = RunningMean(init, 0.5)
+    init.detach().zero_()
+    assert torch.equal(untouched.value, UNIFORM)
 
 
 def test_half_precision_is_averaged_in_float32() -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -141,6 +140,7 @@ def test_a_bfloat16_student_has_a_float32_teacher() -> None:
 def test_the_teacher_is_frozen_and_always_in_evaluation_mode() -> None:
     holder = nn.Module()
     holder.teacher = EMATeacher(Tiny().train(), 0.9)
+    assert not any(module.training for module in holder.teacher.modules())
     holder.train()
     assert holder.training
     assert not any(module.training for module in holder.teacher.modules())
@@ -255,8 +255,27 @@ def follow_halves() -> dict[str, Tensor]:
     return teacher.state_dict()
 
 
-def test_two_processes_equal_one_with_the_joint_batch(tmp_path: Path) -> None:
-    first, second = run_on_two(follow_halves, tmp_path)
+def follow_different_buffers() -> dict[str, Tensor]:
+    student = Tiny().train()
+    teacher = EMATeacher(student, 0.7)
+    student.drop.eval()
+    student(inputs(rank()))
+    student.positions += rank()
+    teacher.update(student)
+    return {**dict(teacher.model.named_buffers()), "student": student.norm.running_mean}
+
+
+def follow_both() -> dict[str, dict[str, Tensor]]:
+    return {"halves": follow_halves(), "buffers": follow_different_buffers()}
+
+
+@pytest.fixture(scope="module")
+def on_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Tensor]]]:
+    return run_on_two(follow_both, tmp_path_factory.mktemp("two"))
+
+
+def test_two_processes_equal_one_with_the_joint_batch(on_two: list) -> None:
+    first, second = (results["halves"] for results in on_two)
     student = seeded_linear()
     teacher = EMATeacher(student, 0.7)
     for step in range(4):
@@ -270,18 +289,8 @@ def test_two_processes_equal_one_with_the_joint_batch(tmp_path: Path) -> None:
         torch.testing.assert_close(first[name], value)
 
 
-def follow_different_buffers() -> dict[str, Tensor]:
-    student = Tiny().train()
-    teacher = EMATeacher(student, 0.7)
-    student.drop.eval()
-    student(inputs(rank()))
-    student.positions += rank()
-    teacher.update(student)
-    return {**dict(teacher.model.named_buffers()), "student": student.norm.running_mean}
-
-
-def test_buffers_that_differ_between_processes_are_those_of_the_first(tmp_path: Path) -> None:
-    first, second = run_on_two(follow_different_buffers, tmp_path)
+def test_buffers_that_differ_between_processes_are_those_of_the_first(on_two: list) -> None:
+    first, second = (results["buffers"] for results in on_two)
     assert not torch.equal(first["student"], second["student"])
     assert torch.equal(second["norm.running_mean"], first["student"])
     for name in first.keys() - {"student"}:

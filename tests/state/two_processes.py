@@ -24,9 +24,7 @@ def run_on_two(function: Callable[[], Any], folder: Path) -> list[Any]:
 
 def _worker(number: int, function: Callable[[], Any], folder: str) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{folder}/rendezvous", rank=number, world_size=2
-    )
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=number, world_size=2)
     try:
         assert (world_size(), rank()) == (2, number)
         torch.save(function(), Path(folder) / f"{number}.pt")

@@ -70,7 +70,7 @@ class OneOf:
         if not choices:
             raise ValueError("choices: got none; expected at least one augmentation")
         shares = [1 / len(choices)] * len(choices) if weights is None else list(weights)
-        if len(shares) != len(choices) or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+        if len(shares) != len(choices) or min(shares) < 0 or not abs(sum(shares) - 1) <= 1e-6:
             raise ValueError(
                 f"weights: got {shares} for {len(choices)} choices; expected one probability for each"
             )

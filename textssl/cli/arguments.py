@@ -49,21 +49,21 @@ def parse_arguments(
         One instance of each type.
 
     Raises:
-        UserError: an unknown preset, key or flag, or a value of the wrong type.
+        UserError: an unknown preset, key or flag, or a value of the wrong type or out of range.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(types)
     keys = {action.dest for action in parser._actions} - {"help"}
     first = _Parser([], add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", default="auto")
+    first.add_argument("--preset", default=None)
     first.add_argument("--config", default=None)
     chosen, _ = first.parse_known_args(argv)
-    if chosen.preset not in {*presets, "auto"}:
-        raise UserError(f"preset: got {chosen.preset!r}; allowed: {', '.join(['auto', *presets])}")
-    preset = default_preset if chosen.preset == "auto" else chosen.preset
-    settings = _as_flags(presets[preset], keys, f"preset {preset}")
-    if chosen.config is not None:
-        settings += _as_flags(_read_yaml(Path(chosen.config)), keys, chosen.config)
+    file = {} if chosen.config is None else _read_yaml(Path(chosen.config))
+    wanted = chosen.preset or file.get("preset") or "auto"
+    if wanted not in {*presets, "auto"}:
+        raise UserError(f"preset: got {wanted!r}; allowed: {', '.join(['auto', *presets])}")
+    preset = default_preset if wanted == "auto" else wanted
+    settings = _as_flags(presets[preset], keys, f"preset {preset}") + _as_flags(file, keys, chosen.config)
     namespace, unknown = parser.parse_known_args([*settings, *argv, "--preset", preset])
     if unknown:
         name = unknown[0].split("=")[0]
@@ -82,12 +82,16 @@ def _parser(types: Sequence[type]) -> _Parser:
 
 def _build(types: Sequence[type], namespace: argparse.Namespace) -> tuple[Any, ...]:
     values = vars(namespace)
-    if str(values.get("resume_from_checkpoint")).lower() in ("true", "false", "none"):
-        values["resume_from_checkpoint"] = values["resume_from_checkpoint"] == "true" or None
+    resume = str(values.get("resume_from_checkpoint")).lower()
+    if resume in ("true", "false", "none"):
+        values["resume_from_checkpoint"] = resume == "true" or None
     built = []
     for kind in types:
         names = {name for name, field in kind.__dataclass_fields__.items() if field.init}
-        built.append(kind(**{name: value for name, value in values.items() if name in names}))
+        try:
+            built.append(kind(**{name: value for name, value in values.items() if name in names}))
+        except ValueError as error:
+            raise UserError(" ".join(str(error).split())) from error
     return tuple(built)
 
 

@@ -38,45 +38,58 @@ class RunFolder:
     Args:
         path: the folder, made if missing.
         settings: dataclasses that together decide the run.
-        resume: go on with what is there.
+        resume: go on with what is there; a checkpoint's folder goes on from that one.
         overwrite: delete what is there. Only a folder that a run of ours made is ever deleted.
 
     Raises:
-        UserError: the folder holds another run, or something that is no run.
+        UserError: the folder holds another run, or something that is no run, or not that checkpoint.
     """
 
     def __init__(
-        self, path: str | Path, settings: list[Any], resume: bool = False, overwrite: bool = False
+        self,
+        path: str | Path,
+        settings: list[Any],
+        resume: str | bool | None = False,
+        overwrite: bool = False,
     ) -> None:
         self.path = Path(path)
-        self.resume = resume
+        self.resume = bool(resume)
+        self._named = Path(resume).resolve() if isinstance(resume, str) else None
+        if self._named is not None and self._named.parent.parent != self.path.resolve():
+            raise UserError(
+                f"resume_from_checkpoint: got {resume}; expected a checkpoint of a stage of this run, "
+                f"such as {self.path / 'STAGE' / 'checkpoint-N'}, or no value for the newest"
+            )
         self._settings = _decisive(settings)
         self._overwrite = overwrite
 
     def claim(self) -> None:
         """Make the folder ours. Called by the first process only."""
-        record = self.path / RUN_FILE
-        held = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
-        if held and not record.is_file():
-            raise UserError(
-                f"output_dir: {self.path} holds files that are no run; choose another --output_dir"
-            )
-        if held and self._overwrite:
-            shutil.rmtree(self.path)
-        elif held and not self.resume:
-            raise UserError(
-                f"output_dir: {self.path} holds another run; choose another --output_dir, or go on with "
-                "--resume_from_checkpoint, or delete it with --overwrite"
-            )
-        elif held:
-            self._check_same(record)
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"output_dir: {self.path} is a file; choose another --output_dir")
+        present = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
+        before = self._recorded()
+        if present and before is None:
+            raise UserError(f"output_dir: {self.path} holds files that are no run; choose another --output_dir")
+        # A record alone is of a run that failed before any work.
+        if before is not None and present != {RUN_FILE}:
+            if self._overwrite:
+                shutil.rmtree(self.path)
+            elif self.resume:
+                self._check_same(before)
+            else:
+                raise UserError(
+                    f"output_dir: {self.path} holds another run; choose another --output_dir, or go on with "
+                    "--resume_from_checkpoint, or delete it with --overwrite"
+                )
         self.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(record, json.dumps(self._settings, indent=1, sort_keys=True).encode())
+        record = {"settings": self._settings}
+        write_atomically(self.path / RUN_FILE, json.dumps(record, indent=1, sort_keys=True).encode())
 
     def stage_result(self, stage: str) -> dict[str, Any] | None:
         """What a finished stage left, or ``None``: then it must run, or go on."""
         path = self.path / stage / "result.json"
-        if not (self.resume and path.is_file()):
+        if not (self.resume and path.is_file()) or isinstance(self.checkpoint(stage), str):
             return None
         try:
             result: dict[str, Any] = json.loads(path.read_text())
@@ -84,17 +97,31 @@ class RunFolder:
             raise UserError(f"{path} is damaged; delete it and resume") from error
         return result
 
+    def checkpoint(self, stage: str) -> str | bool | None:
+        """Where the training of a stage goes on: the checkpoint that was named, or the newest, or anew."""
+        if self._named is not None and self._named.parent.name == stage:
+            return str(self._named)
+        return self.resume or None
+
     def finish_stage(self, stage: str, result: dict[str, Any]) -> None:
         """Record the result of a stage, in one go."""
         folder = self.path / stage
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "result.json", json.dumps(result, indent=1).encode())
 
-    def _check_same(self, record: Path) -> None:
+    def _recorded(self) -> dict[str, Any] | None:
+        """Settings of the run that is in the folder, or ``None``: there is no run of ours in it."""
+        path = self.path / RUN_FILE
+        if not path.is_file():
+            return None
         try:
-            before: dict[str, Any] = json.loads(record.read_text())
+            record = json.loads(path.read_text())
         except ValueError as error:
-            raise UserError(f"output_dir: {record} is damaged; choose another --output_dir") from error
+            raise UserError(f"output_dir: {path} is damaged; choose another --output_dir") from error
+        settings = record.get("settings") if isinstance(record, dict) else None
+        return settings if isinstance(settings, dict) else None
+
+    def _check_same(self, before: dict[str, Any]) -> None:
         differing = sorted(
             key
             for key in before.keys() | self._settings.keys()

@@ -77,19 +77,20 @@ def run_stage(
         after: called with the trainer and the result before the stage counts as done.
 
     Returns:
-        ``accuracy``, ``macro_f1``, ``seconds``, ``history`` and ``evaluations``.
+        ``accuracy``, ``macro_f1``, ``seconds``, ``processes`` and ``history``.
     """
     done = run.stage_result(name)
     if done is not None:
         return done
     trainer = make_trainer(run.path / name)
-    output = trainer.train(resume_from_checkpoint=run.resume or None)
+    output = trainer.train(resume_from_checkpoint=run.checkpoint(name))
     metrics = trainer.evaluate(test, metric_key_prefix="test")
     trainer.save_model()
     result = {
         "accuracy": metrics["test_accuracy"],
         "macro_f1": metrics["test_macro_f1"],
         "seconds": output.metrics["train_runtime"],
+        "processes": trainer.args.world_size,
         "history": trainer.state.log_history,
     }
     if after is not None:

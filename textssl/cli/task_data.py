@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
+from transformers import IntervalStrategy
 
 from ..config import SSLConfig
 from ..data.sources import load_source, load_table
 from ..data.splits import Split, few_labels
+from ..data.validation import check_labeled
 from ..errors import UserError
 from ..hub import DataFacts, SplitFacts
 from .options import RecipeOptions
@@ -46,10 +48,17 @@ class TaskData:
 def load_task(options: RecipeOptions, config: SSLConfig) -> TaskData:
     """Load a person's own files if there are any, else IMDb with few of its labels kept.
 
+    Without validation data evaluation during training is switched off in ``config``.
+
     Raises:
         UserError: files, columns, labels or sizes that cannot work.
     """
-    return _own_files(options, config) if options.train_file else _imdb(options, config)
+    data = _own_files(options, config) if options.train_file else _imdb(options, config)
+    if data.validation is None:
+        if config.load_best_model_at_end:
+            raise UserError("load_best_model_at_end: got True; there are no validation data to tell the best by")
+        config.eval_strategy = IntervalStrategy.NO
+    return data
 
 
 def _imdb(options: RecipeOptions, config: SSLConfig) -> TaskData:
@@ -102,6 +111,8 @@ def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
     names = tuple(labeled.features[config.label_column].names)
     if len(names) < 2:
         raise UserError(f"train_file: {options.train_file} has one class, {names}; expected two or more")
+    ids = {name: i for i, name in enumerate(names)}
+    check_labeled(labeled, *columns, len(names), ids, argument=f"train_file: {options.train_file}")
     unlabeled = load_table(str(options.unlabeled_file), config.text_column, None)
     unlabeled = unlabeled.select_columns([config.text_column])
     if options.num_unlabeled is not None:

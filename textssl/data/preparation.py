@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from ..augment import Augmentation
 from ..augment.text import TfIdfReplacement
+from ..errors import UserError
 from ..objective import Task
 from .validation import check_eval, check_labeled, check_unlabeled
 
@@ -56,14 +57,19 @@ def checked_data(
     """
     columns = (args.text_column, args.label_column)
     known = (model_config.num_labels, model_config.label2id)
-    labeled = check_labeled(labeled, *columns, *known)
+    labeled = _plain(check_labeled(labeled, *columns, *known))
     if unlabeled is not None:
-        unlabeled = check_unlabeled(unlabeled, args.text_column)
+        unlabeled = _plain(check_unlabeled(unlabeled, args.text_column))
     if isinstance(evaluation, Mapping):
-        evaluation = {name: check_eval(part, *columns, *known) for name, part in evaluation.items()}
+        evaluation = {name: _plain(check_eval(part, *columns, *known)) for name, part in evaluation.items()}
     elif evaluation is not None:
-        evaluation = check_eval(evaluation, *columns, *known)
+        evaluation = _plain(check_eval(evaluation, *columns, *known))
     return CheckedData(labeled, unlabeled, evaluation)
+
+
+def _plain(dataset: datasets.Dataset) -> datasets.Dataset:
+    """All columns as Python values: a format such as ``"torch"`` may hide some, as ``set_format`` does."""
+    return dataset if dataset.format["type"] == "custom" else dataset.with_format(None)
 
 
 def text_lengths(dataset: datasets.Dataset, column: str) -> np.ndarray:
@@ -78,8 +84,15 @@ def with_defaults(
     unlabeled: datasets.Dataset | None,
     text_column: str,
 ) -> dict[str, Augmentation]:
-    """Add the default strong view, TF-IDF word replacement, where a method has one and nobody chose."""
+    """Add the default strong view, TF-IDF word replacement, where a method has one and nobody chose.
+
+    Raises:
+        UserError: a view that no method has, nor this one.
+    """
     wanted = {view for names in views.values() for view in names}
+    # What other methods call their views may stay, so that one dictionary serves several trainers.
+    if unknown := sorted(given.keys() - wanted - {"weak", "strong"}):
+        raise UserError(f"augmentations: got {unknown[0]!r}; the method's views are {', '.join(sorted(wanted))}")
     ways = dict(given)
     if "strong" in wanted and "strong" not in ways and unlabeled is not None:
         ways["strong"] = TfIdfReplacement.fit(unlabeled[text_column], column=text_column)

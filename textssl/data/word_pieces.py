@@ -38,8 +38,7 @@ class WordPieceCache:
         special = _special_ids(tokenizer) if self.supports(tokenizer) else None
         if special is None:
             raise UserError(
-                f"tokenizer: {type(tokenizer).__name__} does not cut words as BERT does; "
-                "tokenise whole texts instead"
+                f"tokenizer: {type(tokenizer).__name__} does not cut words as BERT does; tokenise whole texts instead"
             )
         self.tokenizer = tokenizer
         self.max_words = max_words
@@ -77,9 +76,7 @@ class WordPieceCache:
             return False
         return _special_ids(tokenizer) is not None
 
-    def encode(
-        self, text: SplitText, max_tokens: int, side: Literal["left", "right"]
-    ) -> list[int] | None:
+    def encode(self, text: SplitText, max_tokens: int, side: Literal["left", "right"]) -> list[int] | None:
         """The ids of ``text``, without special tokens.
 
         Args:
@@ -148,9 +145,7 @@ class WordPieceCache:
 
 
 def _ids_of(tokenizer: Any, texts: list[str], special: bool) -> list[list[int]]:
-    return tokenizer(
-        texts, add_special_tokens=special, truncation=False, padding=False, verbose=False
-    )["input_ids"]
+    return tokenizer(texts, add_special_tokens=special, truncation=False, padding=False, verbose=False)["input_ids"]
 
 
 def _special_ids(tokenizer: Any) -> tuple[list[int], list[int]] | None:

@@ -19,9 +19,7 @@ def check_float(name: str, x: Tensor, shape: Shape) -> None:
 
 def check_integer(name: str, x: Tensor, shape: Shape) -> None:
     """Raise unless ``x`` is an integer tensor (not bool) of ``shape``."""
-    whole = isinstance(x, Tensor) and not (
-        x.is_floating_point() or x.is_complex() or x.dtype == torch.bool
-    )
+    whole = isinstance(x, Tensor) and not (x.is_floating_point() or x.is_complex() or x.dtype == torch.bool)
     _check(name, x, shape, "integer", whole)
 
 
@@ -53,11 +51,6 @@ def _check(name: str, x: object, shape: Shape, kind: str, right_kind: bool) -> N
     )
     if not (right_kind and fits):
         wanted = ", ".join(map(str, shape))
-        raise ValueError(
-            f"{name} must be a {kind} tensor of shape [{wanted}], "
-            f"got {x.dtype} of shape {list(x.shape)}"
-        )
+        raise ValueError(f"{name} must be a {kind} tensor of shape [{wanted}], got {x.dtype} of shape {list(x.shape)}")
     if 0 in x.shape[1:]:
-        raise ValueError(
-            f"{name} must not be empty beyond its first axis, got shape {list(x.shape)}"
-        )
+        raise ValueError(f"{name} must not be empty beyond its first axis, got shape {list(x.shape)}")

@@ -19,9 +19,7 @@ __all__ = ["mix", "mixup_coefficients"]
 _CANDIDATES = 16
 
 
-def mixup_coefficients(
-    alpha: float, size: int, fold: bool = True, generator: torch.Generator | None = None
-) -> Tensor:
+def mixup_coefficients(alpha: float, size: int, fold: bool = True, generator: torch.Generator | None = None) -> Tensor:
     """One lambda ~ Beta(alpha, alpha) **per example**.
 
     Folding to max(lambda, 1 - lambda) keeps each mixed row nearest its own, which MixMatch,

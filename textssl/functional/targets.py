@@ -105,9 +105,7 @@ def one_hot(labels: Tensor, num_labels: int, dtype: torch.dtype = torch.float32)
     return (labels.unsqueeze(-1) == classes).to(dtype)
 
 
-def guess_labels(
-    probs_per_view: Sequence[Tensor], weights: Sequence[float] | None = None
-) -> Tensor:
+def guess_labels(probs_per_view: Sequence[Tensor], weights: Sequence[float] | None = None) -> Tensor:
     """Weighted mean of the predictions on several views of the same examples (MixMatch, eq. 6).
 
     Args:
@@ -145,7 +143,5 @@ def _normalized(weights: Sequence[float] | None, views: int) -> list[float]:
     if len(weights) != views:
         raise ValueError(f"weights must hold one number per view ({views}), got {len(weights)}")
     if not all(0 <= w < math.inf for w in weights) or sum(weights) == 0:
-        raise ValueError(
-            f"weights must be non-negative, finite and not all zero, got {list(weights)}"
-        )
+        raise ValueError(f"weights must be non-negative, finite and not all zero, got {list(weights)}")
     return [w / sum(weights) for w in weights]

@@ -252,9 +252,7 @@ def _method_lines(facts: RunFacts) -> list[str]:
 
 
 def _reference(citation: Citation) -> list[str]:
-    text = (
-        f"{', '.join(map(_line, citation.authors))} ({citation.year}). *{_line(citation.title)}*."
-    )
+    text = f"{', '.join(map(_line, citation.authors))} ({citation.year}). *{_line(citation.title)}*."
     if citation.arxiv:
         text += f" [arXiv:{citation.arxiv}](https://arxiv.org/abs/{citation.arxiv})"
     lines = [text]

@@ -154,9 +154,7 @@ def changed_hyperparameters(config: Any) -> dict[str, Any]:
 
 def _declared_by_transformers(config_class: type) -> set[str]:
     bases = [base for base in config_class.__mro__ if base.__module__.startswith("transformers.")]
-    return {
-        entry.name for base in bases if dataclasses.is_dataclass(base) for entry in fields(base)
-    }
+    return {entry.name for base in bases if dataclasses.is_dataclass(base) for entry in fields(base)}
 
 
 def _default(entry: dataclasses.Field[Any]) -> Any:

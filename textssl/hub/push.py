@@ -42,9 +42,7 @@ def check_push_target(hub_model_id: str, token: str | None = None, *, timeout: f
         raise UserError(f"--push_to_hub needs the Hub, but HF_HUB_OFFLINE is set. {ADVICE}")
     token = token or get_token()
     if not token:
-        raise UserError(
-            f"--push_to_hub needs a token: run `hf auth login` or set HF_TOKEN. Or: {ADVICE}"
-        )
+        raise UserError(f"--push_to_hub needs a token: run `hf auth login` or set HF_TOKEN. Or: {ADVICE}")
     account = _account(constants.ENDPOINT, token, timeout)
     name = account.get("name")
     if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
@@ -70,6 +68,4 @@ def _account(endpoint: str, token: str, timeout: float) -> dict[str, Any]:
         raise UserError(f"--push_to_hub: {endpoint} refuses, {reason}. {ADVICE}") from error
     except Exception as error:  # the HTTP client's errors share no class across its versions
         cause = f"{type(error).__name__}: {error}"
-        raise UserError(
-            f"--push_to_hub: {endpoint} cannot be reached ({cause}). {ADVICE}"
-        ) from error
+        raise UserError(f"--push_to_hub: {endpoint} cannot be reached ({cause}). {ADVICE}") from error

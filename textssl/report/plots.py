@@ -64,9 +64,7 @@ def plot_run(
         "mask_rate.png": mask_rate_figure(log_history),
         "tsa_threshold.png": tsa_figure(log_history),
     }
-    return [
-        _save(figure, Path(folder) / name) for name, figure in figures.items() if figure is not None
-    ]
+    return [_save(figure, Path(folder) / name) for name, figure in figures.items() if figure is not None]
 
 
 def plot_confidence(
@@ -108,11 +106,7 @@ def loss_figure(log_history: History) -> Figure | None:
         The figure, one or two axes above each other; None where neither was logged.
     """
     terms = [("supervised", BLUE), ("unsupervised", VERMILLION)]
-    drawn = [
-        (name, colour, series)
-        for name, colour in terms
-        if (series := _series(log_history, name)) is not None
-    ]
+    drawn = [(name, colour, series) for name, colour in terms if (series := _series(log_history, name)) is not None]
     if not drawn:
         return None
     figure = _new_figure(height=1.1 + 2.2 * len(drawn))
@@ -209,9 +203,7 @@ def _checked_confidences(
         raise ValueError(f"confidences must be [N] with N > 0, got shape {confidences.shape}")
     # a sum of float32 or bfloat16 probabilities may pass 1 by a rounding error
     if not ((confidences >= 0) & (confidences <= 1 + 1e-2)).all():
-        raise ValueError(
-            f"confidences must be in [0, 1], got {confidences.min()} to {confidences.max()}"
-        )
+        raise ValueError(f"confidences must be in [0, 1], got {confidences.min()} to {confidences.max()}")
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"threshold must be in [0, 1], got {threshold}")
     if correct is not None:
@@ -273,9 +265,7 @@ def _draw(axes: Axes, series: np.ndarray, name: str, colour: str, style: str) ->
     steps, values = series[:, 0], series[:, 1]
     # a point between two gaps would be invisible without a marker
     marker = "o" if len(series) <= 25 or np.isnan(values).any() else None
-    axes.plot(
-        steps, values, style, label=name, color=colour, linewidth=1.8, marker=marker, markersize=4
-    )
+    axes.plot(steps, values, style, label=name, color=colour, linewidth=1.8, marker=marker, markersize=4)
 
 
 def _new_figure(height: float) -> Figure:

@@ -72,8 +72,7 @@ class RunningMean(nn.Module):
         """
         if batch_mean.shape != self.biased.shape:
             raise ValueError(
-                f"batch_mean must have the shape of init, {list(self.biased.shape)}, "
-                f"got {list(batch_mean.shape)}"
+                f"batch_mean must have the shape of init, {list(self.biased.shape)}, got {list(batch_mean.shape)}"
             )
         count = self._weight(weight)
         share = torch.where(count > 0, batch_mean.to(self.biased) * count, 0.0)

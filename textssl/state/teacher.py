@@ -112,14 +112,10 @@ class EMATeacher(nn.Module):
             mine.copy_(from_first(theirs))
 
 
-def _pairs(
-    mine: Iterable[tuple[str, Tensor]], theirs: Iterable[tuple[str, Tensor]]
-) -> list[tuple[Tensor, Tensor]]:
+def _pairs(mine: Iterable[tuple[str, Tensor]], theirs: Iterable[tuple[str, Tensor]]) -> list[tuple[Tensor, Tensor]]:
     """Pair the teacher's named tensors with the student's; a tied one comes once."""
     own, other = dict(mine), dict(theirs)
-    different = sorted(own.keys() ^ other.keys()) or [
-        name for name in own if own[name].shape != other[name].shape
-    ]
+    different = sorted(own.keys() ^ other.keys()) or [name for name in own if own[name].shape != other[name].shape]
     if different:
         raise ValueError(
             "student must have the parameters and buffers that the teacher was made from "

@@ -178,7 +178,5 @@ def test_bad_arguments() -> None:
 
 def test_importing_textssl_does_not_import_nlpaug() -> None:
     code = "import sys, textssl.augment.text; print([m for m in sys.modules if m.startswith('nlpaug')])"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

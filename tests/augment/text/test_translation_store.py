@@ -32,9 +32,7 @@ def test_key_depends_on_every_part_and_only_on_them() -> None:
 
 
 def test_kept_across_openings_in_any_script(tmp_path: Path) -> None:
-    texts = {
-        key(text): text for text in ["plain", "two\nlines\r\u2028", "日本 😀", "", "lone \ud800"]
-    }
+    texts = {key(text): text for text in ["plain", "two\nlines\r\u2028", "日本 😀", "", "lone \ud800"]}
     store = TranslationStore(tmp_path / "a" / "b")
     assert not (tmp_path / "a").exists()
     store.add({k: texts[k] for k in list(texts)[:2]})

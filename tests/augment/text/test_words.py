@@ -15,24 +15,18 @@ from textssl.augment.text.words import normalize_word, stands_alone
 
 # Letters, marks, spaces, dropped characters, punctuation and ideographs, in every order.
 TRICKY = st.text(
-    st.sampled_from(
-        "aZé9ß\u0301\u0130 \t\n\xa0\u2028\u3000\x00\x0b\x1c\x1f\x85\u200b\ufeff\xad.,'$`«…、中한😀"
-    )
+    st.sampled_from("aZé9ß\u0301\u0130 \t\n\xa0\u2028\u3000\x00\x0b\x1c\x1f\x85\u200b\ufeff\xad.,'$`«…、中한😀")
 )
 
 
 def bert_words(text: str) -> list[str]:
     """The oracle: the words of the tokenizers library, as written in cleaned text."""
-    normalizer = BertNormalizer(
-        clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False
-    )
+    normalizer = BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False)
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(normalizer.normalize_str(text))]
 
 
 def cleaned(words: tuple[str, ...]) -> list[str]:
-    normalizer = BertNormalizer(
-        clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False
-    )
+    normalizer = BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=False, lowercase=False)
     return [normalizer.normalize_str(word) for word in words]
 
 

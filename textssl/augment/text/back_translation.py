@@ -112,8 +112,7 @@ class BackTranslation:
             )
         if copies > 1 and engine.deterministic:
             raise UserError(
-                f"copies: got {copies}, but {engine.identity} always translates a text the same "
-                f"way; allowed is 1"
+                f"copies: got {copies}, but {engine.identity} always translates a text the same way; allowed is 1"
             )
         self.engine = engine
         self.store = store if isinstance(store, TranslationStore) else TranslationStore(store)

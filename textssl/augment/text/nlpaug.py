@@ -44,10 +44,7 @@ class Nlpaug:
             raise UserError(f"augmenter: {name} has include_detail=True; expected False")
         idle = [type(member).__name__ for member in _members(augmenter) if _is_idle(member)]
         if idle:
-            raise UserError(
-                f"augmenter: {name} holds {idle[0]} with aug_p=0, "
-                "which nlpaug takes for 0.3; remove it"
-            )
+            raise UserError(f"augmenter: {name} holds {idle[0]} with aug_p=0, which nlpaug takes for 0.3; remove it")
         self.augmenter = augmenter
         self.column = column
         self.calls = 0
@@ -69,9 +66,7 @@ class Nlpaug:
             raise UserError(f"column: got {self.column!r}; the example has {sorted(example)}")
         text = example[self.column]
         if not isinstance(text, str):
-            raise UserError(
-                f"column {self.column!r}: got {text!r:.60} ({type(text).__name__}); expected str"
-            )
+            raise UserError(f"column {self.column!r}: got {text!r:.60} ({type(text).__name__}); expected str")
         text = str(text)
         augmented = text if _is_idle(self.augmenter) or not text else self._augment(text, rng)
         self.calls += 1
@@ -91,8 +86,7 @@ class Nlpaug:
             result = result[0]
         if not isinstance(result, str):
             raise UserError(
-                f"augmenter: {type(self.augmenter).__name__} returned {type(result).__name__}; "
-                "expected text"
+                f"augmenter: {type(self.augmenter).__name__} returned {type(result).__name__}; expected text"
             )
         return result
 

@@ -17,8 +17,7 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 # Quotes are straight, curly and angled; the second kind of full stop is the ideographic one.
 _ENDING = re.compile(
     # Possessive, and only from the start of a run: a line of 10,000 dots takes linear time.
-    "(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019\u00bb)\\]]*+\\s+"
-    "|[\u3002\uff01\uff1f]++[\u300d\u300f\u201d]*+\\s*"
+    "(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019\u00bb)\\]]*+\\s+|[\u3002\uff01\uff1f]++[\u300d\u300f\u201d]*+\\s*"
 )
 _OPENING = "\"'\u201c\u2018\u00ab([\u00bf\u00a1"
 _ABBREVIATIONS = frozenset(
@@ -81,9 +80,7 @@ def _shorten(sentence: str, max_chars: int) -> list[str]:
     while len(sentence) >= max_chars:
         # One character more than a piece may have, for the space after its last word.
         window = sentence[:max_chars]
-        ends = (
-            window.rfind(mark) + len(mark) for mark in (". ", "; ", ", ", " ") if mark in window
-        )
+        ends = (window.rfind(mark) + len(mark) for mark in (". ", "; ", ", ", " ") if mark in window)
         end = next(ends, max_chars - 1)
         pieces.append(sentence[:end].rstrip())
         sentence = sentence[end:].lstrip()

@@ -120,10 +120,7 @@ class _WordReplacement:
         text = example[self.column]
         if not isinstance(text, str):
             row = f" of row {example['index']}" if "index" in example else ""
-            raise UserError(
-                f"column {self.column!r}{row}: got {text!r:.60} ({type(text).__name__}); "
-                "expected str"
-            )
+            raise UserError(f"column {self.column!r}{row}: got {text!r:.60} ({type(text).__name__}); expected str")
         return text
 
     def _chances(self, words: Sequence[str]) -> np.ndarray | None:
@@ -138,9 +135,7 @@ class _WordReplacement:
         if not 0 <= p <= 1:
             raise UserError(f"p: got {p}; expected a probability in [0, 1]")
         if keep_last is not None and keep_last < 1:
-            raise UserError(
-                f"keep_last: got {keep_last}; expected at least 1, or None for all words"
-            )
+            raise UserError(f"keep_last: got {keep_last}; expected at least 1, or None for all words")
         return p, keep_last
 
 

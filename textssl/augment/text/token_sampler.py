@@ -30,9 +30,7 @@ class TokenSampler:
         end: token that ends a row.
     """
 
-    def __init__(
-        self, uniforms: torch.Tensor, limits: torch.Tensor, temperature: float, end: int
-    ) -> None:
+    def __init__(self, uniforms: torch.Tensor, limits: torch.Tensor, temperature: float, end: int) -> None:
         # Below 1 by more than a rounding of the product with the total, so some token is always
         # drawn.
         self.uniforms = uniforms.clamp(max=1 - 1e-6)

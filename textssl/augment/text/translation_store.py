@@ -89,8 +89,7 @@ class TranslationStore:
             self._memory.update((bytes.fromhex(key), text) for key, text in translations.items())
             return
         lines = [
-            json.dumps({"key": key, "translation": text}).encode("ascii") + b"\n"
-            for key, text in translations.items()
+            json.dumps({"key": key, "translation": text}).encode("ascii") + b"\n" for key, text in translations.items()
         ]
         content = b"".join(lines)
         self.folder.mkdir(parents=True, exist_ok=True)

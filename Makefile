@@ -1,0 +1,54 @@
+# make quickstart   install and run UDA on IMDb, beside its supervised baseline
+# make test         the whole test suite
+# make lint         ruff and mypy
+# make test-oldest  the whole suite on the oldest versions that pyproject allows (torch stays)
+# make bench        benchmarks: they print ratios, and are no tests
+
+PYTHON ?= python3
+VENV ?= .venv
+# The release that this project is developed on. Any that pyproject allows works: make TORCH=torch ...
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+OFFLINE := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false
+UV := UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-}}" $(BIN)/uv pip install --python $(BIN)/python
+
+.PHONY: quickstart test test-oldest lint bench clean
+
+quickstart: $(VENV)/.quickstart
+	$(BIN)/accelerate launch recipes/uda_imdb.py $(ARGS)
+
+test: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.test
+	for script in tests/benchmarks/bench_*.py; do OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python $$script || exit 1; done
+
+test-oldest:
+	$(MAKE) test VENV=.venv-oldest RESOLUTION="--resolution lowest-direct"
+
+clean:
+	rm -rf .venv .venv-oldest
+
+$(VENV)/bin/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+
+# On a machine without an NVIDIA GPU the CPU build of torch is a tenth of the size: found among the local wheels
+# where there are any, else by uv's own knowledge of torch's builds, else whatever the package index has.
+$(VENV)/.torch: $(VENV)/bin/uv
+	if [ -n "$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-}}" ]; then $(UV) "$(TORCH)"; \
+	else $(UV) --torch-backend=auto "$(TORCH)" || $(UV) "$(TORCH)"; fi
+	touch $@
+
+$(VENV)/.quickstart: $(VENV)/.torch pyproject.toml
+	$(UV) -e ".[embedded]" "$(TORCH)"
+	touch $@
+
+$(VENV)/.test: $(VENV)/.torch pyproject.toml
+	$(UV) $(RESOLUTION) -e ".[test]" "$(TORCH)"
+	touch $@
