@@ -24,6 +24,10 @@ class StepCallback(TrainerCallback):
     def __init__(self, trainer: SSLTrainer) -> None:
         self.trainer = trainer
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Forget what a run that was cut short had not logged yet."""
+        self.trainer.terms.clear()
+
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Set the number of the epoch's first batch, from the step alone: ``set_epoch`` is lost on resume."""
         sampler = self.trainer.sampler

@@ -123,8 +123,7 @@ def verify(folder: str | Path) -> None:
             raise UserError(f"resume_from_checkpoint: {path} is missing; {_remedy(folder)}")
         if _sha256(path) != expected:
             raise UserError(
-                f"resume_from_checkpoint: {path} is truncated or was changed since it was saved; "
-                f"{_remedy(folder)}"
+                f"resume_from_checkpoint: {path} is truncated or was changed since it was saved; {_remedy(folder)}"
             )
 
 

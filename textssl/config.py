@@ -42,9 +42,7 @@ class SSLConfig(TrainingArguments):
     text_column: str = field(default="text", metadata={"help": "Column of the texts."})
     label_column: str = field(default="label", metadata={"help": "Column of the labels."})
     max_length: int = field(default=128, metadata={"help": "Most tokens of a text."})
-    keep_end: bool = field(
-        default=False, metadata={"help": "Of a longer text keep the end, not the beginning."}
-    )
+    keep_end: bool = field(default=False, metadata={"help": "Of a longer text keep the end, not the beginning."})
     length_passes: bool = field(
         default=True, metadata={"help": "Run rows of unequal length in several passes of like length."}
     )
@@ -83,8 +81,7 @@ class SSLConfig(TrainingArguments):
             raise UserError("remove_unused_columns: got True; views need the columns, so it must be False")
         if 0 < self.max_steps <= self.warm_start_steps:
             raise UserError(
-                f"warm_start_steps: got {self.warm_start_steps}; expected fewer than max_steps, "
-                f"{self.max_steps}"
+                f"warm_start_steps: got {self.warm_start_steps}; expected fewer than max_steps, {self.max_steps}"
             )
         super().__post_init__()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from .errors import UserError
@@ -27,13 +29,11 @@ def with_warm_start(scheduler: LRScheduler, steps: int, ratio: float) -> LambdaL
             "allowed are: linear, cosine, constant, constant_with_warmup, polynomial, inverse_sqrt"
         )
     rise = max(steps // 10, 1)
-    after = list(scheduler.lr_lambdas)
 
-    def factor(step: int, follow: object) -> float:
-        if step < steps:
-            return ratio * min((step + 1) / rise, 1.0)
-        return float(follow(step - steps))  # type: ignore[operator]
+    def preceded(follow: Callable[[int], float]) -> Callable[[int], float]:
+        def factor(step: int) -> float:
+            return ratio * min((step + 1) / rise, 1.0) if step < steps else follow(step - steps)
 
-    return LambdaLR(
-        scheduler.optimizer, [lambda step, follow=follow: factor(step, follow) for follow in after]
-    )
+        return factor
+
+    return LambdaLR(scheduler.optimizer, [preceded(follow) for follow in scheduler.lr_lambdas])

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 import datasets
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
-from transformers.trainer_utils import rotate_checkpoints, seed_worker
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.trainer_utils import seed_worker
 
-from . import checkpoints
 from .augment import Augmentation
 from .backends.base import Forward
 from .backends.text import TextBackend
@@ -31,6 +28,7 @@ from .hub import RunFacts, SplitFacts, changed_hyperparameters, write_model_card
 from .metrics import compute_metrics as default_metrics
 from .objective import Objective
 from .schedules import with_warm_start
+from .sealed_trainer import SealedTrainer
 from .state import all_mean
 
 
@@ -40,7 +38,7 @@ __all__ = ["SSLTrainer"]
 PASS_OVERHEAD = {"cpu": 256, "cuda": 16_384}
 
 
-class SSLTrainer(Trainer):
+class SSLTrainer(SealedTrainer):
     """Fine-tunes a classifier by a semi-supervised method.
 
     A method's trainer names its objective and its config and is otherwise empty. Everything else that
@@ -65,6 +63,9 @@ class SSLTrainer(Trainer):
     config_class: ClassVar[type[SSLConfig]] = SSLConfig
     # compute_loss returns a mean over the micro-batch: Trainer must divide by the accumulation steps.
     loss_is_scaled_for_ga = False
+    args: SSLConfig
+    train_dataset: TwoStreamDataset
+    sampler: TwoStreamSampler
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class SSLTrainer(Trainer):
         augmentations: Mapping[str, Augmentation] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._check_arguments(model, args, processing_class, unlabeled_dataset)
+        tokenizer = self._check_arguments(model, args, processing_class, unlabeled_dataset)
         views = self.objective_class.views
         if "unlabeled" not in views:
             unlabeled_dataset = None
@@ -86,15 +87,13 @@ class SSLTrainer(Trainer):
             # DataParallel would cut our batches apart; one process per device is what accelerate launches.
             args._n_gpu = 1
         on_gpu = args.device.type == "cuda"
-        encoder = TextEncoder(processing_class, args.max_length, args.keep_end, 8 if on_gpu else 1)
+        encoder = TextEncoder(tokenizer, args.max_length, args.keep_end, 8 if on_gpu else 1)
         ways = with_defaults(views, augmentations or {}, data.unlabeled, args.text_column)
         kwargs.setdefault("compute_metrics", default_metrics)
         super().__init__(
             model=model,
             args=args,
-            data_collator=ViewCollator(
-                encoder, views, ways, args.seed, args.text_column, args.label_column
-            ),
+            data_collator=ViewCollator(encoder, views, ways, args.seed, args.text_column, args.label_column),
             train_dataset=TwoStreamDataset(data.labeled, data.unlabeled),
             eval_dataset=data.evaluation,
             processing_class=processing_class,
@@ -102,16 +101,14 @@ class SSLTrainer(Trainer):
         )
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
-        self.backend = TextBackend(processing_class.pad_token_id, processing_class.padding_side)
-        self.objective = self.objective_class(
-            args, data.task(args.label_column, model.config.num_labels)
-        )
+        self.backend = TextBackend(int(tokenizer.pad_token_id), tokenizer.padding_side)
+        self.objective = self.objective_class(args, data.task(args.label_column, int(model.config.num_labels or 0)))
         self.objective.bind(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False))
         self.objective.to(args.device)
         # Sum and count of each term since the last log.
-        self._terms: dict[str, tuple[Tensor | float, int]] = {}
+        self.terms: dict[str, tuple[Tensor | float, int]] = {}
         self.micro_batches: list[dict[str, Any]] = []
-        self.facts = self._known_facts()
+        self.facts = self._known_facts(model.config)
         self.add_callback(StepCallback(self))
 
     def _check_arguments(
@@ -120,14 +117,14 @@ class SSLTrainer(Trainer):
         args: SSLConfig,
         processing_class: PreTrainedTokenizerBase | None,
         unlabeled_dataset: datasets.Dataset | None,
-    ) -> None:
+    ) -> PreTrainedTokenizerBase:
         if not isinstance(args, self.config_class):
             raise UserError(
                 f"args: got {type(args).__name__}; {type(self).__name__} takes {self.config_class.__name__}"
             )
         if processing_class is None or processing_class.pad_token_id is None:
             raise UserError("processing_class: expected a tokenizer that has a padding token")
-        if model.config.num_labels < 2:
+        if int(model.config.num_labels or 0) < 2:
             raise UserError(f"model: got num_labels {model.config.num_labels}; expected at least 2 classes")
         positions = _positions(model)
         if positions is not None and args.max_length > positions:
@@ -137,9 +134,10 @@ class SSLTrainer(Trainer):
             )
         if "unlabeled" in self.objective_class.views and unlabeled_dataset is None:
             raise UserError(f"unlabeled_dataset: got None; {type(self).__name__} needs unlabeled examples")
+        return processing_class
 
-    def _known_facts(self) -> RunFacts:
-        task, config = self.objective.task, self.model.config
+    def _known_facts(self, config: Any) -> RunFacts:
+        task = self.objective.task
         return RunFacts(
             method=type(self.objective).__module__.rsplit(".", 1)[-1],
             citation=self.objective.citation,
@@ -199,15 +197,11 @@ class SSLTrainer(Trainer):
             pin_memory=args.dataloader_pin_memory and args.device.type == "cuda",
             persistent_workers=args.dataloader_persistent_workers,
             prefetch_factor=args.dataloader_prefetch_factor,
-            worker_init_fn=partial(
-                seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index
-            ),
+            worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
         )
         return self.accelerator.prepare(loader)
 
-    def get_batch_samples(
-        self, epoch_iterator: Any, num_batches: int, device: torch.device
-    ) -> tuple[list[Any], Any]:
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """Remember the micro-batches of the coming step, for objectives that count over all of them."""
         self.micro_batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
         return self.micro_batches, count
@@ -229,9 +223,8 @@ class SSLTrainer(Trainer):
         super().create_scheduler(num_training_steps - warm, optimizer)
         if warm and fresh:
             peak = self.args.warm_start_learning_rate or self.args.learning_rate
-            self.lr_scheduler = with_warm_start(
-                self.lr_scheduler, warm, peak / self.args.learning_rate
-            )
+            assert self.lr_scheduler is not None
+            self.lr_scheduler = with_warm_start(self.lr_scheduler, warm, peak / self.args.learning_rate)
         return self.lr_scheduler
 
     def compute_loss(
@@ -249,29 +242,24 @@ class SSLTrainer(Trainer):
         with torch.autocast(self.args.device.type, enabled=False):
             terms = score(self.forward_for(model), inputs, self.progress)
         for name, value in terms.items():
-            total, count = self._terms.get(name, (0.0, 0))
-            self._terms[name] = (total + (value.detach().float() if isinstance(value, Tensor) else value), count + 1)
+            total, count = self.terms.get(name, (0.0, 0))
+            self.terms[name] = (total + (value.detach().float() if isinstance(value, Tensor) else value), count + 1)
         return terms["loss"]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the means of all terms since the last log, over steps and processes, as ``ssl/<name>``."""
-        if "loss" in logs and self._terms:
+        if "loss" in logs and self.terms:
             device = self.args.device
             means = [
                 torch.as_tensor(total, dtype=torch.float32, device=device) / count
-                for total, count in self._terms.values()
+                for total, count in self.terms.values()
             ]
-            for name, mean in zip(self._terms, all_mean(torch.stack(means)).tolist(), strict=True):
+            for name, mean in zip(self.terms, all_mean(torch.stack(means)).tolist(), strict=True):
                 logs[f"ssl/{name}"] = mean
-            self._terms.clear()
+            self.terms.clear()
         super().log(logs, start_time)
 
     # --- evaluation: the model that the method's rule names
-
-    @property
-    def evaluated_model(self) -> nn.Module:
-        """The model that evaluates best by the method's own rule: the student, or its teacher."""
-        return self.objective.evaluated(self.accelerator.unwrap_model(self.model))
 
     def prediction_step(
         self,
@@ -292,77 +280,7 @@ class SSLTrainer(Trainer):
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write the card of what is known of the run; set ``facts`` to tell more."""
         if self.is_world_process_zero():
-            write_model_card(self.args.output_dir, self.facts)
-
-    # --- checkpoints: model, objective and a seal
-
-    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:
-        """Train; with ``resume_from_checkpoint=True`` go on from the newest finished checkpoint.
-
-        Raises:
-            UserError: the checkpoint is missing, unfinished or damaged.
-        """
-        checkpoint = checkpoints.resolve_checkpoint(resume_from_checkpoint, self.args.output_dir)
-        self._terms.clear()
-        return super().train(resume_from_checkpoint=checkpoint, **kwargs)
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write a plain Transformers checkpoint: the evaluated model, or inside a checkpoint the student."""
-        student, inside_checkpoint = self.model, _internal_call and output_dir is not None
-        if not inside_checkpoint:
-            self.model = self.evaluated_model
-        try:
-            super().save_model(output_dir, _internal_call)
-        finally:
-            self.model = student
-
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        folder = Path(self._get_output_dir(trial=trial), f"checkpoint-{self.state.global_step}")
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
-        try:
-            if self.args.should_save:
-                checkpoints.unseal(folder)
-            super()._save_checkpoint(model, trial)
-            self.accelerator.wait_for_everyone()
-            if self.args.should_save:
-                if self.args.save_only_model:
-                    checkpoints.save_objective(self.objective, folder)
-                checkpoints.seal(folder)
-        except (OSError, RuntimeError, SafetensorError) as error:
-            raise checkpoints.failed_save(folder, error) from error
-        finally:
-            self.args.save_total_limit = limit
-        # Only now may an older one go: the new one is whole.
-        if self.args.should_save:
-            rotate_checkpoints(
-                output_dir=str(folder.parent),
-                save_total_limit=limit,
-                best_model_checkpoint=self.state.best_model_checkpoint,
-                use_mtime=True,
-            )
-
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        super()._save_optimizer_and_scheduler(output_dir)
-        if self.args.should_save:
-            checkpoints.save_objective(self.objective, output_dir)
-
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None:
-            checkpoints.load_objective(self.objective, checkpoint)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        # The stock loader is not strict, and a model saved under legacy key names comes back re-initialised.
-        model = self.accelerator.unwrap_model(self.model if model is None else model)
-        saved = type(model).from_pretrained(
-            resume_from_checkpoint, config=model.config, dtype=model.dtype, local_files_only=True
-        )
-        model.load_state_dict(saved.state_dict())
-
-    def _load_best_model(self) -> None:
-        best = self.state.best_model_checkpoint
-        self._load_from_checkpoint(best)
-        checkpoints.load_objective(self.objective, best)
+            write_model_card(str(self.args.output_dir), self.facts)
 
 
 def _positions(model: PreTrainedModel) -> int | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -58,12 +61,12 @@ def parse_arguments(
     first.add_argument("--preset", default=None)
     first.add_argument("--config", default=None)
     chosen, _ = first.parse_known_args(argv)
-    file = {} if chosen.config is None else _read_yaml(Path(chosen.config))
+    file: Preset = {} if chosen.config is None else _read_yaml(Path(chosen.config))
     wanted = chosen.preset or file.get("preset") or "auto"
     if wanted not in {*presets, "auto"}:
         raise UserError(f"preset: got {wanted!r}; allowed: {', '.join(['auto', *presets])}")
     preset = default_preset if wanted == "auto" else wanted
-    settings = _as_flags(presets[preset], keys, f"preset {preset}") + _as_flags(file, keys, chosen.config)
+    settings = _as_flags(presets[preset], keys, f"preset {preset}") + _as_flags(file, keys, str(chosen.config))
     namespace, unknown = parser.parse_known_args([*settings, *argv, "--preset", preset])
     if unknown:
         name = unknown[0].split("=")[0]
@@ -72,22 +75,26 @@ def parse_arguments(
 
 
 def _parser(types: Sequence[type]) -> _Parser:
-    parser = _Parser(list(types), allow_abbrev=False)
+    kinds: list[Any] = list(types)
+    parser = _Parser(kinds, allow_abbrev=False)
     for action in parser._actions:
+        # Numbers only: to some settings "none" is a word that they know.
+        if action.default is None and action.type in (int, float):
+            action.type = _or_none(action.type)
         if action.dest == "resume_from_checkpoint":
             action.nargs, action.const = "?", "true"
             action.help = "Go on from the newest finished checkpoint, or from the named one."
     return parser
 
 
-def _build(types: Sequence[type], namespace: argparse.Namespace) -> tuple[Any, ...]:
+def _build(types: Sequence[Any], namespace: argparse.Namespace) -> tuple[Any, ...]:
     values = vars(namespace)
     resume = str(values.get("resume_from_checkpoint")).lower()
     if resume in ("true", "false", "none"):
         values["resume_from_checkpoint"] = resume == "true" or None
     built = []
     for kind in types:
-        names = {name for name, field in kind.__dataclass_fields__.items() if field.init}
+        names = {entry.name for entry in fields(kind) if entry.init}
         try:
             built.append(kind(**{name: value for name, value in values.items() if name in names}))
         except ValueError as error:
@@ -101,8 +108,24 @@ def _as_flags(settings: Preset, keys: set[str], where: str) -> list[str]:
         if key not in keys:
             raise UserError(f"{where}: unknown key {key!r}{_hint(str(key), keys)}")
         values = value if isinstance(value, list) else [value]
-        flags += [f"--{key}", *("none" if v is None else str(v) for v in values)]
+        flags += [f"--{key}", *map(_as_text, values)]
     return flags
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return "none"
+    return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def _or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """``kind``, but ``none``, YAML's ``null``, takes back what a preset set."""
+
+    @wraps(kind, assigned=("__name__",), updated=())
+    def convert(text: str) -> Any:
+        return None if text.lower() == "none" else kind(text)
+
+    return convert
 
 
 def _read_yaml(path: Path) -> Preset:

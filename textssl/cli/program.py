@@ -21,10 +21,14 @@ def run_program(main: Callable[[], object]) -> NoReturn:
     try:
         main()
     except UserError as error:
-        if os.environ.get("RANK", "0") == "0":
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        _say(f"error: {' '.join(str(error).split())}")
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted; --resume_from_checkpoint goes on from here", file=sys.stderr, flush=True)
+        _say("interrupted; --resume_from_checkpoint goes on from the newest checkpoint")
         sys.exit(130)
     sys.exit(0)
+
+
+def _say(message: str) -> None:
+    if os.environ.get("RANK", "0") == "0":
+        print(message, file=sys.stderr, flush=True)

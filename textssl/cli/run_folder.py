@@ -52,6 +52,8 @@ class RunFolder:
         resume: str | bool | None = False,
         overwrite: bool = False,
     ) -> None:
+        if resume and overwrite:
+            raise UserError("overwrite: got True with resume_from_checkpoint, which goes on with what it would delete")
         self.path = Path(path)
         self.resume = bool(resume)
         self._named = Path(resume).resolve() if isinstance(resume, str) else None

@@ -17,6 +17,7 @@ from transformers import (
     set_seed,
 )
 
+from ..checkpoints import sealed_checkpoints
 from ..config import SSLConfig
 from ..data.sources import embedded_model_path
 from ..errors import UserError
@@ -77,19 +78,22 @@ def run_stage(
         after: called with the trainer and the result before the stage counts as done.
 
     Returns:
-        ``accuracy``, ``macro_f1``, ``seconds``, ``processes`` and ``history``.
+        ``accuracy``, ``macro_f1``, ``seconds`` of training (``None`` if it was cut in two), ``processes`` and
+        ``history``.
     """
     done = run.stage_result(name)
     if done is not None:
         return done
+    checkpoint = run.checkpoint(name)
+    whole = not (checkpoint and sealed_checkpoints(run.path / name))
     trainer = make_trainer(run.path / name)
-    output = trainer.train(resume_from_checkpoint=run.checkpoint(name))
+    output = trainer.train(resume_from_checkpoint=checkpoint)
     metrics = trainer.evaluate(test, metric_key_prefix="test")
     trainer.save_model()
     result = {
         "accuracy": metrics["test_accuracy"],
         "macro_f1": metrics["test_macro_f1"],
-        "seconds": output.metrics["train_runtime"],
+        "seconds": output.metrics["train_runtime"] if whole else None,
         "processes": trainer.args.world_size,
         "history": trainer.state.log_history,
     }

@@ -72,9 +72,9 @@ class TextEncoder:
         whole = [i for i, row in enumerate(rows) if row is None]
         if whole:
             self.tokenizer.truncation_side = self.truncation_side
-            encoded = self.tokenizer(
-                [str(texts[i]) for i in whole], truncation=True, max_length=self.max_length
-            )["input_ids"]
+            encoded = self.tokenizer([str(texts[i]) for i in whole], truncation=True, max_length=self.max_length)[
+                "input_ids"
+            ]
             for i, ids in zip(whole, encoded, strict=True):
                 rows[i] = np.asarray(ids, dtype=np.int32)
         return [row for row in rows if row is not None]

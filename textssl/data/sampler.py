@@ -19,7 +19,7 @@ class Key(NamedTuple):
     """One example to load: ``stream`` (0 labeled, 1 unlabeled), row ``index``, number of the pass ``visit``."""
 
     stream: int
-    index: int
+    index: int  # type: ignore[assignment]  # the data set's word for it, and no tuple of ours is searched
     visit: int
 
 
@@ -47,7 +47,7 @@ class TwoStreamSampler(BatchSampler):
         batch_sizes: tuple[int, int],
         batches_per_epoch: int,
         seed: int,
-        lengths: Sequence[int] | None = None,
+        lengths: Sequence[int] | np.ndarray | None = None,
         window: int = 50,
     ) -> None:
         for name, size, batch in zip(STREAMS, sizes, batch_sizes, strict=True):
@@ -77,9 +77,7 @@ class TwoStreamSampler(BatchSampler):
     def batch(self, number: int) -> list[Key]:
         """Keys of global batch ``number``."""
         return [
-            self._key(stream, number * size + k)
-            for stream, size in enumerate(self.batch_sizes)
-            for k in range(size)
+            self._key(stream, number * size + k) for stream, size in enumerate(self.batch_sizes) for k in range(size)
         ]
 
     def _key(self, stream: int, position: int) -> Key:

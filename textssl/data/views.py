@@ -57,11 +57,12 @@ class ViewCollator:
 
     def __call__(self, items: Sequence[Item] | Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Collate items of a two-stream data set, or plain examples for evaluation."""
-        if not isinstance(items[0], Item):
-            return self._plain(items)  # type: ignore[arg-type]
+        loaded = [item for item in items if isinstance(item, Item)]
+        if not loaded:
+            return self._plain([item for item in items if not isinstance(item, Item)])
         batch: dict[str, Any] = {}
         for stream, name in enumerate(STREAMS):
-            members = [item for item in items if item.key.stream == stream]  # type: ignore[union-attr]
+            members = [item for item in loaded if item.key.stream == stream]
             if not members or name not in self.views:
                 continue
             batch[name] = {view: self._view(members, view) for view in self.views[name]}
@@ -75,9 +76,7 @@ class ViewCollator:
         if augment is None or isinstance(augment, Identity):
             keys = [(item.key.stream, item.key.index) for item in items]
             return self.encode([item.example[self.column] for item in items], keys)
-        augmented = [
-            augment(item.example, view_rng(self.seed, item.key, view))[self.column] for item in items
-        ]
+        augmented = [augment(item.example, view_rng(self.seed, item.key, view))[self.column] for item in items]
         return self.encode(augmented, None)
 
     def _plain(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:

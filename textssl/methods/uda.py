@@ -137,6 +137,7 @@ class UDA(Objective):
     def __init__(self, config: UDAConfig, task: Task) -> None:
         super().__init__(config, task)
         self.teacher: EMATeacher | None = None
+        self.prior: Tensor
         uniform = torch.full((task.num_labels,), 1 / task.num_labels)
         self.model_mean = RunningMean(uniform, config.align_decay) if config.align else None
         self.register_buffer("prior", torch.tensor(task.class_prior), persistent=False)

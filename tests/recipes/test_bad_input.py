@@ -1,0 +1,302 @@
+"""A mistake costs a person one line on stderr, exit status 2, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.recipes.conftest import WholeRun
+from tests.recipes.tiny_task import (
+    TinyTask,
+    environment,
+    error_line,
+    run_recipe,
+    weights,
+    write_jsonl,
+)
+
+
+Call = Callable[[Sequence[str]], int]
+SOME = [{"text": "w1 w2", "label": label} for label in ("bad", "fair", "good")] * 2
+
+
+def tree(folder: Path) -> dict[str, int]:
+    """Every file below a folder, and when it was last written."""
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def refused(
+    call: Call, task: TinyTask, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Run with changed flags, expect a refusal that writes nothing, and give its message."""
+
+    def run(*more: str, **changes: Any) -> str:
+        before = tree(task.folder)
+        assert call(task.flags("out", *more, **changes)) == 2
+        output = capsys.readouterr()
+        assert "method" not in output.out, "it trained first"
+        # The record of the settings may stand: a folder that holds nothing else is free.
+        assert tree(tmp_path / "cwd").keys() <= {"out/run.json"}
+        assert tree(task.folder) == before
+        return error_line(output.err)
+
+    return run
+
+
+TABLES: dict[str, tuple[str, str, list[dict[str, Any]] | str, list[str]]] = {
+    "an empty labeled set": ("train_file", "few.csv", "text,label\n", ["few.csv", "no rows"]),
+    "an empty labeled file": ("train_file", "few.csv", "", ["few.csv", "is empty"]),
+    "a class without examples": (
+        "train_file",
+        "few.jsonl",
+        [{"text": "w1", "label": 0}, {"text": "w2", "label": 2}],
+        ["train_file", "few.jsonl", "no example of class '1'"],
+    ),
+    "one class only": ("train_file", "few.jsonl", SOME[::3], ["train_file", "one class", "bad"]),
+    "a label that is missing": (
+        "train_file",
+        "few.jsonl",
+        [*SOME, {"text": "w1", "label": None}],
+        ["'label'", "1 of 7 rows", "row 6"],
+    ),
+    "an empty unlabeled set": ("unlabeled_file", "many.csv", "text\n", ["many.csv", "no rows"]),
+    "nulls among the unlabeled texts": (
+        "unlabeled_file",
+        "many.jsonl",
+        [{"text": "w1"}, {"text": None}, {"text": None}],
+        ["many.jsonl", "'text'", "2 of 3 rows", "row 1"],
+    ),
+    "a label that training does not know": (
+        "test_file",
+        "held_out.jsonl",
+        [*SOME, {"text": "w1", "label": "superb"}],
+        ["'superb'", "row 6", "held_out.jsonl", "['bad', 'fair', 'good']"],
+    ),
+    "texts that are numbers": (
+        "unlabeled_file",
+        "many.jsonl",
+        [{"text": 1}, {"text": 2}],
+        ["many.jsonl", "'text'", "int64", "not strings"],
+    ),
+    "a format nobody knows": ("unlabeled_file", "many.xlsx", "x", ["'.xlsx'", ".csv", ".parquet"]),
+    "a broken line": ("unlabeled_file", "many.jsonl", '{"text": "w1"}\n{"text": \n', ["many.jsonl", "cannot read"]),
+}
+
+
+@pytest.mark.parametrize("flag,name,content,told", TABLES.values(), ids=TABLES.keys())
+def test_tables(
+    refused: Callable[..., str],
+    tmp_path: Path,
+    flag: str,
+    name: str,
+    content: list[dict[str, Any]] | str,
+    told: list[str],
+) -> None:
+    path = tmp_path / name
+    if isinstance(content, str):
+        path.write_text(content)
+    else:
+        write_jsonl(path, content)
+    message = refused(**{flag: path})
+    assert all(part in message for part in told), message
+
+
+SETTINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a column of another name": ({"text_column": "body"}, ["'body'", "['text', 'label']"]),
+    "another label column": ({"label_column": "stars"}, ["'stars'", "['text', 'label']"]),
+    "a file that is not there": ({"train_file": "none.csv"}, ["no such file", "none.csv"]),
+    "own files in part": ({"test_file": None}, ["test_file", "own data need all of"]),
+    "a threshold above 1": ({"threshold": 1.5}, ["threshold", "1.5", "[0, 1]"]),
+    "a threshold below 0": ({"threshold": -0.1}, ["threshold", "-0.1", "[0, 1]"]),
+    "a threshold that is no number": ({"threshold": "high"}, ["threshold", "'high'"]),
+    "a temperature of 0": ({"temperature": 0}, ["temperature", "0.0"]),
+    "a temperature below 0": ({"temperature": -1}, ["temperature", "-1.0"]),
+    "an unknown preset": ({"preset": "gpu"}, ["preset", "'gpu'", "auto, cpu, paper"]),
+    "an unknown schedule": ({"tsa": "cosine"}, ["tsa", "'cosine'", "linear", "log", "exp"]),
+    "an unknown optimizer": ({"optim": "adagrod"}, ["adagrod"]),
+    "an unknown flag": ({"treshold": 0.5}, ["--treshold", "no such flag", "did you mean threshold?"]),
+    "an unknown view": ({"strong": "paraphrase"}, ["strong", "'paraphrase'", "tfidf"]),
+    "texts longer than the model": ({"max_length": 64}, ["max_length", "64", "32 positions"]),
+    "a best model without validation": (
+        {"load_best_model_at_end": True, "eval_steps": 4},
+        ["load_best_model_at_end", "no validation data"],
+    ),
+}
+
+
+@pytest.mark.parametrize("changes,told", SETTINGS.values(), ids=SETTINGS.keys())
+def test_settings(refused: Callable[..., str], changes: dict[str, Any], told: list[str]) -> None:
+    message = refused(**changes)
+    assert all(part in message for part in told), message
+
+
+@pytest.mark.parametrize(
+    "content,told",
+    [
+        ("learning_rte: 3e-5\n", ["unknown key 'learning_rte'", "did you mean learning_rate?"]),
+        ("learning_rate: [\n", ["no YAML file"]),
+        ("", ["holds no keys"]),
+        ("threshold: 2\n", ["threshold: got 2.0"]),
+    ],
+)
+def test_config_files(refused: Callable[..., str], tmp_path: Path, content: str, told: list[str]) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(content)
+    message = refused(config=path, threshold=None)
+    assert all(part in message for part in told), message
+
+
+def test_a_translator_that_is_not_installed(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    message = refused(strong="apertium")
+    assert "apertium is not installed" in message
+    assert "apt-get install apertium apertium-eng-spa" in message
+
+
+def test_a_folder_that_is_no_run(call: Call, task: TinyTask, tmp_path: Path, capsys: Any) -> None:
+    thesis = tmp_path / "cwd" / "out" / "thesis.tex"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    (thesis.parent / "run.json").write_text('{"seed": 1}')
+    before = tree(tmp_path)
+    for more in ([], ["--resume_from_checkpoint"], ["--overwrite"]):
+        assert call(task.flags("out", *more)) == 2
+        message = error_line(capsys.readouterr().err)
+        assert "output_dir: out holds files that are no run" in message
+        assert "choose another --output_dir" in message
+    assert tree(tmp_path) == before
+    assert call(task.flags(thesis)) == 2
+    assert "is a file" in error_line(capsys.readouterr().err)
+
+
+@pytest.fixture
+def copy(whole: WholeRun, tmp_path: Path) -> Path:
+    """A copy of the whole run whose method is not finished."""
+    out = tmp_path / "out"
+    shutil.copytree(whole.out, out)
+    (out / "uda" / "result.json").unlink()
+    return out
+
+
+def test_a_folder_that_holds_another_run(call: Call, task: TinyTask, copy: Path, capsys: Any) -> None:
+    before = tree(copy)
+    assert call(task.flags(copy)) == 2
+    message = error_line(capsys.readouterr().err)
+    assert "holds another run" in message
+    for way_out in ("--output_dir", "--resume_from_checkpoint", "--overwrite"):
+        assert way_out in message
+    assert call(task.flags(copy, "--resume_from_checkpoint", learning_rate=1e-3)) == 2
+    message = error_line(capsys.readouterr().err)
+    assert "a run of other settings: learning_rate was 0.005, is 0.001" in message
+    assert call(task.flags(copy, resume_from_checkpoint="uda/checkpoint-8")) == 2
+    message = error_line(capsys.readouterr().err)
+    assert "expected a checkpoint of a stage of this run" in message
+    assert tree(copy) == before
+
+
+def cut_in_half(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip_one_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_goes_on(
+    call: Call, task: TinyTask, whole: WholeRun, copy: Path, capsys: Any
+) -> None:
+    newest = copy / "uda" / "checkpoint-12"
+    resume = task.flags(copy, "--resume_from_checkpoint")
+    for name, damage in [("optimizer.pt", cut_in_half), ("model.safetensors", flip_one_bit), ("seal.json", cut_in_half)]:
+        saved = (newest / name).read_bytes()
+        damage(newest / name)
+        before = tree(copy)
+        assert call(resume) == 2
+        message = error_line(capsys.readouterr().err)
+        assert str(newest / name) in message
+        assert f"delete {newest} and resume from an earlier checkpoint" in message
+        assert tree(copy).keys() == before.keys()
+        (newest / name).write_bytes(saved)
+    (newest / "rng_state.pth").unlink()
+    assert call(resume) == 2
+    assert f"{newest / 'rng_state.pth'} is missing" in error_line(capsys.readouterr().err)
+    shutil.rmtree(newest)
+    assert call(resume) == 0
+    after, expected = weights(copy / "uda"), weights(whole.out / "uda")
+    assert all(torch.equal(after[name], expected[name]) for name in expected)
+
+
+def test_a_damaged_translation(call: Call, task: TinyTask, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
+    """The program is a stand-in here: it gives back what it gets."""
+    program = tmp_path / "bin" / "apertium"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nif [ "$1" = -l ]; then echo eng-spa; echo spa-eng; else exec cat; fi\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    small = {"strong": "tfidf+apertium", "baseline": False, "max_steps": 3}
+    assert call(task.flags("out", **small)) == 0
+    capsys.readouterr()
+    (shard,) = (tmp_path / "cwd" / "out" / "translations").glob("*.jsonl")
+    whole = shard.read_bytes()
+    flip_one_bit(shard)
+    assert call(task.flags("out", "--resume_from_checkpoint", **small)) == 2
+    message = error_line(capsys.readouterr().err)
+    assert shard.name in message
+    assert "Delete this file and run again" in message
+    shard.unlink()
+    assert call(task.flags("out", "--resume_from_checkpoint", **small)) == 0
+    assert shard.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "changes,told",
+    [
+        ({"push_to_hub": True, "hub_model_id": "me/tiny"}, ["--push_to_hub", "cannot be reached", "the offline preset"]),
+        ({"model": "some/model"}, ["'some/model'", "--model embedded", "--preset cpu"]),
+        (
+            {"source": "hub", "train_file": None, "unlabeled_file": None, "test_file": None},
+            ["imdb", "--source embedded", "--preset cpu"],
+        ),
+    ],
+    ids=["push", "model", "source"],
+)
+def test_a_hub_that_cannot_be_reached(
+    task: TinyTask, tmp_path: Path, changes: dict[str, Any], told: list[str]
+) -> None:
+    """True processes: what they exit with, how long they try, and what they leave."""
+    # Port 9 discards, where anything listens there at all.
+    env = {name: value for name, value in environment().items() if not name.lower().endswith("_proxy")}
+    env |= {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "home"), "HF_TOKEN": "hf_test"}
+    del env["HF_HUB_OFFLINE"]
+    cwd = tmp_path / "cwd"
+    cwd.mkdir()
+    begin = time.monotonic()
+    done = run_recipe(task.flags("out", **changes), cwd, env=env)
+    assert done.returncode == 2, done.stderr
+    message = error_line(done.stderr)
+    assert all(part in message for part in told), message
+    assert "'loss'" not in done.stdout
+    assert tree(cwd).keys() <= {"out/run.json"}
+    assert time.monotonic() - begin < 120
+
+
+def test_after_a_mistake_the_same_folder_serves(call: Call, task: TinyTask, tmp_path: Path, capsys: Any) -> None:
+    few = write_jsonl(tmp_path / "few.jsonl", SOME)
+    quick = {"train_file": few, "baseline": False, "max_steps": 3}
+    assert call(task.flags("out", **quick, max_length=64)) == 2
+    assert json.loads((tmp_path / "cwd" / "out" / "run.json").read_text())
+    assert call(task.flags("out", **quick)) == 0
+    assert "accuracy on 30 held-out examples" in capsys.readouterr().out

@@ -1,0 +1,101 @@
+"""A Trainer whose checkpoints hold an objective's state, are sealed when whole, and are checked before use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from torch import nn
+from transformers import Trainer
+from transformers.trainer_utils import rotate_checkpoints
+
+from . import checkpoints
+from .objective import Objective
+
+
+__all__ = ["SealedTrainer"]
+
+
+class SealedTrainer(Trainer):
+    """What ``checkpoint-N`` is: the student as a plain Transformers checkpoint, the objective, and a seal.
+
+    The seal is written last, and older checkpoints go only after it: whenever the run is killed, the newest sealed
+    checkpoint is whole.
+    """
+
+    objective: Objective
+
+    @property
+    def evaluated_model(self) -> nn.Module:
+        """The model that evaluates best by the method's own rule: the student, or its teacher."""
+        return self.objective.evaluated(self.accelerator.unwrap_model(self.model))
+
+    def train(  # type: ignore[override]  # what else Trainer takes is handed through
+        self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any
+    ) -> Any:
+        """Train; with ``resume_from_checkpoint=True`` go on from the newest finished checkpoint.
+
+        Raises:
+            UserError: the checkpoint is missing, unfinished or damaged.
+        """
+        checkpoint = checkpoints.resolve_checkpoint(resume_from_checkpoint, str(self.args.output_dir))
+        return super().train(resume_from_checkpoint=checkpoint, **kwargs)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write a plain Transformers checkpoint: the evaluated model, or inside a checkpoint the student."""
+        student, inside_checkpoint = self.model, _internal_call and output_dir is not None
+        if not inside_checkpoint:
+            self.model = self.evaluated_model
+        try:
+            super().save_model(output_dir, _internal_call)
+        finally:
+            self.model = student
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        folder = Path(self._get_output_dir(trial=trial), f"checkpoint-{self.state.global_step}")
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            if self.args.should_save:
+                checkpoints.unseal(folder)
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                if self.args.save_only_model:
+                    checkpoints.save_objective(self.objective, folder)
+                checkpoints.seal(folder)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise checkpoints.failed_save(folder, error) from error
+        finally:
+            self.args.save_total_limit = limit
+        # Only now may an older one go: the new one is whole.
+        if self.args.should_save:
+            rotate_checkpoints(
+                output_dir=str(folder.parent),
+                save_total_limit=limit,
+                best_model_checkpoint=self.state.best_model_checkpoint,
+                use_mtime=True,
+            )
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        super()._save_optimizer_and_scheduler(output_dir)
+        if self.args.should_save:
+            checkpoints.save_objective(self.objective, output_dir)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None:
+            checkpoints.load_objective(self.objective, checkpoint)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        # The stock loader is not strict, and a model saved under legacy key names comes back re-initialised.
+        model = self.accelerator.unwrap_model(self.model if model is None else model)
+        saved = type(model).from_pretrained(
+            resume_from_checkpoint, config=model.config, dtype=model.dtype, local_files_only=True
+        )
+        model.load_state_dict(saved.state_dict())
+
+    def _load_best_model(self) -> None:
+        best = str(self.state.best_model_checkpoint)
+        self._load_from_checkpoint(best)
+        checkpoints.load_objective(self.objective, best)
