@@ -67,8 +67,10 @@ def load_objective(objective: Objective, folder: str | Path) -> None:
 def seal(folder: str | Path) -> None:
     """Mark a finished checkpoint: write the checksum of each file, last and in one go."""
     folder = Path(folder)
-    files = {p.name: _sha256(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != SEAL}
     staged = folder / f".{SEAL}.part"
+    # A kill may have left an earlier attempt at the seal.
+    own = (SEAL, staged.name)
+    files = {p.name: _sha256(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name not in own}
     with staged.open("w") as out:
         json.dump({"files": files}, out, indent=1)
         out.flush()

@@ -15,11 +15,11 @@ from transformers.trainer_utils import seed_worker
 
 from .augment import Augmentation
 from .backends.base import Forward
-from .backends.text import TextBackend
+from .backends.text import TextBackend, position_limit
 from .callbacks import StepCallback
 from .config import SSLConfig
 from .data.encoding import TextEncoder
-from .data.preparation import checked_data, text_lengths, with_defaults
+from .data.preparation import checked_data, checked_evaluation, text_lengths, with_defaults
 from .data.sampler import TwoStreamSampler
 from .data.two_stream import TwoStreamDataset
 from .data.views import ViewCollator
@@ -126,7 +126,7 @@ class SSLTrainer(SealedTrainer):
             raise UserError("processing_class: expected a tokenizer that has a padding token")
         if int(model.config.num_labels or 0) < 2:
             raise UserError(f"model: got num_labels {model.config.num_labels}; expected at least 2 classes")
-        positions = _positions(model)
+        positions = position_limit(model)
         if positions is not None and args.max_length > positions:
             raise UserError(
                 f"max_length: got {args.max_length}; the model has {positions} positions, "
@@ -261,6 +261,12 @@ class SSLTrainer(SealedTrainer):
 
     # --- evaluation: the model that the method's rule names
 
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """Check a data set that ``evaluate`` is given, as those at construction were."""
+        if isinstance(eval_dataset, datasets.Dataset):
+            eval_dataset = checked_evaluation(self.evaluated_model.config, self.args, eval_dataset)
+        return super().get_eval_dataloader(eval_dataset)
+
     def prediction_step(
         self,
         model: nn.Module,
@@ -281,16 +287,3 @@ class SSLTrainer(SealedTrainer):
         """Write the card of what is known of the run; set ``facts`` to tell more."""
         if self.is_world_process_zero():
             write_model_card(str(self.args.output_dir), self.facts)
-
-
-def _positions(model: PreTrainedModel) -> int | None:
-    """Tokens that the model has positions for; None where there is no limit. RoBERTa's follow its padding token."""
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if positions is None or positions < 1:
-        return None
-    offsets = [
-        module.padding_idx + 1
-        for name, module in model.named_modules()
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
-    ]
-    return int(positions) - max(offsets, default=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +21,7 @@ def least_cost(lengths: list[int], overhead: int) -> int:
     for count in range(len(ordered)):
         for cuts in combinations(range(1, len(ordered)), count):
             edges = [0, *cuts, len(ordered)]
-            parts = [ordered[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+            parts = [ordered[a:b] for a, b in pairwise(edges)]
             total = sum(len(part) * part[-1] + overhead for part in parts)
             best = total if best is None else min(best, total)
     assert best is not None

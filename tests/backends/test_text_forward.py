@@ -191,7 +191,7 @@ def test_join_pads_to_the_widest(side: str) -> None:
     views = [encode(["w1"], side), encode(["w1 w2 w3"], side)]
     joined = backend.join(views)
     pad = [9, 9]
-    assert joined["input_ids"][0].tolist() == (pad + [2, 6, 3] if side == "left" else [2, 6, 3, *pad])
+    assert joined["input_ids"][0].tolist() == ([*pad, 2, 6, 3] if side == "left" else [2, 6, 3, *pad])
     assert joined["attention_mask"][0].sum() == 3
     assert joined["input_ids"][1].tolist() == [2, 6, 7, 8, 3]
     assert joined["lengths"] == [3, 5]

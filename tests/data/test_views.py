@@ -109,10 +109,10 @@ def test_two_views_of_one_way_differ() -> None:
 
 def test_the_global_rngs_are_left_alone() -> None:
     torch.manual_seed(0)
-    before = (torch.get_rng_state(), np.random.get_state()[1].copy())  # type: ignore[union-attr]  # noqa: NPY002
+    before = (torch.get_rng_state(), np.random.get_state()[1].copy())  # type: ignore[union-attr]
     collator()([item(0, 1), item(1, 1)])
     assert torch.equal(before[0], torch.get_rng_state())
-    assert np.array_equal(before[1], np.random.get_state()[1])  # type: ignore[arg-type]  # noqa: NPY002
+    assert np.array_equal(before[1], np.random.get_state()[1])  # type: ignore[arg-type]
 
 
 def test_static_views_carry_what_identifies_them_and_others_do_not() -> None:

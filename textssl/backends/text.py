@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .base import Backend, Inputs, _on_device
 
 
-__all__ = ["TextBackend"]
+__all__ = ["TextBackend", "position_limit"]
 
 
 class TextBackend(Backend):
@@ -77,3 +77,22 @@ class TextBackend(Backend):
         sides = (missing, 0) if self.padding_side == "left" else (0, missing)
         fill = self.pad_token_id if key == "input_ids" else 0
         return F.pad(x, (*(0, 0) * (x.dim() - 2), *sides), value=fill)
+
+
+def position_limit(model: Any) -> int | None:
+    """Tokens that the model has positions for; ``None`` where there is no limit.
+
+    RoBERTa numbers its positions from after its padding token, so that it has fewer than its config says.
+
+    Args:
+        model: any model of transformers.
+    """
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is None or positions < 1:
+        return None
+    offsets = [
+        module.padding_idx + 1
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    return int(positions) - max(offsets, default=0)

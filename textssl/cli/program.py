@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import NoReturn
+
+from safetensors import SafetensorError
+from tqdm import tqdm
 
 from ..errors import UserError
 
 
 __all__ = ["run_program"]
 
+# Told by their text, for safetensors gives no number.
+FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+# Seconds that another process gives the first one to make the same mistake.
+PATIENCE = 15.0
+
 
 def run_program(main: Callable[[], object]) -> NoReturn:
-    """Call ``main`` and exit: 0, 2 after a UserError, 130 after Ctrl-C.
+    """Call ``main`` and exit: 0, 2 after a UserError or on a full disk, 130 after Ctrl-C.
 
-    Of several processes only the first prints.
+    Of several processes the first one speaks; another one only if its mistake was not that of the first.
     """
     try:
         main()
     except UserError as error:
-        _say(f"error: {' '.join(str(error).split())}")
-        sys.exit(2)
+        _refuse(f"error: {' '.join(str(error).split())}")
+    except (OSError, SafetensorError) as error:
+        if not any(reason in str(error) for reason in FULL):
+            raise
+        reason = " ".join(str(error).split())
+        _refuse(f"error: the disk is full ({reason}); with --resume_from_checkpoint the run goes on once there is room")
     except KeyboardInterrupt:
-        _say("interrupted; --resume_from_checkpoint goes on from the newest checkpoint")
+        if _is_first():
+            _say("interrupted; --resume_from_checkpoint goes on from the newest checkpoint")
         sys.exit(130)
     sys.exit(0)
 
 
+def _refuse(message: str) -> NoReturn:
+    if not _is_first():
+        # The launcher ends all processes with the one that ends first: that must be the one that speaks.
+        time.sleep(PATIENCE)
+    _say(message)
+    sys.exit(2)
+
+
+def _is_first() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _say(message: str) -> None:
-    if os.environ.get("RANK", "0") == "0":
-        print(message, file=sys.stderr, flush=True)
+    # A bar that is still drawn would run into the message, and be drawn again after it.
+    for bar in list(tqdm._instances):
+        bar.close()
+    print(message, file=sys.stderr, flush=True)

@@ -65,8 +65,13 @@ class RunFolder:
         self._settings = _decisive(settings)
         self._overwrite = overwrite
 
-    def claim(self) -> None:
-        """Make the folder ours. Called by the first process only."""
+    def claim(self, **facts: str) -> None:
+        """Make the folder ours. Called by the first process only.
+
+        Args:
+            **facts: what a continuation must have in common with the run besides its settings.
+        """
+        self._settings |= facts
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"output_dir: {self.path} is a file; choose another --output_dir")
         present = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()

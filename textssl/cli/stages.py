@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import datasets
 import torch
 from accelerate import PartialState
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -27,6 +30,9 @@ from .run_folder import RunFolder
 
 
 __all__ = ["load_classifier", "load_tokenizer", "row_of", "run_stage"]
+
+# How long the Hub may take to answer at all.
+HUB_SECONDS = 5.0
 
 
 def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
@@ -109,15 +115,31 @@ def row_of(method: str, labels: int, config: SSLConfig, result: dict[str, Any]) 
     return Row(method, labels, config.seed, result["accuracy"], result["macro_f1"], result["seconds"])
 
 
+@cache
+def _hub_fault(model: str) -> str | None:
+    """Why the Hub cannot be asked for a model; ``None`` if it can, or need not be."""
+    if model == "embedded" or Path(model).is_dir():
+        return None
+    try:
+        # By itself from_pretrained tries for three quarters of a minute, and fills the screen.
+        HfApi().model_info(model, timeout=HUB_SECONDS)
+    except (HfHubHTTPError, HFValidationError):
+        return None
+    except Exception as error:  # the HTTP client's errors share no class across its versions
+        return f"the Hub cannot be reached, {type(error).__name__}: {error}"
+    return None
+
+
 def _place(model: str) -> str:
     return str(embedded_model_path()) if model == "embedded" else model
 
 
 def _loading(model: str, load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    fault = _hub_fault(model)
     try:
-        return load(*args, **kwargs)
+        return load(*args, local_files_only=fault is not None, **kwargs)
     except (OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
+        reason = fault or (str(error).strip().splitlines() or [""])[0]
         raise UserError(
             f"model: {model!r} cannot be loaded ({reason}); without the Hub, take --model embedded, "
             "as --preset cpu does"

@@ -10,6 +10,7 @@ import datasets
 from transformers import IntervalStrategy
 
 from ..config import SSLConfig
+from ..data.files import content_checksum
 from ..data.sources import load_source, load_table
 from ..data.splits import Split, few_labels
 from ..data.validation import check_labeled
@@ -36,6 +37,12 @@ class TaskData:
     data_facts: DataFacts
     split_facts: SplitFacts
     split: Split | None
+
+    def checksum(self, config: SSLConfig) -> str:
+        """SHA-256 of the labeled and the unlabeled examples, in their order."""
+        labeled = content_checksum(self.labeled, [config.text_column, config.label_column])
+        unlabeled = content_checksum(self.unlabeled, [config.text_column])
+        return hashlib.sha256((labeled + unlabeled).encode()).hexdigest()
 
     def describe(self) -> str:
         """One line for a person."""

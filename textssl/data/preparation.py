@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..config import SSLConfig
 
 
-__all__ = ["CheckedData", "checked_data", "text_lengths", "with_defaults"]
+__all__ = ["CheckedData", "checked_data", "checked_evaluation", "text_lengths", "with_defaults"]
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,20 @@ def checked_data(
     if unlabeled is not None:
         unlabeled = _plain(check_unlabeled(unlabeled, args.text_column))
     if isinstance(evaluation, Mapping):
-        evaluation = {name: _plain(check_eval(part, *columns, *known)) for name, part in evaluation.items()}
+        evaluation = {name: checked_evaluation(model_config, args, part) for name, part in evaluation.items()}
     elif evaluation is not None:
-        evaluation = _plain(check_eval(evaluation, *columns, *known))
+        evaluation = checked_evaluation(model_config, args, evaluation)
     return CheckedData(labeled, unlabeled, evaluation)
+
+
+def checked_evaluation(model_config: Any, args: SSLConfig, dataset: datasets.Dataset) -> datasets.Dataset:
+    """Check one held-out data set, and give its labels the model's ids.
+
+    Raises:
+        UserError: the first thing that cannot work.
+    """
+    columns = (args.text_column, args.label_column)
+    return _plain(check_eval(dataset, *columns, model_config.num_labels, model_config.label2id))
 
 
 def _plain(dataset: datasets.Dataset) -> datasets.Dataset:

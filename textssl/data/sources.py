@@ -171,7 +171,7 @@ def _hub_parts(source: Source, hub: HubOrigin, timeout: float | None) -> dataset
             return datasets.load_dataset(hub.repo)
         except Exception as error:  # a network has more kinds of failure than can be listed
             cause = error
-    remedy = "pass --source embedded" if source.embedded else "it has no embedded copy"
+    remedy = "pass --source embedded, as --preset cpu does" if source.embedded else "it has no embedded copy"
     reason = " ".join(f"{type(cause).__name__}: {cause}".split())
     raise UserError(f"origin: the Hub data set {hub.repo!r} cannot be loaded ({reason[:200]}); {remedy}.") from cause
 

@@ -49,7 +49,11 @@ def _compile() -> re.Pattern[str]:
 _WORD = _compile()
 # The same cut for texts in ASCII, where a third of the time is spent.
 _ASCII_DROPPED = "\\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
-_ASCII_WORD = re.compile(f"([0-9A-Za-z]+(?:[{_ASCII_DROPPED}]+[0-9A-Za-z]+)*|[{re.escape(string.punctuation)}])")
+_ASCII_WORD = re.compile(
+    # As above, the first alternative only saves time.
+    f"([0-9A-Za-z]++(?![{_ASCII_DROPPED}])|[{re.escape(string.punctuation)}]"
+    f"|[0-9A-Za-z]++(?:[{_ASCII_DROPPED}]++[0-9A-Za-z]++)*+)"
+)
 _SPACE = re.compile(f"[{SPACES}]")
 _DROPPED = re.compile(f"[{DROPPED}]+")
 _IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")

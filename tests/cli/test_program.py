@@ -1,0 +1,88 @@
+"""How a program ends, as its caller sees it: status, one line or a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from textssl.cli.program import run_program
+from textssl.errors import UserError
+
+
+def fails(error: BaseException) -> Callable[[], None]:
+    def main() -> None:
+        raise error
+
+    return main
+
+
+def status(main: Callable[[], object]) -> int | str | None:
+    with pytest.raises(SystemExit) as end:
+        run_program(main)
+    return end.value.code
+
+
+def test_success_is_zero_and_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(lambda: "whatever") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_mistake_is_two_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(fails(UserError("mu: got 0;\n  expected a number above 0"))) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "error: mu: got 0; expected a number above 0\n"
+
+
+def test_an_interrupt_is_130_and_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(fails(KeyboardInterrupt())) == 130
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "--resume_from_checkpoint" in err
+
+
+@pytest.mark.parametrize("error", [UserError("wrong"), KeyboardInterrupt()])
+def test_of_several_processes_the_first_speaks(
+    error: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert status(fails(error)) in (2, 130)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("RANK", "0")
+    status(fails(error))
+    assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [ValueError("a defect"), OSError("a defect"), RuntimeError("a defect")])
+def test_a_defect_is_no_mistake_of_the_user(error: Exception) -> None:
+    """It keeps its traceback."""
+    with pytest.raises(type(error), match="a defect"):
+        run_program(fails(error))
+
+
+def test_a_program_that_exits_by_itself_keeps_its_status() -> None:
+    assert status(fails(SystemExit(7))) == 7
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "lines"),
+    [
+        ("raise UserError('wrong')", 2, ["error: wrong"]),
+        ("signal.raise_signal(signal.SIGINT)", 130, None),
+        ("pass", 0, []),
+    ],
+)
+def test_as_a_process(body: str, code: int, lines: list[str] | None) -> None:
+    program = (
+        "import signal\nfrom textssl.cli.program import run_program\nfrom textssl.errors import UserError\n"
+        f"def main():\n    {body}\nrun_program(main)"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=root, timeout=60)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert lines is None or done.stderr.splitlines() == lines

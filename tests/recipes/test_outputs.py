@@ -1,0 +1,96 @@
+"""What a run leaves: a table, plots, results, a card, logs; all of it in the output folder."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.recipes.conftest import WholeRun
+from tests.recipes.tiny_task import LABELS
+
+
+def test_one_table_tells_both(whole: WholeRun) -> None:
+    results = json.loads((whole.out / "results.json").read_text())
+    for stage in ("supervised", "uda"):
+        (line,) = re.findall(rf"^\| {stage} .*$", whole.stdout, re.MULTILINE)
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[1:3] == ["12", "42"]
+        assert cells[3] == f"{100 * results[stage]['accuracy']:.2f}"
+        assert cells[4] == f"{100 * results[stage]['macro_f1']:.2f}"
+    gain = 100 * (results["uda"]["accuracy"] - results["supervised"]["accuracy"])
+    assert cells[5] == f"{gain:+.2f}"
+    assert "accuracy on 30 held-out examples" in whole.stdout
+
+
+def test_plots_are_pictures(whole: WholeRun) -> None:
+    from matplotlib import image
+
+    plots = sorted((whole.out / "plots").iterdir())
+    assert [plot.name for plot in plots] == ["confidence.png", "losses.png", "mask_rate.png"]
+    for plot in plots:
+        pixels = image.imread(plot)
+        assert min(pixels.shape[:2]) >= 200
+        assert pixels[..., :3].std() > 0.01, "nothing is drawn"
+
+
+def test_results(whole: WholeRun) -> None:
+    results = json.loads((whole.out / "results.json").read_text())
+    assert list(results) == ["supervised", "uda"]
+    for stage, steps in (("supervised", 8), ("uda", 12)):
+        result = results[stage]
+        assert 0 <= result["macro_f1"] <= 1
+        # 30 examples: a count of right answers.
+        assert round(30 * result["accuracy"], 6) == int(round(30 * result["accuracy"], 6))
+        assert result["seconds"] > 0
+        assert result["processes"] == 1
+        assert [row["step"] for row in result["history"] if "loss" in row] == list(range(1, steps + 1))
+
+
+def test_the_model_is_the_teacher_and_names_its_labels(whole: WholeRun) -> None:
+    from safetensors.torch import load_file
+
+    config = json.loads((whole.out / "uda" / "config.json").read_text())
+    assert [config["id2label"][str(i)] for i in range(3)] == list(LABELS)
+    saved = load_file(whole.out / "uda" / "model.safetensors")
+    last = whole.out / "uda" / "checkpoint-12"
+    objective = load_file(last / "objective.safetensors")
+    teacher = {n.removeprefix("teacher.model."): v for n, v in objective.items() if n.startswith("teacher.model.")}
+    student = load_file(last / "model.safetensors")
+    assert saved.keys() <= teacher.keys()
+    assert all(saved[name].equal(teacher[name]) for name in saved)
+    assert any(not saved[name].equal(student[name]) for name in saved)
+
+
+def test_the_card_names_the_paper(whole: WholeRun) -> None:
+    card = (whole.out / "uda" / "README.md").read_text()
+    assert "1904.12848" in card
+    assert "library_name: transformers" in card
+    results = json.loads((whole.out / "results.json").read_text())
+    uda, baseline = (results[stage]["accuracy"] for stage in ("uda", "supervised"))
+    (scores,) = re.findall(r"^\| Accuracy \| ([\d.]+) \| ([\d.]+) \|", card, re.MULTILINE)
+    assert [float(score) for score in scores] == pytest.approx([uda, baseline], abs=1e-4)
+
+
+def test_tensorboard_gets_every_term(whole: WholeRun) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    scalars: dict[str, list[int]] = {}
+    for folder in sorted((whole.out / "uda").glob("runs/*")):
+        events = accumulator.EventAccumulator(str(folder))
+        events.Reload()
+        for tag in events.Tags()["scalars"]:
+            scalars.setdefault(tag, []).extend(event.step for event in events.Scalars(tag))
+    found = {tag.rpartition("ssl/")[2]: steps for tag, steps in scalars.items() if "ssl/" in tag}
+    assert {"loss", "supervised", "unsupervised", "mask_rate", "confidence"} <= found.keys()
+    assert sorted(found["loss"]) == list(range(1, 13))
+    # The warm start has no unlabeled part.
+    assert sorted(found["mask_rate"]) == list(range(3, 13))
+
+
+def test_nothing_is_written_elsewhere(whole: WholeRun) -> None:
+    assert [path.name for path in whole.cwd.iterdir()] == ["out"]
+    assert {path.name for path in whole.out.iterdir()} == {"plots", "results.json", "run.json", "supervised", "uda"}
+    files = {path.name for path in (whole.out / "uda").iterdir() if path.is_file()}
+    assert {"README.md", "config.json", "model.safetensors", "result.json", "tokenizer.json"} <= files
+    assert {path.name for path in (whole.out / "uda").glob("checkpoint-*")} == {"checkpoint-8", "checkpoint-12"}
