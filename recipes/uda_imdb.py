@@ -87,9 +87,7 @@ def main() -> None:
     """Train the baseline, train UDA, print one table."""
     preset, reason = fitting_preset()
     options, config = parse_arguments([RecipeOptions, UDAConfig], PRESETS, preset)
-    run = RunFolder(
-        config.output_dir, [options, config], config.resume_from_checkpoint, options.overwrite
-    )
+    run = RunFolder(config.output_dir, [options, config], config.resume_from_checkpoint, options.overwrite)
     say = PartialState().print
     say(f"preset {options.preset}" + (f": {reason}" if options.preset == preset else ""))
     tokenizer, data = load_tokenizer(options.model), load_task(options, config)

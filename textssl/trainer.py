@@ -86,8 +86,8 @@ class SSLTrainer(SealedTrainer):
         if args.n_gpu > 1:
             # DataParallel would cut our batches apart; one process per device is what accelerate launches.
             args._n_gpu = 1
-        on_gpu = args.device.type == "cuda"
-        encoder = TextEncoder(tokenizer, args.max_length, args.keep_end, 8 if on_gpu else 1)
+        multiple = 8 if args.device.type == "cuda" else 1
+        encoder = TextEncoder(tokenizer, args.max_length, args.keep_end, multiple)
         ways = with_defaults(views, augmentations or {}, data.unlabeled, args.text_column)
         kwargs.setdefault("compute_metrics", default_metrics)
         super().__init__(
@@ -101,7 +101,7 @@ class SSLTrainer(SealedTrainer):
         )
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
-        self.backend = TextBackend(int(tokenizer.pad_token_id), tokenizer.padding_side)
+        self.backend = TextBackend(int(tokenizer.pad_token_id), tokenizer.padding_side, multiple)
         self.objective = self.objective_class(args, data.task(args.label_column, int(model.config.num_labels or 0)))
         self.objective.bind(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False))
         self.objective.to(args.device)

@@ -201,3 +201,11 @@ def test_join_pads_to_the_widest(side: str) -> None:
 def test_a_padding_side_is_left_or_right() -> None:
     with pytest.raises(ValueError, match="padding_side: got 'middle'; allowed: 'left', 'right'"):
         TextBackend(0, "middle")
+
+
+def test_taken_rows_keep_a_width_that_tensor_cores_like() -> None:
+    """Longest row 5, multiple 8: 8 columns; never more than there are."""
+    view = {"input_ids": torch.ones(2, 16, dtype=torch.long), "attention_mask": torch.ones(2, 16), "lengths": [5, 16]}
+    assert TextBackend(multiple=8).take(view, [0])["input_ids"].shape == (1, 8)
+    assert TextBackend(multiple=32).take(view, [0])["input_ids"].shape == (1, 16)
+    assert TextBackend().take(view, [0])["input_ids"].shape == (1, 5)

@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import pairwise
 
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -37,7 +38,7 @@ class Clock(TrainerCallback):
         self.marks.append(time.process_time())
 
     def seconds(self) -> list[float]:
-        return [b - a for a, b in zip(self.marks, self.marks[1:], strict=False)]
+        return [b - a for a, b in pairwise(self.marks)]
 
 
 def build(folder: str, steps: int, threshold: float) -> UDATrainer:
@@ -85,7 +86,7 @@ def bare_loop(trainer: UDATrainer, steps: int) -> list[float]:
         optimizer.step()
         optimizer.zero_grad()
         marks.append(time.process_time())
-    return [b - a for a, b in zip(marks, marks[1:], strict=False)]
+    return [b - a for a, b in pairwise(marks)]
 
 
 def trainer_steps(steps: int, threshold: float) -> list[float]:

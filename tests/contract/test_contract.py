@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from safetensors.torch import load_file
 
 from tests.contract.cases import build, first_batch, has, state_of, variants
@@ -20,9 +19,7 @@ every_variant = pytest.mark.parametrize(
     ("method", "settings"), VARIANTS, ids=[f"{m}-{json.dumps(s)}" for m, s in VARIANTS]
 )
 SEMI = [(m, s) for m, s in VARIANTS if "unlabeled" in METHODS[m].objective_class.views]
-semi_supervised = pytest.mark.parametrize(
-    ("method", "settings"), SEMI, ids=[f"{m}-{json.dumps(s)}" for m, s in SEMI]
-)
+semi_supervised = pytest.mark.parametrize(("method", "settings"), SEMI, ids=[f"{m}-{json.dumps(s)}" for m, s in SEMI])
 
 
 def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
@@ -95,9 +92,7 @@ def test_evaluation_changes_no_state(method: str, settings: dict, tmp_path: Path
 @every_variant
 def test_accumulation_equals_the_large_batch(method: str, settings: dict, tmp_path: Path) -> None:
     large = build(method, tmp_path / "a", per_device_train_batch_size=8, **settings)
-    small = build(
-        method, tmp_path / "b", per_device_train_batch_size=4, gradient_accumulation_steps=2, **settings
-    )
+    small = build(method, tmp_path / "b", per_device_train_batch_size=4, gradient_accumulation_steps=2, **settings)
     large.train()
     small.train()
     assert_close(state_of(large), state_of(small))
@@ -115,9 +110,7 @@ def test_bf16_runs(method: str, settings: dict, tmp_path: Path) -> None:
     [("temperature", 0.4), ("threshold", 0.95), ("unlabeled_weight", 0.3), ("ema_decay", 0.5)],
 )
 @semi_supervised
-def test_every_setting_counts(
-    method: str, settings: dict, field: str, value: float, tmp_path: Path
-) -> None:
+def test_every_setting_counts(method: str, settings: dict, field: str, value: float, tmp_path: Path) -> None:
     """USB's UDA never sharpened: a setting that changes nothing is a defect."""
     if not has(method, field):
         return
@@ -152,17 +145,12 @@ def widened(view: dict[str, Any]) -> dict[str, Any]:
 
 
 @semi_supervised
-def test_order_of_the_unlabeled_batch_changes_nothing(
-    method: str, settings: dict, tmp_path: Path
-) -> None:
+def test_order_of_the_unlabeled_batch_changes_nothing(method: str, settings: dict, tmp_path: Path) -> None:
     trainer = build(method, tmp_path, **settings)
     batch = first_batch(trainer)
     forward = trainer.forward_for(trainer.model)
     order = torch.randperm(8, generator=torch.Generator().manual_seed(0)).tolist()
-    shuffled = {
-        k: forward.take(v, order) if isinstance(v, dict) else v[order]
-        for k, v in batch["unlabeled"].items()
-    }
+    shuffled = {k: forward.take(v, order) if isinstance(v, dict) else v[order] for k, v in batch["unlabeled"].items()}
     a, b = terms_of(trainer, batch), terms_of(trainer, {**batch, "unlabeled": shuffled})
     torch.testing.assert_close(a["loss"], b["loss"])
 
@@ -180,8 +168,6 @@ def test_no_gradient_reaches_the_targets(method: str, settings: dict, tmp_path: 
 
 def test_two_processes_hold_one_state_and_equal_one(two_processes: Path) -> None:
     for number in range(len(VARIANTS)):
-        states = [
-            load_file(two_processes / f"{number}-rank{rank}-of-2.safetensors") for rank in range(2)
-        ]
+        states = [load_file(two_processes / f"{number}-rank{rank}-of-2.safetensors") for rank in range(2)]
         assert_same(*states)
         assert_close(states[0], load_file(two_processes / f"{number}-rank0-of-1.safetensors"))

@@ -56,9 +56,7 @@ def naive_uda(
 
 @pytest.mark.parametrize("tsa", [None, "linear", "log", "exp"])
 @pytest.mark.parametrize(("temperature", "threshold"), [(1.0, 0.0), (0.4, 0.9), (0.85, 0.8)])
-def test_terms_equal_the_formula(
-    tsa: str | None, temperature: float, threshold: float, tmp_path: Path
-) -> None:
+def test_terms_equal_the_formula(tsa: str | None, temperature: float, threshold: float, tmp_path: Path) -> None:
     trainer = build("uda", tmp_path, tsa=tsa, temperature=temperature, threshold=threshold)
     batch = first_batch(trainer)
     trainer.model.train()
@@ -81,9 +79,7 @@ def test_masked_rows_cost_no_forward_and_change_nothing(tmp_path: Path) -> None:
     confident = [value >= trainer.args.threshold for value in confidence]
     assert sum(confident) == 4
     rows_run = []
-    hook = trainer.model.register_forward_hook(
-        lambda module, args, out: rows_run.append(len(out.logits))
-    )
+    hook = trainer.model.register_forward_hook(lambda module, args, out: rows_run.append(len(out.logits)))
     before = trainer.objective.loss(trainer.forward_for(trainer.model), batch, 0.5)["loss"]
     hook.remove()
     assert sum(rows_run) == 8 + 4 + sum(confident)

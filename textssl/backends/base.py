@@ -76,9 +76,7 @@ class Forward:
         self.autocast = autocast
         self.pass_overhead = pass_overhead
 
-    def __call__(
-        self, *inputs: Inputs, model: nn.Module | None = None, dropout: bool = True
-    ) -> list[Tensor]:
+    def __call__(self, *inputs: Inputs, model: nn.Module | None = None, dropout: bool = True) -> list[Tensor]:
         """Logits [B_i, C] in float32 for each of ``inputs``.
 
         Rows of all inputs are sorted by length and run in a few passes of like length, which changes the

@@ -32,10 +32,7 @@ def plan_passes(lengths: Sequence[int], overhead: int | None) -> list[list[int]]
     for end in range(1, len(cuts)):
         longest = lengths[order[cuts[end] - 1]]
         best.append(
-            min(
-                (best[begin][0] + (cuts[end] - cuts[begin]) * longest + overhead, begin)
-                for begin in range(end)
-            )
+            min((best[begin][0] + (cuts[end] - cuts[begin]) * longest + overhead, begin) for begin in range(end))
         )
     passes: list[list[int]] = []
     end = len(cuts) - 1

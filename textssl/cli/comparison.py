@@ -113,9 +113,7 @@ def _facts(
         method=method,
         citation=trainer.objective.citation,
         hub_model_id=config.hub_model_id,
-        base_model="sentence-transformers/all-MiniLM-L6-v2"
-        if options.model == "embedded"
-        else options.model,
+        base_model="sentence-transformers/all-MiniLM-L6-v2" if options.model == "embedded" else options.model,
         language="en" if options.train_file is None else None,
         label_names=data.label_names,
         data=data.data_facts,

@@ -26,9 +26,7 @@ class RecipeOptions:
         metadata={"help": "auto, cpu or paper; auto takes paper where an accelerator is found."},
     )
     config: str | None = field(default=None, metadata={"help": "YAML file of any of these keys."})
-    source: str = field(
-        default="auto", metadata={"help": "Where IMDb comes from: auto, hub or embedded."}
-    )
+    source: str = field(default="auto", metadata={"help": "Where IMDb comes from: auto, hub or embedded."})
     train_file: str | None = field(
         default=None, metadata={"help": "Own labeled data: CSV, TSV, JSONL, Parquet or a folder."}
     )
@@ -39,9 +37,7 @@ class RecipeOptions:
         metadata={"help": "A model of the Hub, a folder, or embedded: the small BERT of a package."},
     )
     num_labeled: int = field(default=20, metadata={"help": "Labeled examples, over all classes."})
-    num_unlabeled: int | None = field(
-        default=None, metadata={"help": "Use so many unlabeled examples; default: all."}
-    )
+    num_unlabeled: int | None = field(default=None, metadata={"help": "Use so many unlabeled examples; default: all."})
     num_validation: int = field(
         default=500, metadata={"help": "Examples that accuracy is followed on while training."}
     )
@@ -55,25 +51,13 @@ class RecipeOptions:
             "replacement, joined by back-translation where Apertium is installed."
         },
     )
-    replace: float | None = field(
-        default=None, metadata={"help": "Share of words that tfidf or uniform replaces."}
-    )
-    forward_translator: str = field(
-        default="Helsinki-NLP/opus-mt-en-fr", metadata={"help": "For seq2seq: there."}
-    )
-    backward_translator: str = field(
-        default="Helsinki-NLP/opus-mt-fr-en", metadata={"help": "For seq2seq: and back."}
-    )
-    translation_temperature: float = field(
-        default=0.9, metadata={"help": "For seq2seq: sampling temperature."}
-    )
-    baseline: bool = field(
-        default=True, metadata={"help": "Train the supervised baseline on the same labels first."}
-    )
+    replace: float | None = field(default=None, metadata={"help": "Share of words that tfidf or uniform replaces."})
+    forward_translator: str = field(default="Helsinki-NLP/opus-mt-en-fr", metadata={"help": "For seq2seq: there."})
+    backward_translator: str = field(default="Helsinki-NLP/opus-mt-fr-en", metadata={"help": "For seq2seq: and back."})
+    translation_temperature: float = field(default=0.9, metadata={"help": "For seq2seq: sampling temperature."})
+    baseline: bool = field(default=True, metadata={"help": "Train the supervised baseline on the same labels first."})
     baseline_steps: int = field(default=3000, metadata={"help": "Steps of the baseline."})
-    baseline_learning_rate: float = field(
-        default=3e-5, metadata={"help": "Learning rate of the baseline."}
-    )
+    baseline_learning_rate: float = field(default=3e-5, metadata={"help": "Learning rate of the baseline."})
     overwrite: bool = field(default=False, metadata={"help": "Delete the run in output_dir."})
 
     def __post_init__(self) -> None:

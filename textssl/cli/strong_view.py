@@ -82,13 +82,9 @@ def _translated(
 ) -> datasets.Dataset:
     """Add the column; one process translates, the others then read what it stored."""
     shown = "shown"
-    cut = unlabeled.map(
-        lambda text: {shown: _seen_by_model(text, config)}, input_columns=config.text_column
-    )
+    cut = unlabeled.map(lambda text: {shown: _seen_by_model(text, config)}, input_columns=config.text_column)
     with PartialState().main_process_first():
-        translation = BackTranslation(
-            engine, folder, column=shown, seed=config.seed
-        )
+        translation = BackTranslation(engine, folder, column=shown, seed=config.seed)
         return translation.add_column(cut, TRANSLATED).remove_columns(shown)
 
 

@@ -16,15 +16,11 @@ def _trainer_of(name: str) -> type[SSLTrainer]:
     trainers = [
         value
         for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, SSLTrainer)
-        and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, SSLTrainer) and value.__module__ == module.__name__
     ]
     if len(trainers) != 1:
         raise ImportError(f"{module.__name__} defines {len(trainers)} trainers; expected one")
     return trainers[0]
 
 
-METHODS: dict[str, type[SSLTrainer]] = {
-    module.name: _trainer_of(module.name) for module in iter_modules(__path__)
-}
+METHODS: dict[str, type[SSLTrainer]] = {module.name: _trainer_of(module.name) for module in iter_modules(__path__)}

@@ -65,33 +65,17 @@ class UDAConfig(SSLConfig):
         UserError: a value out of range, or an unknown schedule.
     """
 
-    unlabeled_weight: float = field(
-        default=1.0, metadata={"help": "lambda, weight of the consistency term."}
-    )
-    temperature: float = field(
-        default=1.0, metadata={"help": "T, of the target; below 1 sharpens it."}
-    )
-    threshold: float = field(
-        default=0.0, metadata={"help": "tau, least confidence of a target; 0 keeps all."}
-    )
-    tsa: str | None = field(
-        default="linear", metadata={"help": "TSA schedule: linear, log, exp or none."}
-    )
-    target_dropout: bool = field(
-        default=True, metadata={"help": "Whether dropout is active while targets are made."}
-    )
+    unlabeled_weight: float = field(default=1.0, metadata={"help": "lambda, weight of the consistency term."})
+    temperature: float = field(default=1.0, metadata={"help": "T, of the target; below 1 sharpens it."})
+    threshold: float = field(default=0.0, metadata={"help": "tau, least confidence of a target; 0 keeps all."})
+    tsa: str | None = field(default="linear", metadata={"help": "TSA schedule: linear, log, exp or none."})
+    target_dropout: bool = field(default=True, metadata={"help": "Whether dropout is active while targets are made."})
     entropy_weight: float = field(
         default=0.0, metadata={"help": "Weight of the entropy of the prediction on the original."}
     )
-    ema_decay: float = field(
-        default=0.0, metadata={"help": "Decay of the EMA teacher; 0 for no teacher."}
-    )
-    align: bool = field(
-        default=False, metadata={"help": "Align targets with the labeled class distribution."}
-    )
-    align_decay: float = field(
-        default=0.99, metadata={"help": "Decay of the running mean of predictions."}
-    )
+    ema_decay: float = field(default=0.0, metadata={"help": "Decay of the EMA teacher; 0 for no teacher."})
+    align: bool = field(default=False, metadata={"help": "Align targets with the labeled class distribution."})
+    align_decay: float = field(default=0.99, metadata={"help": "Decay of the running mean of predictions."})
 
     def __post_init__(self) -> None:
         if self.tsa == "none":
@@ -103,7 +87,7 @@ class UDAConfig(SSLConfig):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name}: got {getattr(self, name)}; expected a number in [0, 1)")
         for name in ("unlabeled_weight", "entropy_weight"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise UserError(f"{name}: got {getattr(self, name)}; expected 0 or more")
         if self.entropy_weight and self.ema_decay:
             raise UserError(
@@ -213,9 +197,7 @@ class UDA(Objective):
                 probs = F.align_distribution(probs, self.model_mean.value, self.prior)
         return probs, logits
 
-    def _supervised(
-        self, logits: Tensor, labels: Tensor, progress: float
-    ) -> tuple[Tensor, dict[str, Any]]:
+    def _supervised(self, logits: Tensor, labels: Tensor, progress: float) -> tuple[Tensor, dict[str, Any]]:
         losses = nn.functional.cross_entropy(
             logits, labels, reduction="none", label_smoothing=self.config.label_smoothing_factor
         )
