@@ -25,8 +25,8 @@ from transformers import HfArgumentParser
 from textssl.augment.text.apertium import ApertiumEngine
 from textssl.augment.text.back_translation import BackTranslation, TranslationEngine
 from textssl.augment.text.seq2seq import Seq2SeqEngine
-from textssl.data.files import atomic_path
 from textssl.errors import UserError
+from textssl.files import atomic_path
 
 
 @dataclass

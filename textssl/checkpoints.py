@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from .errors import UserError
+from .files import write_atomically
 from .objective import Objective
 
 
@@ -67,15 +67,10 @@ def load_objective(objective: Objective, folder: str | Path) -> None:
 def seal(folder: str | Path) -> None:
     """Mark a finished checkpoint: write the checksum of each file, last and in one go."""
     folder = Path(folder)
-    staged = folder / f".{SEAL}.part"
-    # A kill may have left an earlier attempt at the seal.
-    own = (SEAL, staged.name)
-    files = {p.name: _sha256(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name not in own}
-    with staged.open("w") as out:
-        json.dump({"files": files}, out, indent=1)
-        out.flush()
-        os.fsync(out.fileno())
-    staged.replace(folder / SEAL)
+    # A kill may have left an earlier attempt at the seal, with a dot before its name.
+    content = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.removeprefix(".").startswith(SEAL)]
+    files = {p.name: _sha256(p) for p in content}
+    write_atomically(folder / SEAL, json.dumps({"files": files}, indent=1).encode())
 
 
 def unseal(folder: str | Path) -> None:

@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict
 
-from textssl.data.files import atomic_path, content_checksum, write_parquet
+from textssl.data.files import content_checksum, write_parquet
 from textssl.data.tables import load_table, table_to_dataset, take_rows
 from textssl.errors import UserError
+from textssl.files import atomic_path
 
 
 TEXTS = ['a "quoted", text', "two\nlines", "NA", "12", "naïve café"]

@@ -66,7 +66,7 @@ def test_while_a_finished_model_is_written(
 
 
 def no_space_for(name: str) -> Callable[[Path, bytes], Path]:
-    from textssl.report.files import write_atomically
+    from textssl.files import write_atomically
 
     def write(path: Path, data: bytes) -> Path:
         if path.name == name:

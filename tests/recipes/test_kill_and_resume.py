@@ -18,6 +18,10 @@ from tests.recipes.tiny_task import AT_MOMENT, TinyTask, comparable, finished, r
 from textssl.checkpoints import sealed_checkpoints
 
 
+# Five processes one after the other, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(1800)
+
+
 @dataclass
 class Trail:
     """What stood in the folder after each kill."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from textssl import files as files_module
 from textssl.report import Row, comparison_table, markdown_table, save_results, write_atomically
-from textssl.report import files as files_module
 
 
 ROWS = [

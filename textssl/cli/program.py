@@ -36,7 +36,7 @@ def run_program(main: Callable[[], object]) -> NoReturn:
         if not any(reason in str(error) for reason in FULL):
             raise
         reason = " ".join(str(error).split())
-        _refuse(f"error: the disk is full ({reason}); with --resume_from_checkpoint the run goes on once there is room")
+        _refuse(f"error: the disk is full ({reason}); once there is room, --resume_from_checkpoint goes on")
     except KeyboardInterrupt:
         if _is_first():
             _say("interrupted; --resume_from_checkpoint goes on from the newest checkpoint")

@@ -11,7 +11,7 @@ from typing import Any
 from transformers import TrainingArguments
 
 from ..errors import UserError
-from ..report.files import write_atomically
+from ..files import write_atomically
 
 
 __all__ = ["RunFolder"]
@@ -130,9 +130,7 @@ class RunFolder:
 
     def _check_same(self, before: dict[str, Any]) -> None:
         differing = sorted(
-            key
-            for key in before.keys() | self._settings.keys()
-            if before.get(key) != self._settings.get(key)
+            key for key in before.keys() | self._settings.keys() if before.get(key) != self._settings.get(key)
         )
         if differing:
             told = ", ".join(f"{k} was {before.get(k)!r}, is {self._settings.get(k)!r}" for k in differing)

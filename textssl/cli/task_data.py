@@ -85,9 +85,7 @@ def _imdb(options: RecipeOptions, config: SSLConfig) -> TaskData:
         more = source.unlabeled.remove_columns(source.label_column)
         unlabeled = datasets.concatenate_datasets([unlabeled, more])
     if options.num_unlabeled is not None:
-        unlabeled = unlabeled.shuffle(seed=seed).select(
-            range(min(options.num_unlabeled, len(unlabeled)))
-        )
+        unlabeled = unlabeled.shuffle(seed=seed).select(range(min(options.num_unlabeled, len(unlabeled))))
     return TaskData(
         labeled=source.train.select(split.labeled),
         unlabeled=unlabeled.flatten_indices(),
@@ -132,9 +130,7 @@ def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
         test=test,
         label_names=names,
         data_facts=DataFacts(name=Path(str(options.train_file)).stem, origin="own files"),
-        split_facts=SplitFacts(
-            labeled=len(labeled), unlabeled=len(unlabeled), held_out=len(test), seed=config.seed
-        ),
+        split_facts=SplitFacts(labeled=len(labeled), unlabeled=len(unlabeled), held_out=len(test), seed=config.seed),
         split=None,
     )
 

@@ -1,12 +1,10 @@
-"""Files that appear whole or not at all, checksums, and files that installed packages carry."""
+"""Checksums, Parquet files, and files that installed packages carry."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,10 @@ import pyarrow.parquet as pq
 from datasets import Dataset
 
 from ..errors import UserError
+from ..files import atomic_path
 
 
-__all__ = ["PackageFile", "atomic_path", "content_checksum", "package_file", "write_parquet"]
+__all__ = ["PackageFile", "content_checksum", "package_file", "write_parquet"]
 
 CHECKSUM_ROWS = 8192
 
@@ -76,23 +75,6 @@ def _hash_values(values: pa.Array, digest: Any) -> None:
         digest.update(np.diff(offsets).tobytes())
         if offsets[-1] > offsets[0]:
             digest.update(memoryview(data.buffers()[2])[offsets[0] : offsets[-1]])
-
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder, and rename it to `path` if all goes well.
-
-    A reader sees the old file or the whole new one, also after a power cut. On an error the
-    temporary file is removed and `path` is as before.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_parquet(dataset: Dataset, path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from .files import atomic_path
+from ..files import atomic_path
 
 
 __all__ = ["Split", "few_labels", "hold_out"]

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textssl.files import write_atomically
 from textssl.hub.facts import Citation, RunFacts
-from textssl.report.files import write_atomically
 
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textssl.report.files import write_atomically
+from textssl.files import write_atomically
 from textssl.report.plots import (
     accuracy_figure,
     confidence_figure,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textssl.report.files import write_atomically
+from textssl.files import write_atomically
 
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textssl.report.files import write_atomically
+from textssl.files import write_atomically
 
 
 __all__ = ["Row", "comparison_table", "markdown_table", "save_results"]

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...errors import UserError
+from ...files import write_atomically
 
 
 __all__ = ["TranslationStore", "translation_key"]
@@ -92,9 +93,8 @@ class TranslationStore:
             json.dumps({"key": key, "translation": text}).encode("ascii") + b"\n" for key, text in translations.items()
         ]
         content = b"".join(lines)
-        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / _SHARD.format(number=self._shards, checksum=_checksum(content))
-        _write(path, content)
+        write_atomically(path, content)
         self._index(path, dict(zip(translations, lines, strict=True)))
 
     def _open_shard(self, path: Path, checksum: str) -> None:
@@ -118,21 +118,3 @@ class TranslationStore:
 
 def _checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that is either absent or whole, also after a crash of the machine."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

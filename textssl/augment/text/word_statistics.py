@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import UserError
+from ...files import write_atomically
 from .words import normalize_word, split_words
 
 
@@ -94,8 +94,7 @@ class WordStatistics:
             joined = np.frombuffer(_joined(self.words), dtype=np.uint8)
             tensors = {"words": joined, "df": self.df, "frequency": self.frequency}
             data = save(tensors, {key: str(value) for key, value in head.items()})
-        _write(path, data)
-        return path
+        return write_atomically(path, data)
 
     @classmethod
     def load(cls, path: str | Path) -> WordStatistics:
@@ -219,19 +218,6 @@ def _joined(words: tuple[str, ...]) -> bytes:
     # No word holds a line end. A lone surrogate, legal in a str, must survive the way to the file
     # and back.
     return "\n".join(words).encode(errors="surrogatepass")
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 Content = tuple[dict[str, Any], tuple[str, ...], np.ndarray, np.ndarray]

@@ -1,0 +1,70 @@
+"""Writing a file so that a reader never sees half of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+__all__ = ["atomic_path", "write_atomically"]
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path in the same folder, and rename it to `path` if all goes well.
+
+    What was written there reaches the disk before it takes the final name, so after a crash at any
+    point `path` holds either what it held before or all of the new. On an error the temporary file
+    is removed and `path` is as before.
+
+    Args:
+        path: the file to write; its folder exists.
+
+    Yields:
+        Where to write instead.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        _sync(temporary, os.O_RDWR)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if os.name == "posix":
+        # The new name lies in the folder. Other systems cannot open one.
+        _sync(path.parent, os.O_RDONLY)
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Replace `path` by `data` in one step, as :func:`atomic_path` does.
+
+    Args:
+        path: the file to write; its folder is made where it is missing.
+        data: what it shall hold.
+
+    Returns:
+        `path`.
+
+    Raises:
+        OSError: the folder cannot be made or written; `path` is unchanged and no temporary file
+            stays.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+    return path
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
