@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from textssl.cli import program
 from textssl.cli.program import run_program
 from textssl.errors import UserError
 
@@ -45,16 +46,26 @@ def test_an_interrupt_is_130_and_says_how_to_go_on(capsys: pytest.CaptureFixture
     assert "--resume_from_checkpoint" in err
 
 
-@pytest.mark.parametrize("error", [UserError("wrong"), KeyboardInterrupt()])
-def test_of_several_processes_the_first_speaks(
-    error: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_another_process_waits_for_the_first_to_speak(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A launcher ends all processes when one ends; a mistake that only one makes must still be told."""
+    waited: list[float] = []
+    monkeypatch.setattr(program.time, "sleep", waited.append)
+    for rank, expected in (("0", []), ("1", [program.PATIENCE])):
+        waited.clear()
+        monkeypatch.setenv("RANK", rank)
+        assert status(fails(UserError("wrong"))) == 2
+        assert capsys.readouterr().err == "error: wrong\n"
+        assert waited == expected
+
+
+def test_only_the_first_process_speaks_of_an_interrupt(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", "1")
-    assert status(fails(error)) in (2, 130)
+    assert status(fails(KeyboardInterrupt())) == 130
     assert capsys.readouterr() == ("", "")
-    monkeypatch.setenv("RANK", "0")
-    status(fails(error))
-    assert capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [ValueError("a defect"), OSError("a defect"), RuntimeError("a defect")])

@@ -125,6 +125,11 @@ def error_line(stderr: str) -> str:
     return told[0]
 
 
+def tree(folder: Path) -> dict[str, int]:
+    """Every file below a folder, and when it was last written."""
+    return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
+
+
 def weights(path: Path) -> dict[str, Any]:
     return load_file(path / "model.safetensors")
 
