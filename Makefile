@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # The release that this project is developed on. Any that pyproject allows works: make TORCH=torch ...
 TORCH ?= torch==2.13.0
+# Threads of a run on the processor; passive ones do not burn a core that something else wants.
+THREADS ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := $(VENV)/bin
 OFFLINE := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false
 UV := UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-}}" $(BIN)/uv pip install --python $(BIN)/python
@@ -15,7 +17,8 @@ UV := UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-}}" $(BIN)/uv pip inst
 .PHONY: quickstart test test-oldest lint bench clean
 
 quickstart: $(VENV)/.quickstart
-	$(BIN)/accelerate launch recipes/uda_imdb.py $(ARGS)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/accelerate launch --num_cpu_threads_per_process $(THREADS) \
+		recipes/uda_imdb.py $(ARGS)
 
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python -m pytest -n 2 $(ARGS)

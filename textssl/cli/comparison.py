@@ -24,7 +24,7 @@ from .task_data import TaskData
 __all__ = ["check_push", "report_comparison"]
 
 # Enough for the shape of a histogram.
-CONFIDENCES = 1000
+CONFIDENCES = 500
 
 
 def check_push(config: SSLConfig, run: RunFolder) -> None:

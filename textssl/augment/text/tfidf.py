@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ...errors import UserError
+from .alias_table import AliasTable
 from .word_statistics import WordStatistics
 from .words import SplitText, normalize_word, split_words
 
@@ -191,7 +192,7 @@ class TfIdfReplacement(_WordReplacement):
         self._ids = _WordIds(statistics.words)
         # One more entry, which the index -1 of an unknown word meets.
         self._idf = np.append(statistics.idf, np.log(statistics.num_texts))
-        self._keep, self._alias = _alias_table(self.replacement_probs)
+        self._new_words = AliasTable(self.replacement_probs)
 
     @property
     def replacement_probs(self) -> np.ndarray:
@@ -225,10 +226,7 @@ class TfIdfReplacement(_WordReplacement):
         return gaps * (self.p * length / total)
 
     def _draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        # One number draws a word by its whole part, and keeps or swaps it by its fraction.
-        fraction, index = np.modf(rng.random(count) * len(self._keep))
-        word = index.astype(np.int64)
-        return np.where(fraction < self._keep[word], word, self._alias[word])
+        return self._new_words.draw(count, rng)
 
 
 class UniformReplacement(_WordReplacement):
@@ -291,21 +289,3 @@ def _occurrences(ids: np.ndarray) -> np.ndarray:
     rank = np.empty_like(ids)
     rank[order] = steps.cumsum()
     return np.bincount(rank)[rank]
-
-
-def _alias_table(probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Walker's alias method (1977): keep word i of V equally likely ones with ``keep[i]``, else ``alias[i]``.
-
-    A draw then takes two table look-ups, where a search in the cumulated probabilities takes log V.
-    """
-    keep = (probs * len(probs)).tolist()
-    alias = list(range(len(keep)))
-    short = [i for i, share in enumerate(keep) if share < 1]
-    rich = [i for i, share in enumerate(keep) if share > 1]
-    while short and rich:
-        i, donor = short.pop(), rich[-1]
-        alias[i] = donor
-        keep[donor] -= 1 - keep[i]
-        if keep[donor] < 1:
-            short.append(rich.pop())
-    return np.array(keep), np.array(alias)
