@@ -11,3 +11,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+from hypothesis import settings  # noqa: E402
+
+
+# A busy machine is no defect of an example.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
