@@ -105,12 +105,11 @@ def _holds(folder: Path, split: Split) -> bool:
 def _write(folder: Path, source: LoadedSource, split: Split) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SPLIT_FILE).unlink(missing_ok=True)
-    train, text = source.train, source.text_column
-    unlabeled = _with_rows(train.select_columns([text]), split.unlabeled)
+    train, column = source.train, source.column
+    unlabeled = _with_rows(train.select_columns([column]), split.unlabeled)
     if source.unlabeled is not None:
-        more = source.unlabeled.select_columns([text])
-        column = pa.array(np.full(len(more), -1))
-        unlabeled = concatenate_datasets([unlabeled, more.add_column("row", column)])
+        more = source.unlabeled.select_columns([column])
+        unlabeled = concatenate_datasets([unlabeled, more.add_column("row", pa.array(np.full(len(more), -1)))])
     parts = (
         _with_rows(train, split.labeled),
         unlabeled,

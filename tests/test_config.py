@@ -38,4 +38,4 @@ def test_derive_refuses_an_unknown_change_and_keeps_the_rest(tmp_path: Path) -> 
     assert (other.max_steps, other.seed, other.max_length, other.use_cpu) == (3, 7, 20, True)
     assert config.max_steps == -1
     back = derive(other, UDAConfig, learning_rate=1.0)
-    assert (back.temperature, back.threshold) == (0.5, 0.0)
+    assert (back.temperature, back.unlabeled_weight) == (0.5, 1.0)

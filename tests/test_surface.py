@@ -34,13 +34,17 @@ MAY_IMPORT = {
     "metrics": set(),
     "report": {"files", "errors"},
     "functional": set(),
-    "state": {"functional"},
+    "state": {"functional", "modes"},
+    "modes": set(),
+    "positions": set(),
     "config": {"errors"},
     "schedules": {"errors"},
-    "backends": {"errors"},
+    "backends": {"errors", "modes"},
     "augment": {"files", "errors"},
     "objective": {"citation"},
-    "data": {"files", "augment", "errors", "objective"},
+    "data": {"files", "augment", "errors", "modes", "objective", "positions"},
+    "features": {"augment", "data", "errors", "files", "positions"},
+    "modalities": {"augment", "backends", "data", "errors", "positions"},
     "hub": {"files", "citation", "errors", "report"},
     "checkpoints": {"files", "errors", "objective"},
 }
@@ -110,7 +114,8 @@ def test_all_is_sorted_true_and_complete(module: str) -> None:
 
 def test_the_reader_of_imports_sees_what_it_must() -> None:
     """An oracle that sees nothing would find nothing wrong."""
-    assert {"textssl.errors", "textssl.objective", "textssl.augment.text"} <= imports_of("textssl.data.preparation")
+    assert {"textssl.objective", "textssl.data.validation"} <= imports_of("textssl.data.preparation")
+    assert {"textssl.errors", "textssl.augment.text"} <= imports_of("textssl.modalities.text")
     assert "textssl.config" not in imports_of("textssl.data.preparation")
     assert "textssl.config" in imports_of("textssl.data.preparation", all_of_them=True)
     assert {"textssl.checkpoints", "textssl.objective"} <= imports_of("textssl.sealed_trainer")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
+from .state import average_batch_norms
+
 
 if TYPE_CHECKING:
     from .trainer import SSLTrainer
@@ -46,4 +48,5 @@ class StepCallback(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Let the objective follow the student."""
         trainer = self.trainer
+        average_batch_norms(trainer.accelerator.unwrap_model(trainer.model_wrapped))
         trainer.objective.after_step(trainer.forward_for(trainer.model_wrapped), trainer.progress)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from transformers import TrainingArguments
 
 from .errors import UserError
 
 
-__all__ = ["SSLConfig", "allowed", "derive", "in_unit_interval", "positive"]
+__all__ = ["SSLConfig", "allowed", "decay", "derive", "in_unit_interval", "not_negative", "positive"]
 
 C = TypeVar("C", bound="SSLConfig")
 
@@ -26,23 +26,46 @@ class SSLConfig(TrainingArguments):
     Args:
         mu: unlabeled examples per labeled one in a batch.
         text_column: column of the texts.
+        image_column: column of the images.
+        feature_column: column of precomputed features.
         label_column: column of the labels.
         max_length: most tokens of a text, special ones included.
         keep_end: of a longer text keep its end, not its beginning (UDA does, for reviews).
+        horizontal_flip: whether the default views may mirror an image; never for digits or letters.
+        skip_corrupt_images: leave out images that cannot be decoded, with a warning, instead of refusing them.
+        batch_norm: whose passes move the running statistics of batch norms: ``all`` rows of the student, labeled
+            and unlabeled, weak and strong, as in FixMatch, or those of the ``labeled`` examples alone, as in
+            MixMatch. Perturbed inputs (VAT) never do, nor does another model; a teacher copies them. On several
+            processes they are averaged after each step.
         length_passes: run rows of unequal length in several passes of like length. Changes rounding only.
         warm_start_steps: steps on the labeled data alone, by plain cross entropy, before the method begins;
             0 in every paper. A method's own schedules count from the end of them.
         warm_start_learning_rate: peak learning rate of these steps; ``None`` takes ``learning_rate``.
 
+    A method's field whose default is ``None`` or ``"auto"`` takes the paper's value for the modality of the model:
+    what the method lists in ``modality_defaults``.
+
     Raises:
         UserError: a value out of range.
     """
 
+    # Modality: field: value; fields that a modality does not list take the value for text.
+    modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {}
+
     mu: int = field(default=3, metadata={"help": "Unlabeled examples per labeled one in a batch."})
     text_column: str = field(default="text", metadata={"help": "Column of the texts."})
+    image_column: str = field(default="image", metadata={"help": "Column of the images."})
+    feature_column: str = field(default="features", metadata={"help": "Column of precomputed features."})
     label_column: str = field(default="label", metadata={"help": "Column of the labels."})
     max_length: int = field(default=128, metadata={"help": "Most tokens of a text."})
     keep_end: bool = field(default=False, metadata={"help": "Of a longer text keep the end, not the beginning."})
+    horizontal_flip: bool = field(default=False, metadata={"help": "Default views may mirror images."})
+    skip_corrupt_images: bool = field(
+        default=False, metadata={"help": "Leave out images that cannot be decoded instead of refusing them."}
+    )
+    batch_norm: str = field(
+        default="all", metadata={"help": "Whose rows move running statistics of batch norms: all or labeled."}
+    )
     length_passes: bool = field(
         default=True, metadata={"help": "Run rows of unequal length in several passes of like length."}
     )
@@ -69,6 +92,7 @@ class SSLConfig(TrainingArguments):
 
     def __post_init__(self) -> None:
         positive("mu", self.mu)
+        allowed("batch_norm", self.batch_norm, ("all", "labeled"))
         if self.max_length < 3:
             raise UserError(f"max_length: got {self.max_length}; expected at least 3")
         if self.warm_start_steps < 0:
@@ -84,6 +108,11 @@ class SSLConfig(TrainingArguments):
                 f"warm_start_steps: got {self.warm_start_steps}; expected fewer than max_steps, {self.max_steps}"
             )
         super().__post_init__()
+
+    def for_modality(self: C, modality: str) -> C:
+        """This config, its open fields filled with the paper's values for ``"text"``, ``"image"`` or ``"features"``."""
+        values = self.modality_defaults.get("text", {}) | self.modality_defaults.get(modality, {})
+        return derive(self, type(self), **{k: v for k, v in values.items() if getattr(self, k) in (None, "auto")})
 
 
 def derive(config: SSLConfig, kind: type[C], **changes: Any) -> C:
@@ -107,15 +136,27 @@ def derive(config: SSLConfig, kind: type[C], **changes: Any) -> C:
     return derived
 
 
-def in_unit_interval(name: str, value: float) -> None:
-    """Raise UserError unless 0 <= value <= 1."""
-    if not 0 <= value <= 1:
+def in_unit_interval(name: str, value: float | None) -> None:
+    """Raise UserError unless 0 <= value <= 1, or None: open."""
+    if value is not None and not 0 <= value <= 1:
         raise UserError(f"{name}: got {value}; expected a number in [0, 1]")
 
 
-def positive(name: str, value: float) -> None:
-    """Raise UserError unless value > 0."""
-    if not value > 0:
+def decay(name: str, value: float | None) -> None:
+    """Raise UserError unless 0 <= value < 1, or None: open."""
+    if value is not None and not 0 <= value < 1:
+        raise UserError(f"{name}: got {value}; expected a number in [0, 1)")
+
+
+def not_negative(name: str, value: float | None) -> None:
+    """Raise UserError unless value >= 0, or None: open."""
+    if value is not None and not value >= 0:
+        raise UserError(f"{name}: got {value}; expected 0 or more")
+
+
+def positive(name: str, value: float | None) -> None:
+    """Raise UserError unless value > 0, or None: open."""
+    if value is not None and not value > 0:
         raise UserError(f"{name}: got {value}; expected a number above 0")
 
 

@@ -47,6 +47,9 @@ class Objective(nn.Module):
         views: for each stream, ``"labeled"`` and ``"unlabeled"``, the names of the views that a batch holds.
             A method without unlabeled views leaves the stream out.
         citation: the paper.
+        perturbs_inputs: whether it reaches the continuous input: the trainer then makes sure that the model takes it.
+        mixes_examples: whether the loss of an example depends on which others share its batch, as mixing does. Then
+            several processes or accumulation cannot equal one large batch.
     """
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -54,6 +57,8 @@ class Objective(nn.Module):
         "unlabeled": ("weak", "strong"),
     }
     citation: ClassVar[Citation | None] = None
+    perturbs_inputs: ClassVar[bool] = False
+    mixes_examples: ClassVar[bool] = False
 
     def __init__(self, config: Any, task: Task) -> None:
         super().__init__()

@@ -10,22 +10,21 @@ import datasets
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 from transformers.trainer_utils import seed_worker
 
 from .augment import Augmentation
 from .backends.base import Forward
-from .backends.text import TextBackend, position_limit
 from .callbacks import StepCallback
 from .config import SSLConfig
-from .data.encoding import TextEncoder
-from .data.preparation import checked_data, checked_evaluation, text_lengths, with_defaults
+from .data.preparation import checked_data, checked_evaluation
 from .data.sampler import TwoStreamSampler
 from .data.two_stream import TwoStreamDataset
 from .data.views import ViewCollator
 from .errors import UserError
 from .hub import RunFacts, SplitFacts, changed_hyperparameters, write_model_card
 from .metrics import compute_metrics as default_metrics
+from .modalities import MODALITIES, modality_of
 from .objective import Objective
 from .schedules import with_warm_start
 from .sealed_trainer import SealedTrainer
@@ -45,14 +44,17 @@ class SSLTrainer(SealedTrainer):
     ``transformers.Trainer`` does, from mixed precision to pushing to the Hub, works as there.
 
     Args:
-        model: a classifier with a head, such as ``AutoModelForSequenceClassification``.
+        model: a classifier with a head, such as ``AutoModelForSequenceClassification``,
+            ``AutoModelForImageClassification`` or :class:`textssl.features.FeatureClassifier`.
         args: the method's config.
         train_dataset: the labeled examples. Labels are class numbers, or names of ``model.config.label2id``.
         unlabeled_dataset: the unlabeled examples; labels in it are not looked at.
         eval_dataset: held-out labeled examples, or a dictionary of such sets.
-        processing_class: the tokenizer.
-        augmentations: how each view of the method is made. A view that is missing is the text as it is, but
-            for ``"strong"``, which is TF-IDF word replacement fitted on the unlabeled texts.
+        processing_class: the tokenizer or the image processor; features need none.
+        augmentations: how each view of the method is made. A view ``"weak_2"`` that is missing is made as
+            ``"weak"`` is, by an rng of its own. By default ``"weak"`` is the text as it is, a shifted image, or
+            features with a little noise; ``"strong"`` is TF-IDF word replacement fitted on the unlabeled texts,
+            RandAugment with Cutout, or features with more noise and dropout.
         **kwargs: as for ``transformers.Trainer``. ``compute_metrics`` defaults to accuracy and macro-F1.
 
     Raises:
@@ -74,26 +76,27 @@ class SSLTrainer(SealedTrainer):
         train_dataset: datasets.Dataset,
         unlabeled_dataset: datasets.Dataset | None = None,
         eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
-        processing_class: PreTrainedTokenizerBase | None = None,
+        processing_class: Any = None,
         augmentations: Mapping[str, Augmentation] | None = None,
         **kwargs: Any,
     ) -> None:
-        tokenizer = self._check_arguments(model, args, processing_class, unlabeled_dataset)
+        self._check_arguments(model, args, unlabeled_dataset)
+        self.modality = modality_of(model, processing_class)
+        args = self._settled(args)
         views = self.objective_class.views
         if "unlabeled" not in views:
             unlabeled_dataset = None
-        data = checked_data(model.config, args, train_dataset, unlabeled_dataset, eval_dataset)
+        data = checked_data(model.config, args, self.modality, train_dataset, unlabeled_dataset, eval_dataset)
         if args.n_gpu > 1:
             # DataParallel would cut our batches apart; one process per device is what accelerate launches.
             args._n_gpu = 1
-        multiple = 8 if args.device.type == "cuda" else 1
-        encoder = TextEncoder(tokenizer, args.max_length, args.keep_end, multiple)
-        ways = with_defaults(views, augmentations or {}, data.unlabeled, args.text_column)
+        ways = self.modality.views(views, augmentations or {}, args, data.unlabeled)
+        column = self.modality.column(args)
         kwargs.setdefault("compute_metrics", default_metrics)
         super().__init__(
             model=model,
             args=args,
-            data_collator=ViewCollator(encoder, views, ways, args.seed, args.text_column, args.label_column),
+            data_collator=ViewCollator(self.modality.encoder(args), views, ways, args.seed, column, args.label_column),
             train_dataset=TwoStreamDataset(data.labeled, data.unlabeled),
             eval_dataset=data.evaluation,
             processing_class=processing_class,
@@ -101,7 +104,9 @@ class SSLTrainer(SealedTrainer):
         )
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
-        self.backend = TextBackend(int(tokenizer.pad_token_id), tokenizer.padding_side, multiple)
+        self.backend = self.modality.backend(args)
+        if self.objective_class.perturbs_inputs:
+            self.backend.check_continuous(model)
         self.objective = self.objective_class(args, data.task(args.label_column, int(model.config.num_labels or 0)))
         self.objective.bind(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False))
         self.objective.to(args.device)
@@ -112,29 +117,22 @@ class SSLTrainer(SealedTrainer):
         self.add_callback(StepCallback(self))
 
     def _check_arguments(
-        self,
-        model: PreTrainedModel,
-        args: SSLConfig,
-        processing_class: PreTrainedTokenizerBase | None,
-        unlabeled_dataset: datasets.Dataset | None,
-    ) -> PreTrainedTokenizerBase:
+        self, model: PreTrainedModel, args: SSLConfig, unlabeled_dataset: datasets.Dataset | None
+    ) -> None:
         if not isinstance(args, self.config_class):
             raise UserError(
                 f"args: got {type(args).__name__}; {type(self).__name__} takes {self.config_class.__name__}"
             )
-        if processing_class is None or processing_class.pad_token_id is None:
-            raise UserError("processing_class: expected a tokenizer that has a padding token")
         if int(model.config.num_labels or 0) < 2:
             raise UserError(f"model: got num_labels {model.config.num_labels}; expected at least 2 classes")
-        positions = position_limit(model)
-        if positions is not None and args.max_length > positions:
-            raise UserError(
-                f"max_length: got {args.max_length}; the model has {positions} positions, "
-                "longer texts are cut to max_length"
-            )
         if "unlabeled" in self.objective_class.views and unlabeled_dataset is None:
             raise UserError(f"unlabeled_dataset: got None; {type(self).__name__} needs unlabeled examples")
-        return processing_class
+
+    def _settled(self, args: SSLConfig) -> SSLConfig:
+        """The config with the paper's values for the modality, checked against the model."""
+        self.modality.check_settings(args)
+        self.modality.check_foreign_settings(args, [*MODALITIES.values()])
+        return args.for_modality(self.modality.name)
 
     def _known_facts(self, config: Any) -> RunFacts:
         task = self.objective.task
@@ -143,6 +141,7 @@ class SSLTrainer(SealedTrainer):
             citation=self.objective.citation,
             base_model=config._name_or_path or None,
             label_names=tuple(config.id2label[i] for i in range(config.num_labels)),
+            task={"text": "text-classification", "image": "image-classification"}.get(self.modality.name),
             split=SplitFacts(labeled=task.num_labeled, unlabeled=task.num_unlabeled),
             hyperparameters=changed_hyperparameters(self.args),
         )
@@ -167,6 +166,7 @@ class SSLTrainer(SealedTrainer):
             self.backend,
             self.accelerator.autocast,
             overhead if self.args.length_passes else None,
+            self.args.batch_norm,
         )
 
     # --- data: two streams in one loader
@@ -181,7 +181,7 @@ class SSLTrainer(SealedTrainer):
         steps = -(-passed // (per_batch * args.world_size * args.gradient_accumulation_steps))
         lengths = None
         if args.train_sampling_strategy == "group_by_length" and data.unlabeled is not None:
-            lengths = text_lengths(data.unlabeled, args.text_column)
+            lengths = self.modality.lengths(data.unlabeled, args)
         self.sampler = TwoStreamSampler(
             sizes,
             batch_sizes,
@@ -264,7 +264,7 @@ class SSLTrainer(SealedTrainer):
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
         """Check a data set that ``evaluate`` is given, as those at construction were."""
         if isinstance(eval_dataset, datasets.Dataset):
-            eval_dataset = checked_evaluation(self.evaluated_model.config, self.args, eval_dataset)
+            eval_dataset = checked_evaluation(self.evaluated_model.config, self.args, self.modality, eval_dataset)
         return super().get_eval_dataloader(eval_dataset)
 
     def prediction_step(

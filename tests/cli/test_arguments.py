@@ -194,7 +194,7 @@ def test_every_field_of_a_config_is_a_flag(tmp_path: Path) -> None:
     assert (options.num_labeled, config.learning_rate, config.tsa, config.temperature) == (50, 3e-5, "exp", 0.4)
     assert config.lr_scheduler_kwargs == {"num_cycles": 2}
     assert (config.keep_end, config.save_total_limit, config.max_steps) == (True, None, 10)
-    assert recipe()[1].tsa is None
+    assert recipe()[1].tsa == "none"
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_run_goes_on_with_the_same_settings(tmp_path: Path) -> None:
     [
         ({"seed": 7}, "seed was 42, is 7"),
         ({"labels": 50}, "num_labeled was 20, is 50"),
-        ({"temperature": 0.5}, "temperature was 1.0, is 0.5"),
+        ({"temperature": 0.5}, "temperature was None, is 0.5"),
         ({"learning_rate": 1e-3}, "learning_rate was 5e-05, is 0.001"),
         ({"max_steps": 7, "mu": 9}, "max_steps was -1, is 7, mu was 3, is 9"),
     ],

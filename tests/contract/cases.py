@@ -1,99 +1,33 @@
-"""A tiny text classification problem, and a trainer of any method on it."""
+"""A trainer of any method on a tiny problem of any modality."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import datasets
-import numpy as np
 import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
+from tests.contract import tiny_features, tiny_images
+from tests.contract.tiny_texts import CLASSES, WORDS, labeled, model, swap_words, texts, tokenizer, unlabeled
 from textssl.methods import METHODS
 from textssl.trainer import SSLTrainer
 
 
-CLASSES = 3
-WORDS = [f"w{i}" for i in range(60)]
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+__all__ = ["CLASSES", "WORDS", "build", "first_batch", "has", "labeled", "model", "state_of", "swap_words", "texts"]
+__all__ += ["tokenizer", "unlabeled", "variants"]
+
+Variant = tuple[str, str, dict[str, Any]]
 
 
-@cache
-def tokenizer() -> PreTrainedTokenizerFast:
-    vocabulary = {word: i for i, word in enumerate(SPECIAL + WORDS)}
-    fast = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    fast.normalizer = normalizers.BertNormalizer(lowercase=True)
-    fast.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    fast.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=fast,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-        model_max_length=32,
-    )
-
-
-def texts(count: int, seed: int) -> tuple[list[str], list[int]]:
-    """Texts of 3 to 12 words, of which every third comes from its class's own words."""
-    rng = np.random.default_rng(seed)
-    labels = [i % CLASSES for i in range(count)]
-    drawn = []
-    for label in labels:
-        words = rng.integers(0, 60, rng.integers(3, 13))
-        own = rng.random(len(words)) < 0.34
-        words[own] = label * 5 + rng.integers(0, 5, own.sum())
-        drawn.append(" ".join(WORDS[i] for i in words))
-    return drawn, labels
-
-
-def labeled(count: int = 9, seed: int = 1) -> datasets.Dataset:
-    drawn, labels = texts(count, seed)
-    return datasets.Dataset.from_dict({"text": drawn, "label": labels})
-
-
-def unlabeled(count: int = 40, seed: int = 2) -> datasets.Dataset:
-    return datasets.Dataset.from_dict({"text": texts(count, seed)[0]})
-
-
-def swap_words(example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """A strong view that needs no corpus: a third of the words drawn anew."""
-    words = [WORDS[rng.integers(60)] if rng.random() < 0.33 else w for w in example["text"].split()]
-    return {**example, "text": " ".join(words)}
-
-
-def model(seed: int = 0, dropout: float = 0.0) -> BertForSequenceClassification:
-    torch.manual_seed(seed)
-    config = BertConfig(
-        vocab_size=len(WORDS) + len(SPECIAL),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=32,
-        num_labels=CLASSES,
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
-        initializer_range=0.2,  # so that views, targets and terms differ visibly
-    )
-    return BertForSequenceClassification(config)
-
-
-def variants() -> list[tuple[str, dict[str, Any]]]:
-    """Every method of the registry with its defaults, and with what its own test lists as CONTRACT."""
-    found = []
+def variants() -> list[Variant]:
+    """Every method of the registry: its defaults in each modality; on text also what its own test lists as CONTRACT."""
+    found: list[Variant] = []
     for name in METHODS:
         own = importlib.import_module(f"tests.methods.test_{name}")
-        found += [(name, settings) for settings in [{}, *getattr(own, "CONTRACT", [])]]
+        found += [(name, "text", settings) for settings in [{}, *getattr(own, "CONTRACT", [])]]
+        found += [(name, "image", getattr(own, "CONTRACT_IMAGE", {})), (name, "features", {})]
     return found
 
 
@@ -101,7 +35,9 @@ def has(method: str, field: str) -> bool:
     return field in {f.name for f in fields(METHODS[method].config_class)}
 
 
-def build(method: str, out: Path | str, *, dropout: float = 0.0, **settings: Any) -> SSLTrainer:
+def build(
+    method: str, out: Path | str, modality: str = "text", *, dropout: float = 0.0, **settings: Any
+) -> SSLTrainer:
     """A trainer of ``method`` on the tiny problem: 4 steps by default, a checkpoint every second."""
     trainer_class = METHODS[method]
     defaults: dict[str, Any] = {
@@ -112,7 +48,6 @@ def build(method: str, out: Path | str, *, dropout: float = 0.0, **settings: Any
         "learning_rate": 0.05,
         "optim": "sgd",
         "lr_scheduler_type": "constant",
-        "max_length": 16,
         "max_grad_norm": 0.0,
         "use_cpu": True,
         "save_steps": 2,
@@ -120,16 +55,30 @@ def build(method: str, out: Path | str, *, dropout: float = 0.0, **settings: Any
         "report_to": [],
         "disable_tqdm": True,
     }
+    if modality == "text":
+        defaults["max_length"] = 16
     config = trainer_class.config_class(**{**defaults, **settings})
-    return trainer_class(
-        model(dropout=dropout),
-        config,
-        train_dataset=labeled(),
-        unlabeled_dataset=unlabeled(),
-        eval_dataset=labeled(12, seed=3),
-        processing_class=tokenizer(),
-        augmentations={"strong": swap_words},
-    )
+    return trainer_class(**_problem(modality, dropout), args=config)
+
+
+def _problem(modality: str, dropout: float) -> dict[str, Any]:
+    if modality == "text":
+        return {
+            "model": model(dropout=dropout),
+            "train_dataset": labeled(),
+            "unlabeled_dataset": unlabeled(),
+            "eval_dataset": labeled(12, seed=3),
+            "processing_class": tokenizer(),
+            "augmentations": {"strong": swap_words, "weak_2": swap_words},
+        }
+    tiny: Any = {"image": tiny_images, "features": tiny_features}[modality]
+    return {
+        "model": tiny.model(dropout=dropout),
+        "train_dataset": tiny.dataset(9, 1),
+        "unlabeled_dataset": tiny.dataset(40, 2, labels=False),
+        "eval_dataset": tiny.dataset(12, 3),
+        "processing_class": tiny_images.processor() if modality == "image" else None,
+    }
 
 
 def first_batch(trainer: SSLTrainer) -> dict[str, Any]:

@@ -20,10 +20,11 @@ from tests.contract.cases import build, state_of, variants
 
 def main() -> None:
     out, batch = Path(sys.argv[1]), int(sys.argv[2])
-    for number, (method, settings) in enumerate(variants()):
+    for number, (method, modality, settings) in enumerate(variants()):
         trainer = build(
             method,
             out / f"run{number}",
+            modality,
             per_device_train_batch_size=batch,
             save_strategy="no",
             ddp_backend="gloo" if "LOCAL_RANK" in os.environ else None,

@@ -48,7 +48,7 @@ def online(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", "/nonexistent")
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda self, repo, **_: asked.append(repo))
-    monkeypatch.setattr(datasets, "load_dataset", lambda repo: asked.append(repo) or hub_copy())
+    monkeypatch.setattr(datasets, "load_dataset", lambda repo, config: asked.append(repo) or hub_copy())
     return asked
 
 
@@ -62,7 +62,7 @@ def test_embedded_imdb_has_the_stated_size_and_balance(imdb):
     assert imdb.origin == "embedded"
     assert imdb.unlabeled is None
     assert imdb.train.features["label"].names == ["negative", "positive"]
-    assert (imdb.text_column, imdb.label_column) == ("text", "label")
+    assert (imdb.column, imdb.label_column) == ("text", "label")
 
 
 def test_embedded_imdb_against_the_standard_csv_reader(imdb):
@@ -113,7 +113,7 @@ def test_rotten_tomatoes_is_another_entry():
 
 def test_auto_offline_goes_to_the_package_at_once(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets, "load_dataset", lambda repo: pytest.fail("asked the Hub"))
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: pytest.fail("asked the Hub"))
     assert load_source("rotten_tomatoes", "auto").origin == "embedded"
 
 
@@ -185,7 +185,7 @@ def test_hub_without_the_network_and_without_a_cache(tmp_path, monkeypatch):
 def test_a_hub_copy_without_a_split(online, monkeypatch):
     parts = hub_copy()
     del parts["unsupervised"]
-    monkeypatch.setattr(datasets, "load_dataset", lambda repo: parts)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: parts)
     with pytest.raises(UserError, match=r"no split 'unsupervised', only \['test', 'train'\]"):
         load_source("imdb", "hub")
 
@@ -206,7 +206,7 @@ def test_sources_of_one_origin(online, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("imbd",), "name: no source 'imbd'; known are imdb, rotten_tomatoes"),
+        (("imbd",), "name: no source 'imbd'; known are cifar10, digits, imdb, mnist5k, rotten_tomatoes, svhn"),
         (("imdb", "disk"), "origin: 'disk'; allowed are auto, hub, embedded"),
     ],
 )

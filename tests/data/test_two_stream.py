@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datasets
+import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
@@ -30,18 +31,30 @@ def test_a_batch_keeps_order_and_repeats() -> None:
     assert [item.example["text"] for item in both.__getitems__(keys)] == ["u2", "l1", "l1", "u2", "l0", "u0"]
 
 
-def test_each_stream_is_read_once_per_batch() -> None:
+def test_each_stream_is_read_once_per_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[list[int]] = []
+    read = datasets.Dataset.__getitem__
 
-    class Counted:
-        def __getitem__(self, rows: list[int]) -> dict[str, list[str]]:
-            reads.append(rows)
-            return {"text": [str(row) for row in rows]}
+    def counted(dataset: datasets.Dataset, rows: list[int]) -> object:
+        reads.append(rows)
+        return read(dataset, rows)
 
-    both = TwoStreamDataset(Counted(), Counted())  # type: ignore[arg-type]
+    both = TwoStreamDataset(labeled(), unlabeled())
+    monkeypatch.setattr(datasets.Dataset, "__getitem__", counted)
     loader = DataLoader(both, batch_sampler=[[Key(0, 1, 0), Key(1, 2, 0), Key(0, 3, 0)]], collate_fn=list)  # type: ignore[arg-type]
-    assert [item.example["text"] for item in next(iter(loader))] == ["1", "2", "3"]
-    assert sorted(map(sorted, reads)) == [[1, 3], [2]]
+    assert [item.example["text"] for item in next(iter(loader))] == ["l1", "u2", "l3"]
+    assert sorted(reads) == [[1, 3], [2]]
+
+
+def test_vectors_are_read_as_rows_of_an_array() -> None:
+    vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
+    feature = datasets.Features({"features": datasets.List(datasets.Value("float32"), length=3)})
+    data = datasets.Dataset.from_dict({"features": vectors.tolist()}, features=feature)
+    chosen = data.select([2, 0, 3]).add_column("label", [5, 6, 7])
+    both = TwoStreamDataset(chosen, data)
+    items = both.__getitems__([Key(0, 2, 0), Key(1, 1, 0), Key(0, 0, 1)])
+    assert [item.example["features"].tolist() for item in items] == [[9, 10, 11], [3, 4, 5], [6, 7, 8]]
+    assert [item.example.get("label") for item in items] == [7, None, 5]
 
 
 @pytest.mark.parametrize(("second", "length"), [(True, 7), (False, 4)])

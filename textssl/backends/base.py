@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..modes import evaluating, own_precision, still_statistics, training
 from .passes import plan_passes
 
 
-__all__ = ["Backend", "Forward", "Inputs"]
+__all__ = ["Backend", "Forward", "Inputs", "Noise"]
 
-# One view of some examples as the collator made it: tensors with B rows, and "lengths", a list of B ints
-# that lives on the host, so that planning a pass never waits for the device.
+# One view of some examples as the collator made it: tensors with B rows; "lengths", a list of B ints that lives on
+# the host, so that planning a pass never waits for the device; and "stream", the stream that the rows are of.
 Inputs = dict[str, Any]
+
+# States of the random number generators that dropout draws from: the CPU's, and the device's if it has one.
+Noise = list[Tensor]
 
 
 class Backend:
@@ -28,7 +32,8 @@ class Backend:
 
     def lengths(self, inputs: Inputs) -> list[int]:
         """Length of each row, in positions; equal for all rows where there is no padding."""
-        raise NotImplementedError
+        lengths: list[int] = inputs["lengths"]
+        return lengths
 
     def join(self, many: Sequence[Inputs]) -> Inputs:
         """All rows of ``many``, in order, padded to a common width."""
@@ -42,6 +47,9 @@ class Backend:
         """The part of ``inputs`` that the model accepts."""
         return {key: value for key, value in inputs.items() if isinstance(value, Tensor)}
 
+    def check_continuous(self, model: nn.Module) -> None:
+        """Raise UserError unless the model accepts the continuous input in place of the ordinary one."""
+
     def embed(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """The continuous input [B, ...] that a perturbation or a mix acts on."""
         raise NotImplementedError
@@ -50,6 +58,14 @@ class Backend:
         """``inputs`` with their continuous form replaced by ``embedding``."""
         raise NotImplementedError
 
+    def mask(self, inputs: Inputs) -> Tensor | None:
+        """[B, T], 1 where the continuous input is real and 0 on padding; ``None`` where there is no padding."""
+        return None
+
+    def mixable(self, inputs: Inputs, index: Sequence[int]) -> Inputs:
+        """``inputs`` that may hold mixes of row b with row ``index[b]``: real wherever either of them is."""
+        return inputs
+
 
 class Forward:
     """Runs the student, or another model, on views.
@@ -57,9 +73,10 @@ class Forward:
     Args:
         model: the student as the trainer wrapped it (DDP).
         unwrapped: the student itself.
-        backend: text or images.
+        backend: of the modality.
         autocast: makes the context of mixed precision, for each call of a model.
         pass_overhead: cost of one more pass, in padded positions; ``None`` joins all rows in one pass.
+        batch_norm: whose passes move running statistics: ``"all"`` rows or those of the ``"labeled"`` stream.
     """
 
     def __init__(
@@ -69,14 +86,24 @@ class Forward:
         backend: Backend,
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
         pass_overhead: int | None = None,
+        batch_norm: str = "all",
     ) -> None:
         self.model = model
         self.unwrapped = unwrapped
         self.backend = backend
         self.autocast = autocast
         self.pass_overhead = pass_overhead
+        self.batch_norm = batch_norm
 
-    def __call__(self, *inputs: Inputs, model: nn.Module | None = None, dropout: bool = True) -> list[Tensor]:
+    def __call__(
+        self,
+        *inputs: Inputs,
+        model: nn.Module | None = None,
+        dropout: bool = True,
+        noise: Noise | None = None,
+        statistics: bool = True,
+        full_precision: bool = False,
+    ) -> list[Tensor]:
         """Logits [B_i, C] in float32 for each of ``inputs``.
 
         Rows of all inputs are sorted by length and run in a few passes of like length, which changes the
@@ -85,27 +112,57 @@ class Forward:
         Args:
             *inputs: views.
             model: run this model in place of the student.
-            dropout: ``False`` runs the model in evaluation mode, and restores its mode.
+            dropout: whether the model is in training mode, with dropout and batch statistics, or in
+                evaluation mode. Its mode is given back afterwards.
+            noise: what :meth:`noise` gave before: inputs of equal shape then meet the same dropout. The
+                generators are given back as they were.
+            statistics: whether running statistics of batch norms may move. Those of another model than the
+                student never do.
+            full_precision: run in the model's own precision, whatever the run's mixed precision is.
         """
         network = self.model if model is None else model
         filled = [i for i in inputs if self.backend.size(i)]
         if not filled:
             raise ValueError("inputs: all are empty; expected at least one row")
-        with nullcontext() if dropout else _evaluating(network):
-            logits = self._run(network, self.backend.join(filled) if len(filled) > 1 else filled[0])
-        return list(logits.split([self.backend.size(i) for i in inputs]))
+        with ExitStack() as held:
+            held.enter_context(training(network) if dropout else evaluating(network))
+            if noise is not None:
+                held.enter_context(self._replayed(noise))
+            moved = statistics and model is None
+            logits = [self._joined(network, group, moved, full_precision) for group in self._groups(filled)]
+        return list(
+            (torch.cat(logits) if len(logits) > 1 else logits[0]).split([self.backend.size(i) for i in inputs])
+        )
 
-    def _run(self, network: nn.Module, joined: Inputs) -> Tensor:
+    def _groups(self, filled: list[Inputs]) -> list[list[Inputs]]:
+        """Inputs that share passes: all, or consecutive ones of a stream where only one stream moves statistics."""
+        if self.batch_norm == "all":
+            return [filled]
+        groups: list[list[Inputs]] = []
+        for inputs in filled:
+            if groups and groups[-1][0].get("stream") == inputs.get("stream"):
+                groups[-1].append(inputs)
+            else:
+                groups.append([inputs])
+        return groups
+
+    def _joined(self, network: nn.Module, group: list[Inputs], statistics: bool, full_precision: bool) -> Tensor:
+        moved = statistics and self.batch_norm in ("all", group[0].get("stream"))
+        with nullcontext() if moved else still_statistics(network):
+            joined = self.backend.join(group) if len(group) > 1 else group[0]
+            return self._run(network, joined, full_precision)
+
+    def _run(self, network: nn.Module, joined: Inputs, full_precision: bool) -> Tensor:
         passes = plan_passes(self.backend.lengths(joined), self.pass_overhead)
         if len(passes) == 1:
-            return self._logits(network, joined)
-        parts = [self._logits(network, self.backend.take(joined, rows)) for rows in passes]
+            return self._logits(network, joined, full_precision)
+        parts = [self._logits(network, self.backend.take(joined, rows), full_precision) for rows in passes]
         order = [row for rows in passes for row in rows]
         back = sorted(range(len(order)), key=order.__getitem__)
         return torch.cat(parts).index_select(0, _on_device(back, parts[0].device))
 
-    def _logits(self, network: nn.Module, inputs: Inputs) -> Tensor:
-        with self.autocast():
+    def _logits(self, network: nn.Module, inputs: Inputs, full_precision: bool) -> Tensor:
+        with own_precision(network) if full_precision else self.autocast():
             logits: Tensor = network(**self.backend.tensors(inputs)).logits
         return logits.float()
 
@@ -114,26 +171,43 @@ class Forward:
         return self.backend.take(inputs, rows)
 
     def embed(self, inputs: Inputs) -> Tensor:
-        """The student's continuous input: word embeddings [B, T, H] for text, pixels for images."""
+        """The student's continuous input: word embeddings [B, T, H] for text, pixels [B, C, H, W], features [B, D]."""
         return self.backend.embed(self.unwrapped, inputs)
 
     def from_embedding(self, inputs: Inputs, embedding: Tensor) -> Inputs:
         """``inputs`` with ``embedding`` in place of what it was computed from."""
         return self.backend.from_embedding(inputs, embedding)
 
+    def mask(self, inputs: Inputs) -> Tensor | None:
+        """[B, T], 0 on the padding of the continuous input; ``None`` where there is none."""
+        return self.backend.mask(inputs)
+
+    def mixable(self, inputs: Inputs, index: Sequence[int]) -> Inputs:
+        """``inputs`` whose row b is real wherever row b or row ``index[b]`` is, ready to hold their mix."""
+        return self.backend.mixable(inputs, index)
+
+    def noise(self) -> Noise:
+        """What dropout will draw from here on; hand it to a later call to meet the same dropout again."""
+        device = next(self.unwrapped.parameters()).device
+        states = [torch.get_rng_state()]
+        return states if device.type == "cpu" else [*states, torch.get_device_module(device).get_rng_state(device)]
+
+    @contextmanager
+    def _replayed(self, noise: Noise) -> Iterator[None]:
+        before = self.noise()
+        self._set_noise(noise)
+        try:
+            yield
+        finally:
+            self._set_noise(before)
+
+    def _set_noise(self, noise: Noise) -> None:
+        torch.set_rng_state(noise[0])
+        device = next(self.unwrapped.parameters()).device
+        for state in noise[1:]:
+            torch.get_device_module(device).set_rng_state(state, device)
+
 
 def _on_device(rows: Sequence[int], device: torch.device) -> Tensor:
     index = torch.tensor(rows, dtype=torch.long)
     return index.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else index
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while. Only modules that were training are set back to it."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

@@ -9,10 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import UserError
+from ..modes import evaluating
 from .base import Backend, Inputs, _on_device
 
 
-__all__ = ["TextBackend", "position_limit"]
+__all__ = ["TextBackend"]
+
+EMBEDDABLE = "models such as BERT, RoBERTa, DistilBERT, DeBERTa, ELECTRA, ALBERT, MiniLM and ModernBERT serve"
 
 
 class TextBackend(Backend):
@@ -35,11 +39,6 @@ class TextBackend(Backend):
         """Number of rows."""
         return int(inputs["attention_mask"].shape[0])
 
-    def lengths(self, inputs: Inputs) -> list[int]:
-        """Tokens of each row, padding not counted."""
-        lengths: list[int] = inputs["lengths"]
-        return lengths
-
     def join(self, many: Sequence[Inputs]) -> Inputs:
         """All rows, padded to the widest input."""
         if len({"inputs_embeds" in inputs for inputs in many}) > 1:
@@ -58,7 +57,31 @@ class TextBackend(Backend):
         kept = slice(full - width, full) if self.padding_side == "left" else slice(0, width)
         index = _on_device(rows, inputs["attention_mask"].device)
         cut = {key: value[:, kept].index_select(0, index) for key, value in self.tensors(inputs).items()}
-        return {**cut, "lengths": lengths}
+        return {**inputs, **cut, "lengths": lengths}
+
+    def check_continuous(self, model: nn.Module) -> None:
+        """Raise UserError unless ``inputs_embeds`` of the word embeddings give the logits of ``input_ids``.
+
+        Some models refuse ``inputs_embeds``; others take them and then find the end of a padded text by its ids.
+        """
+        device = next(model.parameters()).device
+        ids = torch.full((2, 4), self.pad_token_id, device=device)
+        words = torch.arange(4, device=device) + self.pad_token_id + 1
+        ids[0] = words % int(model.get_input_embeddings().num_embeddings)  # type: ignore[operator]
+        row = slice(2, 4) if self.padding_side == "left" else slice(0, 2)
+        ids[1, row] = ids[0, :2]
+        mask = (ids != self.pad_token_id).long()
+        try:
+            with torch.no_grad(), evaluating(model):
+                expected = model(input_ids=ids, attention_mask=mask).logits
+                got = model(inputs_embeds=self.embed(model, {"input_ids": ids}), attention_mask=mask).logits
+        except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
+            raise UserError(f"model: {type(model).__name__} takes no inputs_embeds; {EMBEDDABLE}") from error
+        if not torch.allclose(expected, got, atol=1e-3, rtol=1e-2):
+            raise UserError(
+                f"model: the logits of {type(model).__name__} from inputs_embeds are not those from input_ids; "
+                f"{EMBEDDABLE}"
+            )
 
     def embed(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """Word embeddings [B, T, H], before positions and normalisation."""
@@ -69,6 +92,18 @@ class TextBackend(Backend):
         kept = {key: value for key, value in inputs.items() if key != "input_ids"}
         return {**kept, "inputs_embeds": embedding}
 
+    def mask(self, inputs: Inputs) -> Tensor | None:
+        """The attention mask."""
+        mask: Tensor = inputs["attention_mask"]
+        return mask
+
+    def mixable(self, inputs: Inputs, index: Sequence[int]) -> Inputs:
+        """``inputs`` with the union of the attention masks of each pair."""
+        mask, lengths = inputs["attention_mask"], inputs["lengths"]
+        partners = mask.index_select(0, _on_device(index, mask.device))
+        longer = [max(length, lengths[partner]) for length, partner in zip(lengths, index, strict=True)]
+        return {**inputs, "attention_mask": torch.maximum(mask, partners), "lengths": longer}
+
     def _widen(self, x: Tensor, width: int, key: str) -> Tensor:
         missing = width - x.shape[1]
         if missing == 0:
@@ -76,22 +111,3 @@ class TextBackend(Backend):
         sides = (missing, 0) if self.padding_side == "left" else (0, missing)
         fill = self.pad_token_id if key == "input_ids" else 0
         return F.pad(x, (*(0, 0) * (x.dim() - 2), *sides), value=fill)
-
-
-def position_limit(model: Any) -> int | None:
-    """Tokens that the model has positions for; ``None`` where there is no limit.
-
-    RoBERTa numbers its positions from after its padding token, so that it has fewer than its config says.
-
-    Args:
-        model: any model of transformers.
-    """
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if positions is None or positions < 1:
-        return None
-    offsets = [
-        module.padding_idx + 1
-        for name, module in model.named_modules()
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
-    ]
-    return int(positions) - max(offsets, default=0)

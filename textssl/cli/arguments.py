@@ -18,7 +18,7 @@ from transformers import HfArgumentParser
 from ..errors import UserError
 
 
-__all__ = ["parse_arguments"]
+__all__ = ["Preset", "parse_arguments"]
 
 Preset = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ class _Parser(HfArgumentParser):
 
 def parse_arguments(
     types: Sequence[type],
-    presets: Mapping[str, Preset],
+    presets: Mapping[str, Preset] | Callable[[Mapping[str, Any]], Mapping[str, Preset]],
     default_preset: str,
     argv: Sequence[str] | None = None,
 ) -> tuple[Any, ...]:
@@ -44,7 +44,7 @@ def parse_arguments(
 
     Args:
         types: dataclasses whose fields become flags.
-        presets: defaults by name.
+        presets: defaults by name; or what gives them, from the flags and the keys of the file.
         default_preset: taken where ``--preset`` is missing or ``auto``.
         argv: arguments; ``sys.argv[1:]`` by default.
 
@@ -62,6 +62,8 @@ def parse_arguments(
     first.add_argument("--config", default=None)
     chosen, _ = first.parse_known_args(argv)
     file: Preset = {} if chosen.config is None else _read_yaml(Path(chosen.config))
+    if not isinstance(presets, Mapping):
+        presets = presets({**file, **_flags_of(argv)})
     wanted = chosen.preset or file.get("preset") or "auto"
     if wanted not in {*presets, "auto"}:
         raise UserError(f"preset: got {wanted!r}; allowed: {', '.join(['auto', *presets])}")
@@ -72,6 +74,17 @@ def parse_arguments(
         name = unknown[0].split("=")[0]
         raise UserError(f"{name}: no such flag{_hint(name.lstrip('-').replace('-', '_'), keys)}")
     return _build(types, namespace)
+
+
+def _flags_of(argv: Sequence[str]) -> dict[str, str]:
+    """Flags and their values as they stand, not understood yet."""
+    words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    following = [*words[1:], "--"]
+    return {
+        word.lstrip("-").replace("-", "_"): "true" if value.startswith("--") else value
+        for word, value in zip(words, following, strict=True)
+        if word.startswith("--")
+    }
 
 
 def _parser(types: Sequence[type]) -> _Parser:

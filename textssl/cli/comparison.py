@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import datasets
 import torch
 from accelerate import PartialState
 
@@ -15,10 +16,10 @@ from ..hub import RunFacts, changed_hyperparameters, check_push_target
 from ..report.plots import plot_confidence, plot_run
 from ..report.table import comparison_table, save_results
 from ..trainer import SSLTrainer
+from .kinds import Kind
 from .options import RecipeOptions
 from .run_folder import RunFolder
 from .stages import row_of, run_stage
-from .task_data import TaskData
 
 
 __all__ = ["check_push", "report_comparison"]
@@ -43,7 +44,7 @@ def report_comparison(
     method: str,
     make_trainer: Callable[[Path], SSLTrainer],
     results: dict[str, dict[str, Any]],
-    data: TaskData,
+    kind: Kind,
     options: RecipeOptions,
     config: SSLConfig,
 ) -> dict[str, dict[str, Any]]:
@@ -54,17 +55,18 @@ def report_comparison(
         method: name of the method, and of its folder.
         make_trainer: given the folder, builds the trainer.
         results: of the stages before, ``supervised`` among them if there was one.
-        data: what was trained and measured on.
+        kind: how the data are trained on.
         options: the recipe's.
         config: the method's.
 
     Returns:
         ``results`` with the method's own.
     """
+    data = kind.data
 
     def after(trainer: SSLTrainer, result: dict[str, Any]) -> None:
-        result["confidences"] = _confidences(trainer, data)
-        trainer.facts = _facts(trainer, method, result, results, data, options, config)
+        result["confidences"] = _confidences(trainer, data.unlabeled)
+        trainer.facts = _facts(trainer, method, result, results, kind, options, config)
         if trainer.is_world_process_zero():
             trainer.create_model_card()
         if config.push_to_hub:
@@ -90,8 +92,8 @@ def report_comparison(
     return results
 
 
-def _confidences(trainer: SSLTrainer, data: TaskData) -> list[float]:
-    sample = data.unlabeled.select(range(min(CONFIDENCES, len(data.unlabeled))))
+def _confidences(trainer: SSLTrainer, unlabeled: datasets.Dataset) -> list[float]:
+    sample = unlabeled.select(range(min(CONFIDENCES, len(unlabeled))))
     # A prediction keeps whatever was logged before it.
     logits = torch.as_tensor(trainer.predict(sample, metric_key_prefix="unlabeled").predictions)
     confidences: list[float] = logits.float().softmax(-1).amax(-1).tolist()
@@ -103,18 +105,19 @@ def _facts(
     method: str,
     result: dict[str, Any],
     results: dict[str, dict[str, Any]],
-    data: TaskData,
+    kind: Kind,
     options: RecipeOptions,
     config: SSLConfig,
 ) -> RunFacts:
-    measured = ("accuracy", "macro_f1")
+    measured, data = ("accuracy", "macro_f1"), kind.data
     baseline = results.get("supervised")
     return RunFacts(
         method=method,
         citation=trainer.objective.citation,
         hub_model_id=config.hub_model_id,
-        base_model="sentence-transformers/all-MiniLM-L6-v2" if options.model == "embedded" else options.model,
-        language="en" if options.train_file is None else None,
+        task=kind.pipeline,
+        base_model=_base_model(options, data.modality),
+        language="en" if options.train_file is None and data.modality == "text" else None,
         label_names=data.label_names,
         data=data.data_facts,
         split=data.split_facts,
@@ -123,3 +126,10 @@ def _facts(
         baseline={name: baseline[name] for name in measured} if baseline else {},
         versions={name: version(name) for name in ("textssl", "transformers", "torch", "datasets")},
     )
+
+
+def _base_model(options: RecipeOptions, modality: str) -> str | None:
+    if options.model != "embedded":
+        return options.model
+    # The small ResNet starts from nothing.
+    return "sentence-transformers/all-MiniLM-L6-v2" if modality == "text" else None

@@ -8,9 +8,11 @@ from ..config import allowed, in_unit_interval
 from ..errors import UserError
 
 
-__all__ = ["STRONG_VIEWS", "RecipeOptions"]
+__all__ = ["BACKENDS", "ORIGINS", "STRONG_VIEWS", "RecipeOptions"]
 
-STRONG_VIEWS = ("auto", "tfidf", "uniform", "apertium", "tfidf+apertium", "seq2seq")
+BACKENDS = ("auto", "text", "image", "features")
+ORIGINS = ("auto", "hub", "embedded")
+STRONG_VIEWS = ("auto", "tfidf", "uniform", "apertium", "tfidf+apertium", "seq2seq", "randaugment", "noise")
 
 
 @dataclass
@@ -26,17 +28,31 @@ class RecipeOptions:
         metadata={"help": "auto, cpu or paper; auto takes paper where an accelerator is found."},
     )
     config: str | None = field(default=None, metadata={"help": "YAML file of any of these keys."})
-    source: str = field(default="auto", metadata={"help": "Where IMDb comes from: auto, hub or embedded."})
+    source: str = field(
+        default="auto",
+        metadata={
+            "help": "Data by name, such as mnist5k, by where they come from, auto, hub or embedded, or both: imdb:hub."
+        },
+    )
     train_file: str | None = field(
         default=None, metadata={"help": "Own labeled data: CSV, TSV, JSONL, Parquet or a folder."}
     )
     unlabeled_file: str | None = field(default=None, metadata={"help": "Own unlabeled data."})
     test_file: str | None = field(default=None, metadata={"help": "Own held-out labeled data."})
+    backend: str = field(
+        default="auto",
+        metadata={"help": "text, image, or features: a small head on the embeddings of a frozen encoder."},
+    )
     model: str = field(
         default="embedded",
-        metadata={"help": "A model of the Hub, a folder, or embedded: the small BERT of a package."},
+        metadata={
+            "help": "A model of the Hub, a folder, or embedded: for text the small BERT of a package, "
+            "for images a small ResNet that starts from nothing."
+        },
     )
-    num_labeled: int = field(default=20, metadata={"help": "Labeled examples, over all classes."})
+    num_labeled: int = field(
+        default=20, metadata={"help": "Labeled examples, over all classes.", "aliases": ["--labels"]}
+    )
     num_unlabeled: int | None = field(default=None, metadata={"help": "Use so many unlabeled examples; default: all."})
     num_validation: int = field(
         default=500, metadata={"help": "Examples that accuracy is followed on while training."}
@@ -47,9 +63,13 @@ class RecipeOptions:
     strong: str = field(
         default="auto",
         metadata={
-            "help": "Strong view: tfidf, uniform, apertium, tfidf+apertium, seq2seq, or auto: TF-IDF "
-            "replacement, joined by back-translation where Apertium is installed."
+            "help": "Strong view of texts: tfidf, uniform, apertium, tfidf+apertium or seq2seq; of images: "
+            "randaugment; of features: noise, or tfidf for embeddings of changed texts. auto: what suits the data."
         },
+    )
+    second_view: str = field(
+        default="same",
+        metadata={"help": "Second weak view of texts: same, for dropout alone, or tfidf, a mild word replacement."},
     )
     replace: float | None = field(default=None, metadata={"help": "Share of words that tfidf or uniform replaces."})
     forward_translator: str = field(default="Helsinki-NLP/opus-mt-en-fr", metadata={"help": "For seq2seq: there."})
@@ -61,8 +81,9 @@ class RecipeOptions:
     overwrite: bool = field(default=False, metadata={"help": "Delete the run in output_dir."})
 
     def __post_init__(self) -> None:
-        allowed("source", self.source, ("auto", "hub", "embedded"))
+        allowed("backend", self.backend, BACKENDS)
         allowed("strong", self.strong, STRONG_VIEWS)
+        allowed("second_view", self.second_view, ("same", "tfidf"))
         if self.replace is not None:
             in_unit_interval("replace", self.replace)
         for name in ("num_labeled", "baseline_steps"):
@@ -75,3 +96,11 @@ class RecipeOptions:
         missing = [name for name, path in files.items() if path is None]
         if 0 < len(missing) < len(files):
             raise UserError(f"{', '.join(missing)}: got none; own data need all of {', '.join(files)}")
+
+    def named_source(self, default: str) -> tuple[str, str]:
+        """The name of the data set and its origin, ``default`` where only the origin was told."""
+        name, _, origin = self.source.partition(":")
+        if not origin and name in ORIGINS:
+            return default, name
+        allowed("source", origin or "auto", ORIGINS)
+        return name, origin or "auto"

@@ -11,7 +11,8 @@ from transformers import IntervalStrategy
 
 from ..config import SSLConfig
 from ..data.files import content_checksum
-from ..data.sources import load_source, load_table
+from ..data.image_folder import load_images
+from ..data.sources import SOURCES, load_source, load_table
 from ..data.splits import Split, few_labels
 from ..data.validation import check_labeled
 from ..errors import UserError
@@ -19,16 +20,19 @@ from ..hub import DataFacts, SplitFacts
 from .options import RecipeOptions
 
 
-__all__ = ["TaskData", "load_task"]
+__all__ = ["TaskData", "load_task", "modality_of_task"]
 
 # Everybody's held-out examples are the same, whatever the seed of the run.
 TEST_SEED = 0
+TITLES = {"imdb": "IMDb", "mnist5k": "MNIST, 5,000 images"}
 
 
 @dataclass(frozen=True)
 class TaskData:
-    """What a recipe trains and measures on."""
+    """What a recipe trains and measures on; ``modality`` is ``"text"`` or ``"image"``."""
 
+    modality: str
+    column: str
     labeled: datasets.Dataset
     unlabeled: datasets.Dataset
     validation: datasets.Dataset | None
@@ -40,8 +44,8 @@ class TaskData:
 
     def checksum(self, config: SSLConfig) -> str:
         """SHA-256 of the labeled and the unlabeled examples, in their order."""
-        labeled = content_checksum(self.labeled, [config.text_column, config.label_column])
-        unlabeled = content_checksum(self.unlabeled, [config.text_column])
+        labeled = content_checksum(self.labeled, [self.column, config.label_column])
+        unlabeled = content_checksum(self.unlabeled, [self.column])
         return hashlib.sha256((labeled + unlabeled).encode()).hexdigest()
 
     def describe(self) -> str:
@@ -52,15 +56,21 @@ class TaskData:
         )
 
 
-def load_task(options: RecipeOptions, config: SSLConfig) -> TaskData:
-    """Load a person's own files if there are any, else IMDb with few of its labels kept.
+def load_task(options: RecipeOptions, config: SSLConfig, default: str = "imdb") -> TaskData:
+    """Load a person's own files if there are any, else a named source with few of its labels kept.
 
-    Without validation data evaluation during training is switched off in ``config``.
+    Without validation data evaluation during training is switched off in ``config``; images that may be mirrored
+    are, by default.
+
+    Args:
+        options: the recipe's.
+        config: the method's.
+        default: the source, where ``options`` name none.
 
     Raises:
         UserError: files, columns, labels or sizes that cannot work.
     """
-    data = _own_files(options, config) if options.train_file else _imdb(options, config)
+    data = _own_files(options, config) if options.train_file else _named(options, config, default)
     if data.validation is None:
         if config.load_best_model_at_end:
             raise UserError("load_best_model_at_end: got True; there are no validation data to tell the best by")
@@ -68,8 +78,21 @@ def load_task(options: RecipeOptions, config: SSLConfig) -> TaskData:
     return data
 
 
-def _imdb(options: RecipeOptions, config: SSLConfig) -> TaskData:
-    source = load_source("imdb", options.source)  # type: ignore[arg-type]
+def modality_of_task(options: RecipeOptions, default: str) -> str:
+    """``"text"`` or ``"image"``, told without reading any data."""
+    if options.train_file is None:
+        name, _ = options.named_source(default)
+        return SOURCES[name].modality if name in SOURCES else "text"
+    if options.backend in ("text", "image"):
+        return options.backend
+    folder = Path(options.train_file)
+    return "image" if folder.is_dir() and not (folder / "state.json").is_file() else "text"
+
+
+def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
+    name, origin = options.named_source(default)
+    source = load_source(name, origin)  # type: ignore[arg-type]
+    config.horizontal_flip = config.horizontal_flip or source.flip
     seed = config.seed if config.data_seed is None else config.data_seed
     split = few_labels(
         source.train[source.label_column],
@@ -86,15 +109,19 @@ def _imdb(options: RecipeOptions, config: SSLConfig) -> TaskData:
         unlabeled = datasets.concatenate_datasets([unlabeled, more])
     if options.num_unlabeled is not None:
         unlabeled = unlabeled.shuffle(seed=seed).select(range(min(options.num_unlabeled, len(unlabeled))))
+    test = _first(source.test, options.num_test)
+    hub = SOURCES[name].hub
     return TaskData(
+        modality=source.modality,
+        column=source.column,
         labeled=source.train.select(split.labeled),
         unlabeled=unlabeled.flatten_indices(),
         validation=source.train.select(split.validation) if options.num_validation else None,
-        test=_first(source.test, options.num_test),
+        test=test,
         label_names=source.label_names,
         data_facts=DataFacts(
-            name="IMDb",
-            hub_id="stanfordnlp/imdb" if source.origin == "hub" else None,
+            name=TITLES.get(name, name),
+            hub_id=hub.repo if hub is not None and source.origin == "hub" else None,
             origin=source.origin,
             license=source.licence,
             checksum=source.checksum,
@@ -102,7 +129,7 @@ def _imdb(options: RecipeOptions, config: SSLConfig) -> TaskData:
         split_facts=SplitFacts(
             labeled=len(split.labeled),
             unlabeled=len(unlabeled),
-            held_out=len(_first(source.test, options.num_test)),
+            held_out=len(test),
             seed=seed,
             indices_sha256=hashlib.sha256(split.labeled.tobytes()).hexdigest(),
         ),
@@ -111,19 +138,25 @@ def _imdb(options: RecipeOptions, config: SSLConfig) -> TaskData:
 
 
 def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
-    columns = (config.text_column, config.label_column)
-    labeled = load_table(str(options.train_file), *columns)
+    modality = modality_of_task(options, "")
+    load = load_table if modality == "text" else load_images
+    column = config.text_column if modality == "text" else config.image_column
+    labeled = load(str(options.train_file), column, config.label_column)
     names = tuple(labeled.features[config.label_column].names)
     if len(names) < 2:
         raise UserError(f"train_file: {options.train_file} has one class, {names}; expected two or more")
     ids = {name: i for i, name in enumerate(names)}
-    check_labeled(labeled, *columns, len(names), ids, argument=f"train_file: {options.train_file}")
-    unlabeled = load_table(str(options.unlabeled_file), config.text_column, None)
-    unlabeled = unlabeled.select_columns([config.text_column])
+    where = f"train_file: {options.train_file}"
+    # Images are looked at by the trainer, which knows what the model can see.
+    inputs = {} if modality == "text" else {"check_inputs": lambda dataset, *_: dataset}
+    check_labeled(labeled, column, config.label_column, len(names), ids, argument=where, **inputs)
+    unlabeled = load(str(options.unlabeled_file), column, None).select_columns([column])
     if options.num_unlabeled is not None:
         unlabeled = _first(unlabeled, options.num_unlabeled).flatten_indices()
-    test = _first(load_table(str(options.test_file), *columns, label_names=names), options.num_test)
+    test = _first(load(str(options.test_file), column, config.label_column, label_names=names), options.num_test)
     return TaskData(
+        modality=modality,
+        column=column,
         labeled=labeled,
         unlabeled=unlabeled,
         validation=None,

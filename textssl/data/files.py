@@ -17,6 +17,7 @@ from datasets import Dataset
 
 from ..errors import UserError
 from ..files import atomic_path
+from .image_tables import image_digests, is_image_column
 
 
 __all__ = ["PackageFile", "content_checksum", "package_file", "write_parquet"]
@@ -39,16 +40,24 @@ def content_checksum(dataset: Dataset, columns: Sequence[str]) -> str:
 
     Equal values give equal sums however they are held: chunked, selected, in memory or on disk, as
     `string` or `large_string`, as `int64` or `ClassLabel`. A missing value counts as an empty one.
+    An image stored as PNG counts by its pixels, any other by the bytes of its file.
 
     Args:
         dataset: The data set.
-        columns: The columns, in this order: strings, bytes, numbers, or lists and structs of those.
+        columns: The columns, in this order: strings, bytes, numbers, images, or lists and structs of
+            strings, bytes and numbers.
 
     Returns:
         64 hexadecimal digits.
+
+    Raises:
+        UserError: The file of an image cannot be opened.
     """
     digest = hashlib.sha256()
     for column in columns:
+        if is_image_column(dataset, column):
+            _hash_values(image_digests(dataset, column), digest)
+            continue
         rows = dataset.select_columns([column]).with_format("arrow")
         for batch in rows.iter(batch_size=CHECKSUM_ROWS):
             _hash_values(batch.column(column).combine_chunks(), digest)

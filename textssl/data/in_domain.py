@@ -7,17 +7,18 @@ is most confident about, equally many of each class (Xie et al., 2020, arXiv:190
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from datasets import Dataset
 from tqdm.auto import tqdm
 
 from ..errors import UserError
+from ..modes import evaluating
+from ..positions import position_limit
+from .preparation import text_lengths
 from .tables import take_rows
 from .validation import check_unlabeled
 
@@ -114,10 +115,10 @@ def predict_probs(
         raise UserError(f"model: it has {num_labels} output, not two classes or more")
     limit = _length_limit(model, tokenizer) if max_length is None else max_length
     texts = dataset.select_columns([text_column])
-    order = np.argsort(-_text_lengths(texts, text_column), kind="stable")
+    order = np.argsort(-text_lengths(texts, text_column), kind="stable")
     device = next(model.parameters()).device
     probs = np.empty((len(dataset), num_labels), np.float32)
-    with _evaluating(model), torch.no_grad():
+    with evaluating(model), torch.no_grad():
         for start in tqdm(range(0, len(order), batch_size), desc="predict", disable=not progress):
             rows = order[start : start + batch_size]
             batch = tokenizer(
@@ -211,25 +212,6 @@ def _number_to_keep(keep: int | float, num_rows: int) -> int:
     raise UserError(f"keep: expected a number of rows, 1 or more, or a share as a float in (0, 1], got {keep!r}")
 
 
-def _text_lengths(texts: Dataset, column: str) -> np.ndarray:
-    batches = texts.with_format("arrow").iter(batch_size=8192)
-    return np.concatenate([pc.utf8_length(batch.column(column)).to_numpy() for batch in batches])
-
-
 def _length_limit(model: Any, tokenizer: Any) -> int:
     """The smaller limit of the two; a tokenizer that knows none gives a huge number."""
-    positions = getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length
-    return min(tokenizer.model_max_length, positions)
-
-
-@contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            # Not train(), which would also switch on modules that were in evaluation mode below
-            # this one.
-            module.training = True
+    return min(tokenizer.model_max_length, position_limit(model) or tokenizer.model_max_length)

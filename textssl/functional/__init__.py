@@ -7,9 +7,16 @@ Losses and masks come one per example; the caller reduces. No function waits for
 
 from __future__ import annotations
 
+from textssl.functional.adversarial import (
+    example_norm,
+    example_rms,
+    normalize_perturbation,
+    sign_perturbation,
+)
 from textssl.functional.losses import entropy, kl_divergence, soft_cross_entropy, squared_error
 from textssl.functional.masks import confidence_mask, tsa_mask, tsa_threshold
 from textssl.functional.mixing import mix, mixup_coefficients
+from textssl.functional.noise import keyed_normal
 from textssl.functional.schedules import cosine_rampdown, linear_rampup, sigmoid_rampup
 from textssl.functional.targets import align_distribution, guess_labels, one_hot, sharpen
 
@@ -19,14 +26,19 @@ __all__ = [
     "confidence_mask",
     "cosine_rampdown",
     "entropy",
+    "example_norm",
+    "example_rms",
     "guess_labels",
+    "keyed_normal",
     "kl_divergence",
     "linear_rampup",
     "mix",
     "mixup_coefficients",
+    "normalize_perturbation",
     "one_hot",
     "sharpen",
     "sigmoid_rampup",
+    "sign_perturbation",
     "soft_cross_entropy",
     "squared_error",
     "tsa_mask",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["model_card", "write_model_card"]
 
-TASK = "text-classification"
+KINDS = {"text-classification": "text", "image-classification": "image"}
 
 # our name of a metric: the Hub's type of it, what people read
 METRICS = {"accuracy": ("accuracy", "Accuracy"), "macro_f1": ("f1", "Macro F1")}
@@ -87,7 +87,7 @@ def _metadata(facts: RunFacts) -> ModelCardData:
         language=facts.language,
         license=facts.license,
         library_name="transformers",
-        pipeline_tag=TASK,
+        pipeline_tag=facts.task,
         base_model=_hub_id(facts.base_model),
         datasets=[facts.data.hub_id] if facts.data.hub_id else None,
         tags=["textssl", "semi-supervised-learning", *([facts.method] if facts.method else [])],
@@ -100,7 +100,11 @@ def _metadata(facts: RunFacts) -> ModelCardData:
 def _title(facts: RunFacts) -> str:
     if facts.model_name:
         return _line(facts.model_name)
-    return facts.hub_model_id.split("/")[-1] if facts.hub_model_id else "Text classifier"
+    return (
+        facts.hub_model_id.split("/")[-1]
+        if facts.hub_model_id
+        else f"{KINDS.get(str(facts.task), 'feature').title()} classifier"
+    )
 
 
 def _hub_id(name: str | None) -> str | None:
@@ -145,6 +149,7 @@ def _eval_results(facts: RunFacts) -> list[EvalResult]:
     from huggingface_hub import EvalResult
 
     name = facts.data.name or facts.data.hub_id
+    task = facts.task or "tabular-classification"
     if name is None:
         return []
     results = []
@@ -153,8 +158,8 @@ def _eval_results(facts: RunFacts) -> list[EvalResult]:
         if value is not None:
             results.append(
                 EvalResult(
-                    task_type=TASK,
-                    task_name="Text Classification",
+                    task_type=task,
+                    task_name=task.replace("-", " ").title(),
                     dataset_type=facts.data.hub_id or _line(name),
                     dataset_name=_line(name),
                     metric_type=theirs,
@@ -168,7 +173,9 @@ def _eval_results(facts: RunFacts) -> list[EvalResult]:
 
 def _summary(facts: RunFacts) -> str:
     split, base = facts.split, _hub_id(facts.base_model)
-    text = "A text classifier"
+    text = (
+        f"{'An' if facts.task == 'image-classification' else 'A'} {KINDS.get(str(facts.task), 'feature')} classifier"
+    )
     text += f", fine-tuned from `{base}`" if base else ""
     text += f" with {_line(facts.method)}" if facts.method else ""
     counts = [(split.labeled, "labeled"), (split.unlabeled, "unlabeled")]
@@ -182,14 +189,22 @@ def _usage(facts: RunFacts) -> str:
     model, comment = facts.hub_model_id, ""
     if model is None:
         model, comment = ".", "  # the folder of this file"
-    lines = [
-        "```python",
-        "from transformers import pipeline",
-        "",
-        f'classifier = pipeline("{TASK}", model="{model}"){comment}',
-        'classifier("Some text.")',
-        "```",
-    ]
+    if facts.task is None:
+        code = [
+            "from textssl.features import FeatureClassifier",
+            "",
+            f'classifier = FeatureClassifier.from_pretrained("{model}"){comment}',
+            "classifier(features=vectors).logits  # [B, D], of the encoder that it was trained on",
+        ]
+    else:
+        example = "Some text." if facts.task == "text-classification" else "some_image.png"
+        code = [
+            "from transformers import pipeline",
+            "",
+            f'classifier = pipeline("{facts.task}", model="{model}"){comment}',
+            f'classifier("{example}")',
+        ]
+    lines = ["```python", *code, "```"]
     if facts.label_names:
         lines += ["", "Labels: " + ", ".join(f"`{_line(name)}`" for name in facts.label_names)]
     return _section("Use", lines)

@@ -98,6 +98,8 @@ class RunFacts:
         hub_model_id: `"user/name"` on the Hub, for the snippet of code.
         base_model: id on the Hub of the model that was fine-tuned. A folder of this machine is not
             told.
+        task: what a pipeline of transformers calls the task, `"text-classification"` or
+            `"image-classification"`; None where no pipeline takes the model.
         language: ISO code of the texts' language, such as `"en"`.
         license: licence of the fine-tuned model.
         label_names: the classes' names, in order.
@@ -115,6 +117,7 @@ class RunFacts:
     model_name: str | None = None
     hub_model_id: str | None = None
     base_model: str | None = None
+    task: str | None = "text-classification"
     language: str | None = None
     license: str | None = None
     label_names: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, allowed, in_unit_interval, positive
+from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative, positive
 from ..errors import UserError
 from ..objective import Batch, Objective, Task
 from ..state import EMATeacher, RunningMean, all_sum, world_size
@@ -47,15 +47,17 @@ __all__ = ["UDA", "UDAConfig", "UDATrainer"]
 
 @dataclass
 class UDAConfig(SSLConfig):
-    """Arguments of UDA. Defaults are those of the authors' IMDb run on BERT-base.
+    """Arguments of UDA. Defaults are those of the authors' runs: IMDb on BERT-base for text, CIFAR-10 for images.
 
     Args:
         unlabeled_weight: lambda, of the consistency term; 1 in the paper.
-        temperature: T, of the target; 1 does not sharpen (text), 0.4 for CIFAR-10, 0.85 for BERT-large.
-        threshold: tau, on the un-sharpened confidence; 0 keeps all (text), 0.8 for CIFAR-10.
-        tsa: schedule of training signal annealing, ``linear``, ``log`` or ``exp``; ``None`` for none.
-            ``exp`` releases labels late, for few of them; ``log`` early.
-        target_dropout: whether dropout is active while targets are made, as in the authors' code.
+        temperature: T, of the target; by default 1 for text, which does not sharpen, and 0.4 otherwise; the paper
+            has 0.85 for BERT-large.
+        threshold: tau, on the un-sharpened confidence; by default 0 for text, which keeps all, and 0.8 otherwise.
+        tsa: schedule of training signal annealing, ``linear``, ``log``, ``exp`` or ``none``; by default ``linear``
+            for text, none otherwise. ``exp`` releases labels late, for few of them; ``log`` early.
+        target_dropout: whether dropout is active while the student makes targets, as in the authors' code; an EMA
+            teacher never has dropout.
         entropy_weight: of the entropy of the prediction on the original; 0.1 in some image runs.
         ema_decay: decay of the teacher that makes the targets and is evaluated; 0 for the student itself.
         align: whether targets are aligned with the class distribution of the labeled data.
@@ -65,10 +67,22 @@ class UDAConfig(SSLConfig):
         UserError: a value out of range, or an unknown schedule.
     """
 
+    modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        "text": {"temperature": 1.0, "threshold": 0.0, "tsa": "linear"},
+        "image": {"temperature": 0.4, "threshold": 0.8, "tsa": "none"},
+        "features": {"temperature": 0.4, "threshold": 0.8, "tsa": "none"},
+    }
+
     unlabeled_weight: float = field(default=1.0, metadata={"help": "lambda, weight of the consistency term."})
-    temperature: float = field(default=1.0, metadata={"help": "T, of the target; below 1 sharpens it."})
-    threshold: float = field(default=0.0, metadata={"help": "tau, least confidence of a target; 0 keeps all."})
-    tsa: str | None = field(default="linear", metadata={"help": "TSA schedule: linear, log, exp or none."})
+    temperature: float | None = field(
+        default=None, metadata={"help": "T, of the target; below 1 sharpens it. Default: 1 for text, else 0.4."}
+    )
+    threshold: float | None = field(
+        default=None, metadata={"help": "tau, least confidence of a target. Default: 0 for text (all), else 0.8."}
+    )
+    tsa: str | None = field(
+        default="auto", metadata={"help": "TSA schedule: linear, log, exp or none. Default: linear for text."}
+    )
     target_dropout: bool = field(default=True, metadata={"help": "Whether dropout is active while targets are made."})
     entropy_weight: float = field(
         default=0.0, metadata={"help": "Weight of the entropy of the prediction on the original."}
@@ -78,17 +92,14 @@ class UDAConfig(SSLConfig):
     align_decay: float = field(default=0.99, metadata={"help": "Decay of the running mean of predictions."})
 
     def __post_init__(self) -> None:
-        if self.tsa == "none":
-            self.tsa = None
-        allowed("tsa", self.tsa, ("linear", "log", "exp"))
+        self.tsa = self.tsa or "none"
+        allowed("tsa", self.tsa, ("auto", "linear", "log", "exp", "none"))
         positive("temperature", self.temperature)
         in_unit_interval("threshold", self.threshold)
-        for name in ("ema_decay", "align_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"{name}: got {getattr(self, name)}; expected a number in [0, 1)")
-        for name in ("unlabeled_weight", "entropy_weight"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"{name}: got {getattr(self, name)}; expected 0 or more")
+        decay("ema_decay", self.ema_decay)
+        decay("align_decay", self.align_decay)
+        not_negative("unlabeled_weight", self.unlabeled_weight)
+        not_negative("entropy_weight", self.entropy_weight)
         if self.entropy_weight and self.ema_decay:
             raise UserError(
                 f"entropy_weight: got {self.entropy_weight} with ema_decay {self.ema_decay}; entropy is of "
@@ -138,7 +149,7 @@ class UDA(Objective):
     def before_step(self, forward: Forward, batches: list[Batch], progress: float) -> None:
         """Count what TSA keeps over all micro-batches: the labeled loss is divided by the count of them all."""
         self._tsa_masks, self._kept = [], None
-        if self.config.tsa is None or len(batches) == 1:
+        if self.config.tsa == "none" or len(batches) == 1:
             return
         with torch.no_grad():
             for batch in batches:
@@ -189,7 +200,7 @@ class UDA(Objective):
         """Aligned probabilities [muB, C] without gradient, and the logits that they come from."""
         model = None if self.teacher is None else self.teacher.model
         with torch.set_grad_enabled(self.config.entropy_weight > 0):
-            (logits,) = forward(weak, model=model, dropout=self.config.target_dropout)
+            (logits,) = forward(weak, model=model, dropout=self.config.target_dropout and model is None)
         with torch.no_grad():
             probs = logits.softmax(-1)
             if self.model_mean is not None:
@@ -201,7 +212,7 @@ class UDA(Objective):
         losses = nn.functional.cross_entropy(
             logits, labels, reduction="none", label_smoothing=self.config.label_smoothing_factor
         )
-        if self.config.tsa is None:
+        if self.config.tsa == "none":
             return losses.mean(), {}
         threshold = F.tsa_threshold(progress, self.task.num_labels, self.config.tsa)
         if self._kept is None:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from textssl.state.averages import RunningMean
 from textssl.state.collectives import all_cat, all_mean, all_sum, from_first, rank, world_size
+from textssl.state.memory import ExampleMemory
+from textssl.state.statistics import average_batch_norms
 from textssl.state.teacher import EMATeacher
 
 
 __all__ = [
     "EMATeacher",
+    "ExampleMemory",
     "RunningMean",
     "all_cat",
     "all_mean",
     "all_sum",
+    "average_batch_norms",
     "from_first",
     "rank",
     "world_size",

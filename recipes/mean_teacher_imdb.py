@@ -1,0 +1,25 @@
+"""Mean Teacher on IMDb with few labels, beside the supervised baseline on the same labels.
+
+    accelerate launch recipes/mean_teacher_imdb.py                         # the preset that fits this machine
+    accelerate launch recipes/mean_teacher_imdb.py --preset cpu --labels 50 --seed 1
+
+Every field of the method's config is a flag, and a key of ``--config FILE.yaml``. Own data as in ``uda_imdb.py``.
+"""
+
+from __future__ import annotations
+
+from textssl.cli.presets import text_presets
+from textssl.cli.program import run_program
+from textssl.cli.recipe import train_recipe
+
+
+PRESETS = text_presets("outputs/mean_teacher_imdb", "mean_teacher", num_labeled=100)
+
+
+def main() -> None:
+    """Train the baseline, train Mean Teacher, print one table."""
+    train_recipe("mean_teacher", PRESETS)
+
+
+if __name__ == "__main__":
+    run_program(main)

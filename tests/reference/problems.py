@@ -1,0 +1,138 @@
+"""Two small real tasks on which published methods are known to help, and a trainer of any method on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+from sklearn.datasets import make_moons
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import ImageClassifierOutput
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+from textssl.augment import Chain
+from textssl.augment.features import GaussianNoise
+from textssl.augment.image import Cutout, RandAugment, Shift
+from textssl.data.sources import load_source
+from textssl.data.splits import few_labels
+from textssl.features import FeatureClassifier, FeatureClassifierConfig
+from textssl.methods import METHODS
+
+
+class ConvNetConfig(PretrainedConfig):
+    model_type = "textssl-test-convnet"
+
+
+class ConvNet(PreTrainedModel):
+    """Two convolutions and a hidden layer, for 8x8 digits."""
+
+    config_class = ConvNetConfig
+    main_input_name = "pixel_values"
+
+    def __init__(self, config: ConvNetConfig) -> None:
+        super().__init__(config)
+        config.num_channels = 1
+        self.net = nn.Sequential(
+            nn.Conv2d(1, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(64 * 16, 128),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(128, config.num_labels),
+        )
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            module.reset_parameters()
+
+    def forward(self, pixel_values: Tensor, labels: Tensor | None = None, **_: Any) -> ImageClassifierOutput:
+        logits = self.net(pixel_values)
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        return ImageClassifierOutput(loss=loss, logits=logits)
+
+
+def common(out: Path, seed: int, steps: int) -> dict[str, Any]:
+    return {
+        "output_dir": str(out),
+        "max_steps": steps,
+        "seed": seed,
+        "use_cpu": True,
+        "lr_scheduler_type": "constant",
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        "per_device_eval_batch_size": 1000,
+    }
+
+
+def moons(method: str, out: Path, seed: int, **settings: Any) -> float:
+    """Accuracy on 1,000 points of two moons with noise 0.1, from three labels a moon."""
+    points, labels = make_moons(1000, noise=0.1, random_state=seed)
+    held, held_labels = make_moons(1000, noise=0.1, random_state=1000 + seed)
+    split = few_labels(labels, seed=seed, per_class=3)
+    torch.manual_seed(seed)
+    model = FeatureClassifier(FeatureClassifierConfig(input_size=2, hidden_sizes=(64, 64), dropout=0.0, num_labels=2))
+    model.fit_standardization(points)
+    data = _vectors(points, labels)
+    trainer_class = METHODS[method]
+    config = trainer_class.config_class(
+        **{
+            **common(out, seed, 1000),
+            "learning_rate": 5e-3,
+            "per_device_train_batch_size": 6,
+            "mu": 16,
+            **settings,
+        }
+    )
+    trainer = trainer_class(
+        model,
+        config,
+        data.select(split.labeled),
+        data.select(split.unlabeled).remove_columns("label"),
+        augmentations={"weak": GaussianNoise(0.05), "strong": GaussianNoise(0.3)},
+    )
+    trainer.train()
+    return float(trainer.evaluate(_vectors(held, held_labels))["eval_accuracy"])
+
+
+def digits(method: str, out: Path, seed: int, **settings: Any) -> float:
+    """Accuracy on 500 held-out 8x8 digits, from five labels a class."""
+    source = load_source("digits")
+    split = few_labels(source.train["label"], seed=seed, per_class=5)
+    torch.manual_seed(seed)
+    trainer_class = METHODS[method]
+    config = trainer_class.config_class(
+        **{
+            **common(out, seed, 600),
+            "learning_rate": 1e-3,
+            "per_device_train_batch_size": 16,
+            "mu": 4,
+            **settings,
+        }
+    )
+    weak = Shift(pixels=1, fill=0)
+    strong = Chain([weak, RandAugment(n=2, fill=0), Cutout(pixels=3, fill=0)])
+    trainer = trainer_class(
+        ConvNet(ConvNetConfig(num_labels=10)),
+        config,
+        source.train.select(split.labeled),
+        source.train.select(split.unlabeled).remove_columns("label"),
+        processing_class=ViTImageProcessorPil(size={"height": 8, "width": 8}, image_mean=[0.5], image_std=[0.5]),
+        augmentations={"weak": weak, "strong": strong},
+    )
+    trainer.train()
+    return float(trainer.evaluate(source.test)["eval_accuracy"])
+
+
+def _vectors(points: np.ndarray, labels: np.ndarray) -> datasets.Dataset:
+    return datasets.Dataset.from_dict({"features": points.astype(np.float32), "label": labels})

@@ -1,0 +1,174 @@
+"""What a recipe prepares for each backend: model, processor and views."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from accelerate import PartialState
+from transformers import PreTrainedModel, set_seed
+
+from ..augment import Augmentation, Column, OneOf
+from ..augment.text import TfIdfReplacement
+from ..config import SSLConfig
+from ..data.feature_validation import feature_array
+from ..errors import UserError
+from ..features import FeatureClassifier, FeatureClassifierConfig, embed, embed_views
+from .models import (
+    label_settings,
+    load_classifier,
+    load_image_classifier,
+    load_image_processor,
+    load_tokenizer,
+)
+from .options import RecipeOptions
+from .pixel_features import with_pixel_features
+from .strong_view import choose_strong, strong_view
+from .task_data import TaskData
+
+
+__all__ = ["FeatureKind", "ImageKind", "Kind", "TextKind", "kind_of"]
+
+# Share of words that a mild second view of a text replaces.
+MILD = 0.1
+# Changed versions of each text whose embeddings make a strong view.
+VERSIONS = 2
+
+
+class Kind:
+    """One way to train on the data. What may fail early fails at construction; :meth:`prepare` may take long.
+
+    Args:
+        options: the recipe's.
+        config: the method's.
+        data: of the task.
+        views: names of the method's views.
+    """
+
+    strong_views: ClassVar[tuple[str, ...]]
+    pipeline: ClassVar[str | None]
+
+    def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
+        if options.strong not in ("auto", *self.strong_views):
+            raise UserError(f"strong: got {options.strong!r}; here allowed: auto, {', '.join(self.strong_views)}")
+        self.options, self.config, self.data = options, config, data
+        self.wants_strong = "strong" in views
+        self.wants_second = "weak_2" in views
+        self.strong = self.strong_views[0] if options.strong == "auto" else options.strong
+        self.processing_class: Any = None
+        self.augmentations: dict[str, Augmentation] = {}
+
+    def prepare(self, folder: Path) -> None:
+        """Make what views need ahead of training, in ``folder``; ``data`` may gain columns."""
+
+    def make_model(self) -> PreTrainedModel:
+        """A fresh classifier, a function of the seed."""
+        raise NotImplementedError
+
+
+class TextKind(Kind):
+    """Fine-tuning an encoder of texts."""
+
+    strong_views = ("tfidf", "uniform", "apertium", "tfidf+apertium", "seq2seq")
+    pipeline = "text-classification"
+
+    def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
+        super().__init__(options, config, data, views)
+        self.strong = choose_strong(options.strong) if self.wants_strong else "none"
+        self.processing_class = load_tokenizer(options.model)
+
+    def prepare(self, folder: Path) -> None:
+        """Fit word replacements, translate."""
+        if self.wants_strong:
+            unlabeled, way = strong_view(self.options, self.config, self.data.unlabeled, folder / "translations")
+            self.data = replace(self.data, unlabeled=unlabeled)
+            self.augmentations["strong"] = way
+        if self.wants_second and self.options.second_view == "tfidf":
+            column = self.config.text_column
+            self.augmentations["weak_2"] = TfIdfReplacement.fit(self.data.unlabeled[column], p=MILD, column=column)
+
+    def make_model(self) -> PreTrainedModel:
+        """The encoder with a fresh head."""
+        return load_classifier(self.options.model, self.data.label_names, self.config.seed)
+
+
+class ImageKind(Kind):
+    """Training or fine-tuning a network on images."""
+
+    strong_views = ("randaugment",)
+    pipeline = "image-classification"
+
+    def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
+        super().__init__(options, config, data, views)
+        first = data.labeled[0][data.column]
+        self.num_channels = 1 if first.mode in ("1", "L") and options.model == "embedded" else 3
+        self.processing_class = load_image_processor(options.model, max(first.size), self.num_channels)
+
+    def make_model(self) -> PreTrainedModel:
+        """The named model with a fresh head, or a small ResNet."""
+        return load_image_classifier(self.options.model, self.data.label_names, self.config.seed, self.num_channels)
+
+
+class FeatureKind(Kind):
+    """A small head on embeddings of texts, or on the pixels of small images."""
+
+    strong_views = ("noise", "tfidf", "uniform")
+    pipeline = None
+
+    def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
+        super().__init__(options, config, data, views)
+        if data.modality == "image" and self.strong != "noise":
+            raise UserError(f"strong: got {options.strong!r}; pixels as features take noise")
+
+    def prepare(self, folder: Path) -> None:
+        """Embed every text once, and changed versions of the unlabeled ones if they are the strong view."""
+        data, into = self.data, self.config.feature_column
+        parts = {name: getattr(data, name) for name in ("labeled", "unlabeled", "validation", "test")}
+        for name, part in parts.items():
+            if part is not None:
+                parts[name] = self._embedded(part, folder)
+        if self.wants_strong and self.strong != "noise":
+            kept = parts["unlabeled"]
+            changed = replace(self.options, strong=self.strong)
+            _, way = strong_view(changed, self.config, data.unlabeled, folder)
+            parts["unlabeled"] = embed_views(
+                kept, data.column, way, self.options.model, folder / "embeddings", VERSIONS, self.config.seed,
+                into=into, max_length=self.config.max_length, progress=PartialState().is_main_process,
+            )  # fmt: skip
+            self.augmentations["strong"] = OneOf([Column(f"{into}_strong_{k}", into) for k in range(VERSIONS)])
+        self.data = replace(data, **parts)
+
+    def make_model(self) -> PreTrainedModel:
+        """A head of one hidden layer; dimensions are standardised by the unlabeled examples."""
+        features = feature_array(self.data.unlabeled, self.config.feature_column)
+        set_seed(self.config.seed)
+        head = FeatureClassifier(
+            FeatureClassifierConfig(input_size=features.shape[1], **label_settings(self.data.label_names))
+        )
+        head.fit_standardization(np.asarray(features))
+        return head
+
+    def _embedded(self, part: Any, folder: Path) -> Any:
+        data, into = self.data, self.config.feature_column
+        if data.modality == "image":
+            return with_pixel_features(part, data.column, into)
+        return embed(
+            part, data.column, self.options.model, folder / "embeddings", into=into,
+            max_length=self.config.max_length, progress=PartialState().is_main_process,
+        )  # fmt: skip
+
+
+def kind_of(options: RecipeOptions, data: TaskData) -> type[Kind]:
+    """How the data will be trained on.
+
+    Raises:
+        UserError: text as images, or the reverse.
+    """
+    kinds: dict[str, type[Kind]] = {"text": TextKind, "image": ImageKind, "features": FeatureKind}
+    if options.backend in ("auto", data.modality):
+        return kinds[data.modality]
+    if options.backend != "features":
+        raise UserError(f"backend: got {options.backend!r}; {data.data_facts.name} holds {data.modality}")
+    return kinds["features"]

@@ -1,0 +1,151 @@
+"""Models and processors that a recipe names: of the Hub, of a folder, or embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ResNetConfig,
+    ResNetForImageClassification,
+    set_seed,
+)
+from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+from ..data.sources import embedded_model_path
+from ..errors import UserError
+
+
+__all__ = [
+    "label_settings",
+    "load_classifier",
+    "load_image_classifier",
+    "load_image_processor",
+    "load_tokenizer",
+    "small_resnet",
+]
+
+# How long the Hub may take to answer at all.
+HUB_SECONDS = 5.0
+
+
+def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model; see :func:`load_classifier`."""
+    tokenizer: PreTrainedTokenizerBase = _loading(model, AutoTokenizer.from_pretrained, _place(model))
+    return tokenizer
+
+
+def load_classifier(model: str, label_names: tuple[str, ...], seed: int) -> PreTrainedModel:
+    """A text classifier with a fresh head, in float32; the same seed gives the same head.
+
+    Args:
+        model: a model of the Hub, a folder, or ``embedded``.
+        label_names: the classes, in order; they go into the model's config.
+        seed: of the head.
+
+    Raises:
+        UserError: no such model, or the Hub is out of reach.
+    """
+    set_seed(seed)
+    network: PreTrainedModel = _loading(
+        model,
+        AutoModelForSequenceClassification.from_pretrained,
+        _place(model),
+        **label_settings(label_names),
+        dtype=torch.float32,
+        # With dropout the fused kernel falls back to a slower path on CPUs.
+        attn_implementation=None if torch.cuda.is_available() else "eager",
+    )
+    return network
+
+
+def load_image_processor(model: str, side: int, num_channels: int) -> Any:
+    """The image processor of a model; for ``embedded`` one of ``side`` pixels that scales to [-1, 1]."""
+    if model != "embedded":
+        return _loading(model, AutoImageProcessor.from_pretrained, model)
+    half = [0.5] * num_channels
+    return ViTImageProcessorPil(size={"height": side, "width": side}, image_mean=half, image_std=half)
+
+
+def load_image_classifier(model: str, label_names: tuple[str, ...], seed: int, num_channels: int) -> PreTrainedModel:
+    """An image classifier with a fresh head; ``embedded`` is :func:`small_resnet`.
+
+    Raises:
+        UserError: no such model, or the Hub is out of reach.
+    """
+    set_seed(seed)
+    if model == "embedded":
+        return small_resnet(label_names, num_channels)
+    network: PreTrainedModel = _loading(
+        model,
+        AutoModelForImageClassification.from_pretrained,
+        model,
+        **label_settings(label_names),
+        dtype=torch.float32,
+        ignore_mismatched_sizes=True,
+    )
+    return network
+
+
+def small_resnet(label_names: tuple[str, ...], num_channels: int) -> PreTrainedModel:
+    """A ResNet of 78,000 weights that starts from nothing, for images of 28 to 64 pixels on a processor."""
+    config = ResNetConfig(
+        num_channels=num_channels,
+        embedding_size=16,
+        hidden_sizes=[16, 32, 64],
+        depths=[1, 1, 1],
+        layer_type="basic",
+        **label_settings(label_names),
+    )
+    return ResNetForImageClassification(config)
+
+
+def label_settings(label_names: tuple[str, ...]) -> dict[str, Any]:
+    """What a config must be told of the classes."""
+    return {
+        "num_labels": len(label_names),
+        "id2label": dict(enumerate(label_names)),
+        "label2id": {name: i for i, name in enumerate(label_names)},
+    }
+
+
+@cache
+def _hub_fault(model: str) -> str | None:
+    """Why the Hub cannot be asked for a model; ``None`` if it can, or need not be."""
+    if model == "embedded" or Path(model).is_dir():
+        return None
+    try:
+        # By itself from_pretrained tries for three quarters of a minute, and fills the screen.
+        HfApi().model_info(model, timeout=HUB_SECONDS)
+    except (HfHubHTTPError, HFValidationError):
+        return None
+    except Exception as error:  # the HTTP client's errors share no class across its versions
+        return f"the Hub cannot be reached, {type(error).__name__}: {error}"
+    return None
+
+
+def _place(model: str) -> str:
+    return str(embedded_model_path()) if model == "embedded" else model
+
+
+def _loading(model: str, load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    fault = _hub_fault(model)
+    try:
+        return load(*args, local_files_only=fault is not None, **kwargs)
+    except (OSError, ValueError) as error:
+        reason = fault or (str(error).strip().splitlines() or [""])[0]
+        raise UserError(
+            f"model: {model!r} cannot be loaded ({reason}); without the Hub, take --model embedded, "
+            "as --preset cpu does"
+        ) from error

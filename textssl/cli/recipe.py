@@ -1,0 +1,92 @@
+"""A whole recipe: the supervised baseline, a method on the same labels, one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from ..config import SSLConfig, derive
+from ..methods import METHODS
+from ..methods.supervised import SupervisedConfig
+from ..trainer import SSLTrainer
+from .arguments import Preset, parse_arguments
+from .comparison import check_push, report_comparison
+from .kinds import Kind, kind_of
+from .options import RecipeOptions
+from .presets import fitting_preset
+from .run_folder import RunFolder
+from .stages import run_stage
+from .task_data import load_task
+
+
+__all__ = ["train_recipe"]
+
+
+def train_recipe(
+    method: str,
+    presets: Mapping[str, Preset] | Callable[[Mapping[str, Any]], Mapping[str, Preset]],
+    source: str = "imdb",
+    argv: Sequence[str] | None = None,
+) -> None:
+    """Train the baseline, train the method, print one table; see ``--help`` of any recipe.
+
+    Args:
+        method: a key of ``METHODS``.
+        presets: settings by name, ``cpu`` and ``paper``; or what gives them, from the flags.
+        source: the data set, unless ``--source`` or own files name another.
+        argv: the command line; ``sys.argv[1:]`` by default.
+
+    Raises:
+        UserError: settings, data or a model that cannot work, before any training.
+    """
+    preset, reason = fitting_preset()
+    trainer_class = METHODS[method]
+    options, config = parse_arguments([RecipeOptions, trainer_class.config_class], presets, preset, argv)
+    run = RunFolder(config.output_dir, [options, config], config.resume_from_checkpoint, options.overwrite)
+    say = PartialState().print
+    say(f"preset {options.preset}" + (f": {reason}" if options.preset == preset else ""))
+    data = load_task(options, config, source)
+    views = {view for names in trainer_class.objective_class.views.values() for view in names}
+    kind = kind_of(options, data)(options, config, data, views)
+    if PartialState().is_main_process:
+        run.claim(data=data.describe(), data_sha256=data.checksum(config), strong_view=kind.strong, method=method)
+    check_push(config, run)
+    say(f"{method}; {data.describe()}; strong view: {kind.strong}; model: {options.model}")
+    # Before the baseline, so that a translator which is missing is told before anything long.
+    kind.prepare(run.path)
+    results = {}
+    if options.baseline and method != "supervised":
+        make = _maker(METHODS["supervised"], _baseline(options, config), kind)
+        results["supervised"] = run_stage(run, "supervised", make, kind.data.test)
+    report_comparison(run, method, _maker(trainer_class, config, kind), results, kind, options, config)
+
+
+def _baseline(options: RecipeOptions, config: SSLConfig) -> SupervisedConfig:
+    return derive(
+        config,
+        SupervisedConfig,
+        max_steps=options.baseline_steps,
+        learning_rate=options.baseline_learning_rate,
+        warm_start_steps=0,
+        push_to_hub=False,
+    )
+
+
+def _maker(trainer_class: type[SSLTrainer], config: SSLConfig, kind: Kind) -> Callable[[Path], SSLTrainer]:
+    """What builds a trainer, given the folder of its stage."""
+
+    def make(folder: Path) -> SSLTrainer:
+        return trainer_class(
+            kind.make_model(),
+            derive(config, type(config), output_dir=str(folder)),
+            kind.data.labeled,
+            kind.data.unlabeled,
+            eval_dataset=kind.data.validation,
+            processing_class=kind.processing_class,
+            augmentations=kind.augmentations,
+        )
+
+    return make

@@ -1,0 +1,21 @@
+"""Precomputed features: embeddings of a frozen encoder, and the small classifier that is trained on them.
+
+Training such a classifier costs a thousandth of fine-tuning the encoder, so that it fits a processor.
+Importing this package makes the classifier known to ``AutoModelForSequenceClassification``.
+"""
+
+from .classifier import FeatureClassifier, FeatureClassifierConfig
+from .embedding import embed, embed_views
+from .encoders import Encoder, SentenceEncoder
+from .store import FeatureStore
+
+
+__all__ = [
+    "Encoder",
+    "FeatureClassifier",
+    "FeatureClassifierConfig",
+    "FeatureStore",
+    "SentenceEncoder",
+    "embed",
+    "embed_views",
+]

@@ -1,0 +1,179 @@
+"""ICT: predictions on a mix must be the mix of predictions (Verma et al., 2019, arXiv:1903.03825).
+
+The loss of a batch of B labeled and muB unlabeled examples is
+
+    mean_B CE(y, p(x))  +  w(t) mean_{muB, K} (p(Mix_l(u_i, u_j)) - Mix_l(p'(u_i), p'(u_j)))^2
+
+with Mix_l(a, b) = l a + (1 - l) b, one l ~ Beta(alpha, alpha) a batch, j a permutation of the batch, and p' the
+probabilities of the EMA teacher on the inputs as they are (equation 4). Images mix pixels; texts mix word embeddings,
+with the union of their attention masks, since token ids cannot be mixed.
+
+*Views.* labeled: ``weak``; unlabeled: ``weak``.
+
+*State.* The EMA teacher.
+
+*Differs from the paper in.* Nothing in the formula. The authors' code mixes the teacher's logits and takes the softmax
+afterwards (``mix="logits"``), and mixes the labeled examples too (``mix_labeled``); another known implementation draws
+a coefficient for each example and folds it to max(l, 1 - l), which ICT does not need, for the mix knows no own row
+(``per_example`` draws, and does not fold). The weight is divided by the number of classes as in the code, so w of the
+paper, 100 for 10 classes, is K^2 by default. The EMA starts with a warm-up.
+
+*Relations.* Mean Teacher with mixes in place of noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .. import functional as F
+from ..citation import Citation
+from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative, positive
+from ..objective import Batch, Objective, Task
+from ..state import EMATeacher
+from ..trainer import SSLTrainer
+
+
+if TYPE_CHECKING:
+    from ..backends.base import Forward
+
+
+__all__ = ["ICT", "ICTConfig", "ICTTrainer"]
+
+
+@dataclass
+class ICTConfig(SSLConfig):
+    """Arguments of ICT. Defaults are the paper's for CIFAR-10.
+
+    Args:
+        unlabeled_weight: w, the weight at the end of the ramp; by default K^2 for K classes, the paper's 100 for ten.
+        rampup: share of training over which the weight grows, by a sigmoid; 0.25.
+        alpha: of the Beta distribution of mixing coefficients; 1 (SVHN 0.1).
+        per_example: draw a coefficient for each example, not for the batch.
+        mix: what of the teacher is mixed: ``probs`` or ``logits``.
+        mix_labeled: whether the labeled examples are mixed too (mixup; Zhang et al., 2018, arXiv:1710.09412).
+        ema_decay: of the teacher; by default 0.999, and 0.99 for text and features.
+        teacher_dropout: whether dropout is active in the teacher, as in the authors' code.
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        "text": {"ema_decay": 0.99},
+        "image": {"ema_decay": 0.999},
+        "features": {"ema_decay": 0.99},
+    }
+
+    unlabeled_weight: float | None = field(
+        default=None, metadata={"help": "w, weight of the unlabeled term. Default: K^2 for K classes."}
+    )
+    rampup: float = field(default=0.25, metadata={"help": "Share of training over which the weight grows."})
+    alpha: float = field(default=1.0, metadata={"help": "Of the Beta distribution of mixing coefficients."})
+    per_example: bool = field(default=False, metadata={"help": "A coefficient for each example, not for the batch."})
+    mix: str = field(default="probs", metadata={"help": "What of the teacher is mixed: probs or logits."})
+    mix_labeled: bool = field(default=False, metadata={"help": "Mix the labeled examples too."})
+    ema_decay: float | None = field(
+        default=None, metadata={"help": "Decay of the teacher. Default: 0.999 for images, else 0.99."}
+    )
+    teacher_dropout: bool = field(default=True, metadata={"help": "Whether dropout is active in the teacher."})
+
+    def __post_init__(self) -> None:
+        not_negative("unlabeled_weight", self.unlabeled_weight)
+        in_unit_interval("rampup", self.rampup)
+        positive("alpha", self.alpha)
+        allowed("mix", self.mix, ("probs", "logits"))
+        decay("ema_decay", self.ema_decay)
+        super().__post_init__()
+
+
+class ICT(Objective):
+    """Interpolation consistency training."""
+
+    views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
+    perturbs_inputs = True
+    mixes_examples = True
+    citation: ClassVar[Citation | None] = Citation(
+        title="Interpolation Consistency Training for Semi-Supervised Learning",
+        authors=("Vikas Verma", "Alex Lamb", "Juho Kannala", "Yoshua Bengio", "David Lopez-Paz"),
+        year=2019,
+        arxiv="1903.03825",
+        bibtex="""@inproceedings{verma2019interpolation,
+  title     = {Interpolation Consistency Training for Semi-Supervised Learning},
+  author    = {Verma, Vikas and Lamb, Alex and Kannala, Juho and Bengio, Yoshua and Lopez-Paz, David},
+  booktitle = {Proceedings of the International Joint Conference on Artificial Intelligence},
+  year      = {2019}
+}""",
+    )
+
+    def __init__(self, config: ICTConfig, task: Task) -> None:
+        super().__init__(config, task)
+        self.teacher: EMATeacher
+        given = config.unlabeled_weight
+        self.full_weight = float(task.num_labels**2) if given is None else given
+
+    def bind(self, model: nn.Module) -> None:
+        """Build the teacher."""
+        self.teacher = EMATeacher(model, self.config.ema_decay)
+
+    def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return ``loss``, ``supervised``, ``unsupervised`` and ``weight``."""
+        labeled, unlabeled = batch["labeled"], batch["unlabeled"]["weak"]
+        with torch.no_grad():
+            (targets,) = forward(unlabeled, model=self.teacher.model, dropout=self.config.teacher_dropout)
+            targets = targets.softmax(-1) if self.config.mix == "probs" else targets
+        mixed, targets = self._mixed(forward, unlabeled, targets)
+        if self.config.mix == "logits":
+            targets = targets.softmax(-1)
+        if self.config.mix_labeled:
+            smoothed = self._label_distribution(labeled["labels"])
+            inputs, distribution = self._mixed(forward, labeled["weak"], smoothed)
+            logits, own = forward(inputs, mixed)
+            supervised = F.soft_cross_entropy(logits, distribution).mean()
+        else:
+            # Token ids and embeddings share no pass.
+            (logits,), (own,) = forward(labeled["weak"]), forward(mixed)
+            smoothing = self.config.label_smoothing_factor
+            supervised = nn.functional.cross_entropy(logits, labeled["labels"], label_smoothing=smoothing)
+        unsupervised = F.squared_error(own, targets).mean()
+        weight = self.full_weight * F.sigmoid_rampup(progress, self.config.rampup)
+        return {
+            "loss": supervised + weight * unsupervised,
+            "supervised": supervised,
+            "unsupervised": unsupervised,
+            "weight": own.new_tensor(weight),
+        }
+
+    def after_step(self, forward: Forward, progress: float) -> None:
+        """Move the teacher."""
+        self.teacher.update(forward.unwrapped)
+
+    def evaluated(self, student: nn.Module) -> nn.Module:
+        """Return the teacher."""
+        return self.teacher.model
+
+    def _mixed(self, forward: Forward, inputs: Any, targets: Tensor) -> tuple[Any, Tensor]:
+        """Inputs and targets, each mixed with those of a partner by the same coefficients."""
+        size = len(targets)
+        partners = torch.randperm(size)
+        drawn = F.mixup_coefficients(self.config.alpha, size if self.config.per_example else 1, fold=False)
+        coefficients = drawn.expand(size).to(targets.device)
+        index = partners.to(targets.device)
+        embedding = F.mix(forward.embed(inputs), coefficients, index)
+        mixable = forward.mixable(inputs, partners.tolist())
+        return forward.from_embedding(mixable, embedding), F.mix(targets, coefficients, index)
+
+    def _label_distribution(self, labels: Tensor) -> Tensor:
+        smoothing = self.config.label_smoothing_factor
+        one_hot = F.one_hot(labels, self.task.num_labels)
+        return (1 - smoothing) * one_hot + smoothing / self.task.num_labels
+
+
+class ICTTrainer(SSLTrainer):
+    """Fine-tunes by ICT."""
+
+    objective_class = ICT
+    config_class = ICTConfig

@@ -1,0 +1,133 @@
+"""Pi model: two noisy passes over each example must agree (Laine and Aila, 2017, arXiv:1610.02242, algorithm 1).
+
+The loss of a batch of B labeled and muB unlabeled examples, N = B + muB, is
+
+    (1/N) sum_{labeled} CE(y_b, p(x_b))  +  w(t) (1/N) sum_{all N} (1/C) ||p(x) - p~(x)||^2
+
+where p and p~ come from two views and two draws of dropout, and both carry gradient. The weight w(t) climbs to its
+maximum as exp(-5 (1 - t/T)^2) over the first T of training. It starts at 0.0067 of the maximum; the authors' code
+has 0 throughout the first epoch.
+
+*Views.* labeled and unlabeled: ``weak`` and ``weak_2``, a second independent draw. A text's default weak view is the
+text as it is, so dropout is then all the noise there is, and without dropout the term is 0;
+``augmentations={"weak_2": ...}`` gives the second view a change of words.
+
+*State.* None.
+
+*Differs from the paper in.* The authors' weight is 100 times the share of labeled examples in the data, which is
+their share of a batch too, since the paper draws all examples alike: the means of the two terms stand 1 to 100. Here
+1 / (1 + mu) of a batch is labeled, so the default is 100 / (1 + mu), which keeps that ratio. ``stop_grad=True`` cuts
+the gradient of the second pass, as later versions of the method do.
+
+*Relations.* With a teacher in place of the second pass it is Mean Teacher; with predictions remembered from earlier
+visits, temporal ensembling. Without unlabeled weight it is the supervised baseline, its loss divided by N.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from .. import functional as F
+from ..citation import Citation
+from ..config import SSLConfig, in_unit_interval, not_negative
+from ..objective import Batch, Objective, Task
+from ..trainer import SSLTrainer
+
+
+if TYPE_CHECKING:
+    from ..backends.base import Forward
+
+
+__all__ = ["PiModel", "PiModelConfig", "PiModelTrainer"]
+
+
+@dataclass
+class PiModelConfig(SSLConfig):
+    """Arguments of the Pi model. Defaults are those of the authors' runs on CIFAR-10.
+
+    Args:
+        unlabeled_weight: w_max, of the consistency term; by default 100 / (1 + mu), 100 times the labeled share.
+        rampup: T, share of training over which the weight climbs; 80 of 300 epochs in the paper.
+        stop_grad: whether the second pass is a target without gradient. It then needs less memory.
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    unlabeled_weight: float | None = field(
+        default=None, metadata={"help": "w_max, weight of the consistency term. Default: 100 / (1 + mu)."}
+    )
+    rampup: float = field(default=80 / 300, metadata={"help": "T, share of training over which the weight climbs."})
+    stop_grad: bool = field(default=False, metadata={"help": "Whether the second pass carries no gradient."})
+
+    def __post_init__(self) -> None:
+        not_negative("unlabeled_weight", self.unlabeled_weight)
+        in_unit_interval("rampup", self.rampup)
+        super().__post_init__()
+
+
+class PiModel(Objective):
+    """Consistency between two passes of the student."""
+
+    views: ClassVar[dict[str, tuple[str, ...]]] = {
+        "labeled": ("weak", "weak_2"),
+        "unlabeled": ("weak", "weak_2"),
+    }
+    citation: ClassVar[Citation | None] = Citation(
+        title="Temporal Ensembling for Semi-Supervised Learning",
+        authors=("Samuli Laine", "Timo Aila"),
+        year=2017,
+        arxiv="1610.02242",
+        bibtex="""@inproceedings{laine2017temporal,
+  title     = {Temporal Ensembling for Semi-Supervised Learning},
+  author    = {Laine, Samuli and Aila, Timo},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2017}
+}""",
+    )
+
+    def __init__(self, config: PiModelConfig, task: Task) -> None:
+        super().__init__(config, task)
+        self.max_weight = 100 / (1 + config.mu) if config.unlabeled_weight is None else config.unlabeled_weight
+
+    def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return ``loss``, ``supervised``, ``unsupervised`` and ``weight``."""
+        labeled, unlabeled = batch["labeled"], batch["unlabeled"]
+        labels = labeled["labels"]
+        first, second = self._passes(forward, labeled, unlabeled)
+        # Both terms are divided by all rows.
+        supervised = nn.functional.cross_entropy(
+            first[: len(labels)], labels, reduction="sum", label_smoothing=self.config.label_smoothing_factor
+        ) / len(first)
+        unsupervised = F.squared_error(first, second.softmax(-1)).mean()
+        weight = self.max_weight * F.sigmoid_rampup(progress, self.config.rampup)
+        terms: dict[str, Any] = {
+            "loss": supervised + weight * unsupervised,
+            "supervised": supervised,
+            "unsupervised": unsupervised,
+            "weight": weight,
+        }
+        return terms
+
+    def _passes(self, forward: Forward, labeled: Batch, unlabeled: Batch) -> tuple[Tensor, Tensor]:
+        """Logits [N, C] of either view, labeled rows first."""
+        if self.config.stop_grad:
+            with torch.no_grad():
+                second = torch.cat(forward(labeled["weak_2"], unlabeled["weak_2"]))
+            return torch.cat(forward(labeled["weak"], unlabeled["weak"])), second
+        # One call, a stream's views side by side: they share passes also where only one stream moves batch norms.
+        labeled_1, labeled_2, unlabeled_1, unlabeled_2 = forward(
+            labeled["weak"], labeled["weak_2"], unlabeled["weak"], unlabeled["weak_2"]
+        )
+        return torch.cat([labeled_1, unlabeled_1]), torch.cat([labeled_2, unlabeled_2])
+
+
+class PiModelTrainer(SSLTrainer):
+    """Fine-tunes by the Pi model."""
+
+    objective_class = PiModel
+    config_class = PiModelConfig

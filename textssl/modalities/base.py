@@ -1,0 +1,121 @@
+"""The contract of a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import datasets
+import numpy as np
+from transformers import PreTrainedModel
+
+from ..augment import Augmentation
+from ..backends.base import Backend
+from ..errors import UserError
+
+
+if TYPE_CHECKING:
+    from ..config import SSLConfig
+    from ..data.views import Encode
+
+
+__all__ = ["Modality", "stem_of"]
+
+
+class Modality:
+    """Data, views and inputs of one kind of example.
+
+    Args:
+        model: the classifier.
+        processing_class: its tokenizer or image processor.
+
+    Attributes:
+        name: ``"text"``, ``"image"`` or ``"features"``.
+        main_input: the model's name of its input.
+        column_setting: the setting that names the column of the examples.
+        settings: those settings of a config that mean nothing to the other modalities.
+    """
+
+    name: ClassVar[str]
+    main_input: ClassVar[str]
+    column_setting: ClassVar[str]
+    settings: ClassVar[tuple[str, ...]]
+
+    def __init__(self, model: PreTrainedModel, processing_class: Any) -> None:
+        self.model = model
+        self.processing_class = processing_class
+
+    def column(self, args: SSLConfig) -> str:
+        """The column of the examples."""
+        column: str = getattr(args, self.column_setting)
+        return column
+
+    def check_settings(self, args: SSLConfig) -> None:
+        """Raise UserError for settings that cannot work with the model."""
+
+    def check_inputs(self, dataset: datasets.Dataset, args: SSLConfig, argument: str) -> datasets.Dataset:
+        """Return the data set, ready to be read; raise UserError where its examples cannot serve."""
+        raise NotImplementedError
+
+    def encoder(self, args: SSLConfig) -> Encode:
+        """What turns examples into inputs."""
+        raise NotImplementedError
+
+    def backend(self, args: SSLConfig) -> Backend:
+        """What joins, cuts and embeds inputs."""
+        raise NotImplementedError
+
+    def default_view(self, stem: str, args: SSLConfig, unlabeled: datasets.Dataset | None) -> Augmentation | None:
+        """How a view is made that nobody chose; ``None`` for the example as it is."""
+        raise NotImplementedError
+
+    def lengths(self, dataset: datasets.Dataset, args: SSLConfig) -> np.ndarray:
+        """Length of each example, to group batches by."""
+        raise UserError(
+            f"train_sampling_strategy: got 'group_by_length'; it is for text, and the model takes {self.main_input}"
+        )
+
+    def check_foreign_settings(self, args: SSLConfig, others: Sequence[type[Modality]]) -> None:
+        """Raise UserError where a setting of another modality was changed: it would have no effect."""
+        defaults = {entry.name: entry.default for entry in args.__dataclass_fields__.values()}
+        for other in others:
+            for setting in other.settings:
+                value = getattr(args, setting)
+                if setting not in self.settings and value != defaults[setting]:
+                    raise UserError(
+                        f"{setting}: got {value!r}; it is for {other.name}, and {type(self.model).__name__} "
+                        f"takes {self.main_input}"
+                    )
+
+    def views(
+        self,
+        wanted: Mapping[str, Sequence[str]],
+        given: Mapping[str, Augmentation],
+        args: SSLConfig,
+        unlabeled: datasets.Dataset | None,
+    ) -> dict[str, Augmentation]:
+        """How each view of a method is made: as given, else as its stem was, else by default.
+
+        ``"weak_2"`` is a second draw of ``"weak"``, its stem, unless it is given itself.
+
+        Raises:
+            UserError: a view that no method has, nor this one.
+        """
+        names = {view for views in wanted.values() for view in views}
+        # What other methods call their views may stay, so that one dictionary serves several trainers.
+        known = names | {stem_of(name) for name in names} | {"weak", "strong"}
+        if unknown := sorted(name for name in given if stem_of(name) not in known):
+            raise UserError(f"augmentations: got {unknown[0]!r}; the method's views are {', '.join(sorted(names))}")
+        made: dict[str, Augmentation | None] = dict(given)
+        for name in sorted(names):
+            stem = stem_of(name)
+            if stem not in made:
+                made[stem] = self.default_view(stem, args, unlabeled)
+            made.setdefault(name, made[stem])
+        return {name: way for name, way in made.items() if way is not None}
+
+
+def stem_of(view: str) -> str:
+    """``"weak"`` of ``"weak_2"``."""
+    stem, _, number = view.rpartition("_")
+    return stem if stem and number.isdecimal() else view

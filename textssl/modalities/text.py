@@ -1,0 +1,78 @@
+"""Text: tokenizers, padding, word replacement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import datasets
+import numpy as np
+from transformers import PreTrainedModel
+
+from ..augment import Augmentation
+from ..augment.text import TfIdfReplacement
+from ..backends.text import TextBackend
+from ..data.encoding import TextEncoder
+from ..data.preparation import text_lengths
+from ..data.validation import check_texts
+from ..errors import UserError
+from ..positions import position_limit
+from .base import Modality
+
+
+if TYPE_CHECKING:
+    from ..config import SSLConfig
+
+
+__all__ = ["TextModality"]
+
+
+class TextModality(Modality):
+    """Sequence classifiers; the processing class is a tokenizer."""
+
+    name = "text"
+    main_input = "input_ids"
+    column_setting = "text_column"
+    settings = ("text_column", "max_length", "keep_end")
+
+    def __init__(self, model: PreTrainedModel, processing_class: Any) -> None:
+        if getattr(processing_class, "pad_token_id", None) is None:
+            raise UserError("processing_class: expected a tokenizer that has a padding token")
+        super().__init__(model, processing_class)
+
+    def check_settings(self, args: SSLConfig) -> None:
+        """Raise UserError where texts may be longer than the model has positions."""
+        positions = position_limit(self.model)
+        if positions is not None and args.max_length > positions:
+            raise UserError(
+                f"max_length: got {args.max_length}; the model has {positions} positions, "
+                "longer texts are cut to max_length"
+            )
+
+    def check_inputs(self, dataset: datasets.Dataset, args: SSLConfig, argument: str) -> datasets.Dataset:
+        """Raise UserError unless every example has a text."""
+        check_texts(dataset, args.text_column, argument)
+        return dataset
+
+    def encoder(self, args: SSLConfig) -> TextEncoder:
+        """Token ids, padded to the longest of a batch."""
+        return TextEncoder(self.processing_class, args.max_length, args.keep_end, _multiple(args))
+
+    def backend(self, args: SSLConfig) -> TextBackend:
+        """Padding as the tokenizer does it."""
+        tokenizer = self.processing_class
+        return TextBackend(int(tokenizer.pad_token_id), tokenizer.padding_side, _multiple(args))
+
+    def default_view(self, stem: str, args: SSLConfig, unlabeled: datasets.Dataset | None) -> Augmentation | None:
+        """For ``"strong"`` TF-IDF word replacement fitted on the unlabeled texts; else the text as it is."""
+        if stem != "strong" or unlabeled is None:
+            return None
+        return TfIdfReplacement.fit(unlabeled[args.text_column], column=args.text_column)
+
+    def lengths(self, dataset: datasets.Dataset, args: SSLConfig) -> np.ndarray:
+        """Characters of each text."""
+        return text_lengths(dataset, args.text_column)
+
+
+def _multiple(args: SSLConfig) -> int:
+    """Tensor cores like widths that are multiples of eight."""
+    return 8 if args.device.type == "cuda" else 1
