@@ -2,11 +2,11 @@
 
     accelerate launch recipes/train.py --method fixmatch --source mnist5k --labels 50
     accelerate launch recipes/train.py --method vat --source imdb --labels 100 --backend features
-    accelerate launch recipes/train.py --method uda --train_file few.csv --unlabeled_file many.csv --test_file held_out.csv
+    accelerate launch recipes/train.py --method uda --train_file few.csv --unlabeled_file many.csv --test_file held.csv
 
-``--method`` is a module of ``textssl.methods``, ``--source`` a name in ``textssl.data.sources``, with its origin if you
-like (``imdb:hub``). ``--backend features`` trains a small head on the embeddings of a frozen encoder: on a processor that
-takes a minute. Every field of the method's config is a flag, and a key of ``--config FILE.yaml``.
+``--method`` is a module of ``textssl.methods``, ``--source`` a name in ``textssl.data.sources``, with its origin if
+you like (``imdb:hub``). ``--backend features`` trains a small head on the embeddings of a frozen encoder: on a
+processor that takes a minute. Every field of the method's config is a flag, and a key of ``--config FILE.yaml``.
 """
 
 from __future__ import annotations

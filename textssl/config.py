@@ -110,7 +110,7 @@ class SSLConfig(TrainingArguments):
         super().__post_init__()
 
     def for_modality(self: C, modality: str) -> C:
-        """This config, its open fields filled with the paper's values for ``"text"``, ``"image"`` or ``"features"``."""
+        """This config, its open fields filled for ``"text"``, ``"image"`` or ``"features"``."""
         values = self.modality_defaults.get("text", {}) | self.modality_defaults.get(modality, {})
         return derive(self, type(self), **{k: v for k, v in values.items() if getattr(self, k) in (None, "auto")})
 

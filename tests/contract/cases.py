@@ -22,7 +22,7 @@ Variant = tuple[str, str, dict[str, Any]]
 
 
 def variants() -> list[Variant]:
-    """Every method of the registry: its defaults in each modality; on text also what its own test lists as CONTRACT."""
+    """Every method: its defaults in each modality; on text also what its own test lists as CONTRACT."""
     found: list[Variant] = []
     for name in METHODS:
         own = importlib.import_module(f"tests.methods.test_{name}")

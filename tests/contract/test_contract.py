@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from tests.contract.cases import Variant, build, first_batch, has, state_of, variants
 from tests.contract.tiny_texts import CLASSES
+from textssl.config import SSLConfig
 from textssl.methods import METHODS
 
 
@@ -44,10 +45,10 @@ SETTINGS: dict[str, tuple[Any, Any]] = {
     "unlabeled_weight": (0.3, 1.0),
 }
 COUNTED = [
-    (method, field)
+    (method, name)
     for method in METHODS
-    for field in SETTINGS
-    if field in METHODS[method].config_class.__annotations__
+    for name in sorted({f.name for f in fields(METHODS[method].config_class)} - {f.name for f in fields(SSLConfig)})
+    if name in SETTINGS
 ]
 
 
@@ -165,7 +166,9 @@ def test_padding_changes_nothing(method: str, modality: str, settings: dict, tmp
         stream: {k: widened(v) if isinstance(v, dict) else v for k, v in views.items()}
         for stream, views in batch.items()
     }
-    torch.testing.assert_close(terms_of(trainer, batch)["loss"], terms_of(trainer, wide)["loss"])
+    # A perturbation found by a small probe shows rounding 1/xi times as large.
+    precision = {"rtol": 1e-3, "atol": 1e-5} if trainer.objective.perturbs_inputs else {}
+    torch.testing.assert_close(terms_of(trainer, batch)["loss"], terms_of(trainer, wide)["loss"], **precision)
 
 
 def widened(view: dict[str, Any]) -> dict[str, Any]:

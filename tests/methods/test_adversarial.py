@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import BertForSequenceClassification
 
 from tests.contract.cases import build, first_batch, labeled, model, tokenizer
 from tests.methods.naive import ConvNet, cross_entropy, row_logits, softmax
+from tests.methods.perturbed import MODALITIES, MODEL_INPUT, IdsOnly, norm, recorded, terms_of
 from textssl import AdversarialConfig, AdversarialTrainer, Task, UserError
 from textssl.backends.base import Forward
 from textssl.backends.rows import FeatureBackend, ImageBackend
@@ -28,37 +26,10 @@ CONTRACT = [
     {"norm": "linf", "epsilon": 0.05, "adversarial_weight": 0.5},
     {"epsilon": 1.0, "label_smoothing_factor": 0.1},
 ]
-MODALITIES = ["text", "image", "features"]
-# A text's words are what its embeddings stand for.
-MODEL_INPUT = {"text": "inputs_embeds", "image": "pixel_values", "features": "features"}
 
 
 def config(out: Path, **settings: Any) -> AdversarialConfig:
     return AdversarialConfig(output_dir=str(out), use_cpu=True, report_to=[], **settings)
-
-
-def terms_of(trainer: Any, batch: dict[str, Any]) -> dict[str, Any]:
-    trainer.model.train()
-    return trainer.objective.loss(trainer.forward_for(trainer.model), batch, 0.5)
-
-
-@contextmanager
-def recorded(network: nn.Module, name: str) -> Iterator[list[SimpleNamespace]]:
-    """What each call of the model was given as ``name``, and its logits; one call for each pass where none is cut."""
-    calls: list[SimpleNamespace] = []
-
-    def note(module: nn.Module, args: Any, inputs: dict[str, Any], output: Any) -> None:
-        calls.append(SimpleNamespace(input=inputs[name].detach(), logits=output.logits.detach()))
-
-    hook = network.register_forward_hook(note, with_kwargs=True)
-    try:
-        yield calls
-    finally:
-        hook.remove()
-
-
-def norm(x: Tensor) -> float:
-    return math.sqrt(sum(v * v for v in x.flatten().tolist()))
 
 
 def linear(num_labels: int, size: int = 6, scale: float = 1.0) -> FeatureClassifier:
@@ -300,11 +271,6 @@ def test_settings_out_of_range_are_named(field: str, value: Any, tmp_path: Path)
 def test_two_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"epsilon: got 0.0 with relative_epsilon 0.3; .* set one of them"):
         config(tmp_path, epsilon=0.0, relative_epsilon=0.3)
-
-
-class IdsOnly(BertForSequenceClassification):
-    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Any:  # type: ignore[override]
-        return super().forward(input_ids=input_ids, attention_mask=attention_mask)
 
 
 def test_a_model_without_continuous_input_is_refused(tmp_path: Path) -> None:

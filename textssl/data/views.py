@@ -26,7 +26,7 @@ def view_rng(seed: int, key: Key, view: str) -> np.random.Generator:
     It depends on nothing else, so worker count, process count, batch and resume cannot change an augmentation.
     """
     words = struct.pack("<4q", seed, *key)
-    return np.random.Generator(np.random.PCG64(_Hashed(words + view.encode())))
+    return np.random.Generator(np.random.PCG64(_Hashed(words + view.encode())))  # type: ignore[arg-type]
 
 
 class _Hashed(np.random.bit_generator.ISeedSequence):
