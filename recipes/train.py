@@ -23,8 +23,11 @@ from textssl.methods import METHODS
 def main() -> None:
     """Train the baseline, train the method, print one table."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--method", default=None)
+    parser.add_argument("--method", nargs="?")
     known, rest = parser.parse_known_args()
+    if known.method is None and {"-h", "--help"} & set(rest):
+        print(f"{__doc__}\nMethods: {', '.join(METHODS)}; --method NAME --help lists the flags of one.")
+        return
     if known.method not in METHODS:
         raise UserError(f"method: got {known.method!r}; allowed: {', '.join(METHODS)}")
     train_recipe(known.method, presets_for(known.method), argv=rest)

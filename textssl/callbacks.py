@@ -41,12 +41,12 @@ class StepCallback(TrainerCallback):
         trainer = self.trainer
         if trainer.in_warm_start:
             return
-        trainer.model_wrapped.train()
         forward = trainer.forward_for(trainer.model_wrapped)
         trainer.objective.before_step(forward, trainer.micro_batches, trainer.progress)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Let the objective follow the student."""
         trainer = self.trainer
-        average_batch_norms(trainer.accelerator.unwrap_model(trainer.model_wrapped))
-        trainer.objective.after_step(trainer.forward_for(trainer.model_wrapped), trainer.progress)
+        forward = trainer.forward_for(trainer.model_wrapped)
+        average_batch_norms(forward.unwrapped)
+        trainer.objective.after_step(forward, trainer.progress)

@@ -16,7 +16,8 @@ __all__ = ["batch_norms", "evaluating", "own_precision", "still_statistics", "tr
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode for a while. Only modules that were training are set back to it."""
     before = [module for module in model.modules() if module.training]
-    model.eval()
+    if before:
+        model.eval()
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import datasets
@@ -66,6 +66,7 @@ class SSLTrainer(SealedTrainer):
     # compute_loss returns a mean over the micro-batch: Trainer must divide by the accumulation steps.
     loss_is_scaled_for_ga = False
     args: SSLConfig
+    data_collator: ViewCollator
     train_dataset: TwoStreamDataset
     sampler: TwoStreamSampler
 
@@ -113,6 +114,8 @@ class SSLTrainer(SealedTrainer):
         # Sum and count of each term since the last log.
         self.terms: dict[str, tuple[Tensor | float, int]] = {}
         self.micro_batches: list[dict[str, Any]] = []
+        # A model as the trainer wraps it, and what is in it.
+        self._unwrapped: tuple[nn.Module, nn.Module] = (self.model, self.model)
         self.facts = self._known_facts(model.config)
         self.add_callback(StepCallback(self))
 
@@ -160,9 +163,12 @@ class SSLTrainer(SealedTrainer):
     def forward_for(self, model: nn.Module) -> Forward:
         """What the objective runs ``model`` with."""
         overhead = PASS_OVERHEAD.get(self.args.device.type, PASS_OVERHEAD["cuda"])
+        if self._unwrapped[0] is not model:
+            # Kept between steps: accelerate walks over all modules, and looks for packages on the disk.
+            self._unwrapped = (model, self.accelerator.unwrap_model(model))
         return Forward(
             model,
-            self.accelerator.unwrap_model(model),
+            self._unwrapped[1],
             self.backend,
             self.accelerator.autocast,
             overhead if self.args.length_passes else None,
@@ -202,14 +208,20 @@ class SSLTrainer(SealedTrainer):
         return self.accelerator.prepare(loader)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
-        """Remember the micro-batches of the coming step, for objectives that count over all of them."""
-        self.micro_batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
+        """Finish the views of the coming step, and remember its micro-batches for objectives that count over all."""
+        batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self.micro_batches = [self.modality.on_device(batch, self.data_collator.augmentations) for batch in batches]
         return self.micro_batches, count
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Of all views of both streams."""
         views = [v for stream in inputs.values() if isinstance(stream, dict) for v in stream.values()]
-        return sum(super(SSLTrainer, self).floating_point_ops(v) for v in views if isinstance(v, dict))
+        return self._ops_per_number * sum(v[self.modality.main_input].numel() for v in views if isinstance(v, dict))
+
+    @cached_property
+    def _ops_per_number(self) -> int:
+        """Operations for each number of the model's input: counting the parameters takes a walk over the model."""
+        return super().floating_point_ops({self.modality.main_input: torch.empty(1)})
 
     # --- loss and logs
 

@@ -246,7 +246,7 @@ def test_weight_zero_is_the_supervised_baseline(tmp_path: Path) -> None:
     [
         ("text", {}, (None, 0.3)),
         ("image", {}, (None, 0.15)),
-        ("features", {}, (None, 0.3)),
+        ("features", {}, (None, 0.05)),
         ("text", {"epsilon": 5.0}, (5.0, None)),
         ("image", {"epsilon": 0.0}, (0.0, None)),
         ("text", {"relative_epsilon": 0.0}, (None, 0.0)),

@@ -66,7 +66,7 @@ def test_term_equals_the_formula(mix: str, modality: str, tmp_path: Path, monkey
     assert got["unsupervised"].item() == pytest.approx(expected, rel=1e-4)
     assert got["supervised"].item() == pytest.approx(sum(losses) / len(losses), abs=1e-5)
     # K = 3 classes, half of training done, the ramp over by then.
-    assert got["weight"].item() == pytest.approx(9.0)
+    assert got["weight"].item() == pytest.approx(3.0)
 
 
 def test_text_mixes_word_embeddings_under_the_union_of_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,13 +58,13 @@ def naive_terms(
             distance += squared_error(p, q) if consistency == "mse" else kl(q, p)
         if stream == "labeled":
             total = sum(cross_entropy(z, y) for z, y in zip(ours, labels, strict=True))
-    return total / rows, distance / rows
+    return total / len(labels), distance / rows
 
 
-@pytest.mark.parametrize(("consistency", "weight"), [("mse", 9.0), ("kl", 2.0)])
+@pytest.mark.parametrize(("consistency", "weight"), [("mse", 3.0), ("kl", 1.0)])
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_terms_equal_the_formula(modality: str, consistency: str, weight: float, tmp_path: Path) -> None:
-    """Three classes: a default weight of 9 for the mean square."""
+    """Three classes: a default weight of 3 for the mean square."""
     trainer, batch = ready(tmp_path, modality, consistency=consistency)
     teacher = trainer.objective.teacher.model
     supervised, unsupervised = naive_terms(trainer.model, teacher, batch, consistency)
@@ -81,21 +81,17 @@ def test_terms_equal_the_formula(modality: str, consistency: str, weight: float,
 def test_the_weight_climbs(progress: float, share: float, tmp_path: Path) -> None:
     trainer, batch = ready(tmp_path, "image")
     terms = terms_of(trainer, batch, progress)
-    assert terms["weight"] == pytest.approx(9 * share, abs=1e-4)
-    loss = terms["supervised"] + 9 * share * terms["unsupervised"]
+    assert terms["weight"] == pytest.approx(3 * share, abs=1e-4)
+    loss = terms["supervised"] + 3 * share * terms["unsupervised"]
     torch.testing.assert_close(terms["loss"], loss, atol=1e-4, rtol=1e-4)
 
 
 def test_default_weights(tmp_path: Path) -> None:
-    """10 classes: the paper's 100. Near the uniform prediction the default of kl is as strong."""
+    """The lower ends of the authors' advice: C to C^2 for mse, 1 to 10 for kl."""
     task = Task(10, 4000, 46_000, (0.1,) * 10)
-    weights = {}
-    for consistency in ("mse", "kl"):
+    for consistency, weight in (("mse", 10), ("kl", 1)):
         config = MeanTeacherConfig(output_dir=str(tmp_path), consistency=consistency)
-        weights[consistency] = MeanTeacher(config, task).max_weight
-    assert weights["mse"] == 100
-    q = [0.1 + (0.002 if i % 2 else -0.002) for i in range(10)]
-    assert weights["kl"] * kl(q, [0.1] * 10) == pytest.approx(weights["mse"] * squared_error(q, [0.1] * 10), rel=1e-2)
+        assert MeanTeacher(config, task).max_weight == weight
     given = MeanTeacherConfig(output_dir=str(tmp_path), unlabeled_weight=0.0)
     assert MeanTeacher(given, task).max_weight == 0
 

@@ -153,7 +153,9 @@ class Forward:
             return self._run(network, joined, full_precision)
 
     def _run(self, network: nn.Module, joined: Inputs, full_precision: bool) -> Tensor:
-        passes = plan_passes(self.backend.lengths(joined), self.pass_overhead)
+        lengths = self.backend.lengths(joined)
+        # Rows of equal length, as images are, need no plan.
+        passes = plan_passes(lengths, self.pass_overhead if len(set(lengths)) > 1 else None)
         if len(passes) == 1:
             return self._logits(network, joined, full_precision)
         parts = [self._logits(network, self.backend.take(joined, rows), full_precision) for rows in passes]

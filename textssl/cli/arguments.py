@@ -56,7 +56,9 @@ def parse_arguments(
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(types)
-    keys = {action.dest for action in parser._actions} - {"help"}
+    # A key is any name of a flag that takes a value.
+    names = {name.lstrip("-") for action in parser._actions for name in action.option_strings if action.nargs != 0}
+    keys = {name for name in names if "-" not in name} - {"help"}
     first = _Parser([], add_help=False, allow_abbrev=False)
     first.add_argument("--preset", default=None)
     first.add_argument("--config", default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from accelerate import PartialState
@@ -12,10 +12,14 @@ from transformers import PreTrainedModel, set_seed
 
 from ..augment import Augmentation, Column, OneOf
 from ..augment.text import TfIdfReplacement
-from ..config import SSLConfig
+from ..config import SSLConfig, derive
 from ..data.feature_validation import feature_array
 from ..errors import UserError
-from ..features import FeatureClassifier, FeatureClassifierConfig, embed, embed_views
+from ..features import FeatureClassifier, FeatureClassifierConfig, SentenceEncoder, embed, embed_views
+from ..modalities import MODALITIES, Modality
+from ..modalities.features import FeatureModality
+from ..modalities.image import ImageModality
+from ..modalities.text import TextModality
 from .models import (
     label_settings,
     load_classifier,
@@ -23,13 +27,15 @@ from .models import (
     load_image_processor,
     load_tokenizer,
 )
-from .options import RecipeOptions
+from .options import RecipeOptions, told_as
 from .pixel_features import with_pixel_features
 from .strong_view import choose_strong, strong_view
 from .task_data import TaskData
 
 
 __all__ = ["FeatureKind", "ImageKind", "Kind", "TextKind", "kind_of"]
+
+C = TypeVar("C", bound=SSLConfig)
 
 # Share of words that a mild second view of a text replaces.
 MILD = 0.1
@@ -45,8 +51,14 @@ class Kind:
         config: the method's.
         data: of the task.
         views: names of the method's views.
+
+    Attributes:
+        modality: of the model.
+        strong_views: what ``--strong`` may name, the default first.
+        pipeline: of transformers that takes the model; ``None`` if there is none.
     """
 
+    modality: ClassVar[type[Modality]]
     strong_views: ClassVar[tuple[str, ...]]
     pipeline: ClassVar[str | None]
 
@@ -54,11 +66,18 @@ class Kind:
         if options.strong not in ("auto", *self.strong_views):
             raise UserError(f"strong: got {options.strong!r}; here allowed: auto, {', '.join(self.strong_views)}")
         self.options, self.config, self.data = options, config, data
+        self.modality.check_foreign_settings(self.trainer_config(config), [*MODALITIES.values()])
         self.wants_strong = "strong" in views
         self.wants_second = "weak_2" in views
         self.strong = self.strong_views[0] if options.strong == "auto" else options.strong
+        if not self.wants_strong:
+            self.strong = "none"
         self.processing_class: Any = None
         self.augmentations: dict[str, Augmentation] = {}
+
+    def trainer_config(self, config: C) -> C:
+        """What a trainer is told: ``config``, without what the preparation has used up."""
+        return config
 
     def prepare(self, folder: Path) -> None:
         """Make what views need ahead of training, in ``folder``; ``data`` may gain columns."""
@@ -71,12 +90,14 @@ class Kind:
 class TextKind(Kind):
     """Fine-tuning an encoder of texts."""
 
+    modality = TextModality
     strong_views = ("tfidf", "uniform", "apertium", "tfidf+apertium", "seq2seq")
     pipeline = "text-classification"
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         super().__init__(options, config, data, views)
-        self.strong = choose_strong(options.strong) if self.wants_strong else "none"
+        if self.wants_strong:
+            self.strong = choose_strong(options.strong)
         self.processing_class = load_tokenizer(options.model)
 
     def prepare(self, folder: Path) -> None:
@@ -97,6 +118,7 @@ class TextKind(Kind):
 class ImageKind(Kind):
     """Training or fine-tuning a network on images."""
 
+    modality = ImageModality
     strong_views = ("randaugment",)
     pipeline = "image-classification"
 
@@ -114,13 +136,24 @@ class ImageKind(Kind):
 class FeatureKind(Kind):
     """A small head on embeddings of texts, or on the pixels of small images."""
 
+    modality = FeatureModality
     strong_views = ("noise", "tfidf", "uniform")
     pipeline = None
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         super().__init__(options, config, data, views)
-        if data.modality == "image" and self.strong != "noise":
-            raise UserError(f"strong: got {options.strong!r}; pixels as features take noise")
+        if data.modality == "image":
+            if options.strong not in ("auto", "noise"):
+                raise UserError(f"strong: got {options.strong!r}; for pixels as features allowed: auto, noise")
+        else:
+            with told_as("model", "encoder"):
+                self.encoder = SentenceEncoder(options.model, max_length=config.max_length)
+
+    def trainer_config(self, config: C) -> C:
+        """The column and the length of texts, or the column of images, mean nothing once there are features."""
+        used_up = {"text": ("text_column", "max_length"), "image": ("image_column", "skip_corrupt_images")}
+        defaults = {name: config.__dataclass_fields__[name].default for name in used_up[self.data.modality]}
+        return derive(config, type(config), **defaults)
 
     def prepare(self, folder: Path) -> None:
         """Embed every text once, and changed versions of the unlabeled ones if they are the strong view."""
@@ -134,8 +167,8 @@ class FeatureKind(Kind):
             changed = replace(self.options, strong=self.strong)
             _, way = strong_view(changed, self.config, data.unlabeled, folder)
             parts["unlabeled"] = embed_views(
-                kept, data.column, way, self.options.model, folder / "embeddings", VERSIONS, self.config.seed,
-                into=into, max_length=self.config.max_length, progress=PartialState().is_main_process,
+                kept, data.column, way, self.encoder, folder / "embeddings", VERSIONS, self.config.seed,
+                into=into, progress=PartialState().is_main_process,
             )  # fmt: skip
             self.augmentations["strong"] = OneOf([Column(f"{into}_strong_{k}", into) for k in range(VERSIONS)])
         self.data = replace(data, **parts)
@@ -153,11 +186,9 @@ class FeatureKind(Kind):
     def _embedded(self, part: Any, folder: Path) -> Any:
         data, into = self.data, self.config.feature_column
         if data.modality == "image":
-            return with_pixel_features(part, data.column, into)
-        return embed(
-            part, data.column, self.options.model, folder / "embeddings", into=into,
-            max_length=self.config.max_length, progress=PartialState().is_main_process,
-        )  # fmt: skip
+            return with_pixel_features(part, data.column, into, data.labeled[0][data.column].size)
+        progress = PartialState().is_main_process
+        return embed(part, data.column, self.encoder, folder / "embeddings", into=into, progress=progress)
 
 
 def kind_of(options: RecipeOptions, data: TaskData) -> type[Kind]:
@@ -170,5 +201,6 @@ def kind_of(options: RecipeOptions, data: TaskData) -> type[Kind]:
     if options.backend in ("auto", data.modality):
         return kinds[data.modality]
     if options.backend != "features":
-        raise UserError(f"backend: got {options.backend!r}; {data.data_facts.name} holds {data.modality}")
+        told = f"{data.data_facts.name} holds {data.modality}; allowed: auto, {data.modality}, features"
+        raise UserError(f"backend: got {options.backend!r}; {told}")
     return kinds["features"]

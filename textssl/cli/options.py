@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..config import allowed, in_unit_interval
 from ..errors import UserError
 
 
-__all__ = ["BACKENDS", "ORIGINS", "STRONG_VIEWS", "RecipeOptions"]
+__all__ = ["BACKENDS", "ORIGINS", "STRONG_VIEWS", "RecipeOptions", "told_as"]
 
 BACKENDS = ("auto", "text", "image", "features")
 ORIGINS = ("auto", "hub", "embedded")
@@ -104,3 +106,18 @@ class RecipeOptions:
             return default, name
         allowed("source", origin or "auto", ORIGINS)
         return name, origin or "auto"
+
+
+@contextmanager
+def told_as(flag: str, *parameters: str) -> Iterator[None]:
+    """Make a UserError from within name the flag: a person does not know the parameters of what is called.
+
+    Args:
+        flag: without its dashes.
+        *parameters: names whose place it takes; it goes before a message that begins with none of them.
+    """
+    try:
+        yield
+    except UserError as error:
+        name, _, told = str(error).partition(": ")
+        raise UserError(f"{flag}: {told if name in parameters else error}") from error

@@ -12,19 +12,24 @@ from ..errors import UserError
 __all__ = ["with_pixel_features"]
 
 
-def with_pixel_features(dataset: datasets.Dataset, column: str, into: str) -> datasets.Dataset:
+def with_pixel_features(dataset: datasets.Dataset, column: str, into: str, size: tuple[int, int]) -> datasets.Dataset:
     """Give each image's gray pixels, in [0, 1], as a vector in the place of the image.
 
     Args:
-        dataset: images of one size.
+        dataset: the images.
         column: of the images.
         into: name of the new column.
+        size: width and height that each must have.
 
     Raises:
-        UserError: images of several sizes.
+        UserError: an image of another size.
     """
-    rows = [np.asarray(image.convert("L"), dtype=np.float32).reshape(-1) / 255 for image in dataset[column]]
-    size = len(rows[0])
-    if any(len(row) != size for row in rows):
-        raise UserError(f"backend: got 'features'; the images of column {column!r} are of several sizes")
+    rows = []
+    for number, image in enumerate(dataset[column]):
+        if image.size != size:
+            raise UserError(
+                f"backend: got 'features', for which all images must have one size; the first is {size[0]}x{size[1]}, "
+                f"row {number} of column {column!r} is {image.size[0]}x{image.size[1]}"
+            )
+        rows.append(np.asarray(image.convert("L"), dtype=np.float32).reshape(-1) / 255)
     return with_features(dataset, into, np.stack(rows)).remove_columns(column)

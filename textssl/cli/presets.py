@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..data.sources import SOURCES
 from .options import BACKENDS, ORIGINS
+from .task_data import modality_of_files
 
 
 __all__ = [
@@ -24,8 +26,16 @@ Presets = dict[str, dict[str, Any]]
 
 # What some methods need beside the common settings, found on validation data; a method that is not named takes its
 # own defaults. The first key is the backend.
+LABELED_ALONE = {"max_steps": 120, "learning_rate": 1e-4, "warm_start_steps": 0}
 TUNED: dict[str, dict[str, dict[str, Any]]] = {
-    "text": {},
+    "text": {
+        "supervised": LABELED_ALONE,
+        "adversarial": LABELED_ALONE,
+        "fixmatch": {"ema_decay": 0.97, "threshold": 0.9},
+        "ict": {"ema_decay": 0.97},
+        "mean_teacher": {"ema_decay": 0.97},
+        "uda": {"tsa": "none", "ema_decay": 0.97, "align": True, "threshold": 0.9, "temperature": 1.0},
+    },
     "image": {},
     "features": {},
 }
@@ -107,9 +117,9 @@ def image_presets(output_dir: str, method: str = "fixmatch", **changes: Any) -> 
     cpu = {
         "use_cpu": True,
         "num_validation": 0,
-        "baseline_steps": 1000,
+        "baseline_steps": 600,
         "baseline_learning_rate": 2e-3,
-        "max_steps": 2000,
+        "max_steps": 3000,
         "learning_rate": 2e-3,
         "lr_scheduler_type": "cosine",
         "weight_decay": 0.01,
@@ -179,9 +189,12 @@ def presets_for(method: str) -> Callable[[Mapping[str, Any]], Presets]:
     def choose(flags: Mapping[str, Any]) -> Presets:
         name = str(flags.get("source", "imdb")).partition(":")[0]
         name = "imdb" if name in ORIGINS else name
-        backend = flags.get("backend", "auto")
+        modality: str = SOURCES[name].modality if name in SOURCES else "text"
+        backend, own = str(flags.get("backend", "auto")), flags.get("train_file")
+        if own is not None:
+            name, modality = Path(str(own)).stem, modality_of_files(str(own), backend)
         if backend not in BACKENDS or backend == "auto":
-            backend = SOURCES[name].modality if name in SOURCES else "text"
+            backend = modality
         make = {"text": text_presets, "image": image_presets, "features": feature_presets}[backend]
         return make(f"outputs/{method}_{name}", method, num_labeled=100 if backend != "image" else 50)
 

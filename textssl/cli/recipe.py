@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ def train_recipe(
     say(f"{method}; {data.describe()}; strong view: {kind.strong}; model: {options.model}")
     # Before the baseline, so that a translator which is missing is told before anything long.
     kind.prepare(run.path)
+    if run.stage_result(method) is None:
+        _rehearse(_maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
     results = {}
     if options.baseline and method != "supervised":
         make = _maker(METHODS["supervised"], _baseline(options, config), kind)
@@ -75,13 +78,24 @@ def _baseline(options: RecipeOptions, config: SSLConfig) -> SupervisedConfig:
     )
 
 
+def _rehearse(make: Callable[[Path], SSLTrainer], folder: Path, kind: Kind) -> None:
+    """Before the baseline is trained, have all checked that the method's trainer checks, and the held-out data."""
+    trainer = make(folder)
+    trainer.get_train_dataloader()
+    trainer.get_eval_dataloader(kind.data.test)
+    del trainer
+    # Its callbacks know it: by itself the copy of the model would stay on the device for a while.
+    gc.collect()
+
+
 def _maker(trainer_class: type[SSLTrainer], config: SSLConfig, kind: Kind) -> Callable[[Path], SSLTrainer]:
     """What builds a trainer, given the folder of its stage."""
+    told = kind.trainer_config(config)
 
     def make(folder: Path) -> SSLTrainer:
         return trainer_class(
             kind.make_model(),
-            derive(config, type(config), output_dir=str(folder)),
+            derive(told, type(told), output_dir=str(folder)),
             kind.data.labeled,
             kind.data.unlabeled,
             eval_dataset=kind.data.validation,

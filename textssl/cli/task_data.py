@@ -12,15 +12,16 @@ from transformers import IntervalStrategy
 from ..config import SSLConfig
 from ..data.files import content_checksum
 from ..data.image_folder import load_images
+from ..data.image_validation import check_images
 from ..data.sources import SOURCES, load_source, load_table
 from ..data.splits import Split, few_labels
 from ..data.validation import check_labeled
 from ..errors import UserError
 from ..hub import DataFacts, SplitFacts
-from .options import RecipeOptions
+from .options import RecipeOptions, told_as
 
 
-__all__ = ["TaskData", "load_task", "modality_of_task"]
+__all__ = ["TaskData", "load_task", "modality_of_files", "modality_of_task"]
 
 # Everybody's held-out examples are the same, whatever the seed of the run.
 TEST_SEED = 0
@@ -83,16 +84,23 @@ def modality_of_task(options: RecipeOptions, default: str) -> str:
     if options.train_file is None:
         name, _ = options.named_source(default)
         return SOURCES[name].modality if name in SOURCES else "text"
-    if options.backend in ("text", "image"):
-        return options.backend
-    folder = Path(options.train_file)
+    return modality_of_files(options.train_file, options.backend)
+
+
+def modality_of_files(train_file: str, backend: str) -> str:
+    """What own files hold: as ``backend`` says, else images where it is a folder that no data set was saved in."""
+    if backend in ("text", "image"):
+        return backend
+    folder = Path(train_file)
     return "image" if folder.is_dir() and not (folder / "state.json").is_file() else "text"
 
 
 def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
     name, origin = options.named_source(default)
-    source = load_source(name, origin)  # type: ignore[arg-type]
-    config.horizontal_flip = config.horizontal_flip or source.flip
+    with told_as("source", "name", "origin"):
+        source = load_source(name, origin)  # type: ignore[arg-type]
+    if options.backend != "features":
+        config.horizontal_flip = config.horizontal_flip or source.flip
     seed = config.seed if config.data_seed is None else config.data_seed
     split = few_labels(
         source.train[source.label_column],
@@ -139,21 +147,19 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
 
 def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
     modality = modality_of_task(options, "")
-    load = load_table if modality == "text" else load_images
     column = config.text_column if modality == "text" else config.image_column
-    labeled = load(str(options.train_file), column, config.label_column)
+    labeled = _read("train_file", options, config, column, config.label_column)
     names = tuple(labeled.features[config.label_column].names)
     if len(names) < 2:
         raise UserError(f"train_file: {options.train_file} has one class, {names}; expected two or more")
     ids = {name: i for i, name in enumerate(names)}
     where = f"train_file: {options.train_file}"
-    # Images are looked at by the trainer, which knows what the model can see.
-    inputs = {} if modality == "text" else {"check_inputs": lambda dataset, *_: dataset}
-    check_labeled(labeled, column, config.label_column, len(names), ids, argument=where, **inputs)
-    unlabeled = load(str(options.unlabeled_file), column, None).select_columns([column])
+    inputs_are_checked = {"check_inputs": lambda dataset, *_: dataset}
+    check_labeled(labeled, column, config.label_column, len(names), ids, argument=where, **inputs_are_checked)
+    unlabeled = _read("unlabeled_file", options, config, column, None).select_columns([column])
     if options.num_unlabeled is not None:
         unlabeled = _first(unlabeled, options.num_unlabeled).flatten_indices()
-    test = _first(load(str(options.test_file), column, config.label_column, label_names=names), options.num_test)
+    test = _first(_read("test_file", options, config, column, config.label_column, names), options.num_test)
     return TaskData(
         modality=modality,
         column=column,
@@ -166,6 +172,23 @@ def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
         split_facts=SplitFacts(labeled=len(labeled), unlabeled=len(unlabeled), held_out=len(test), seed=config.seed),
         split=None,
     )
+
+
+def _read(
+    flag: str,
+    options: RecipeOptions,
+    config: SSLConfig,
+    column: str,
+    label_column: str | None,
+    label_names: tuple[str, ...] | None = None,
+) -> datasets.Dataset:
+    """One of a person's own files, its texts or images checked; sizes of images are left to the trainer."""
+    path = str(getattr(options, flag))
+    with told_as(flag, "path"):
+        if modality_of_task(options, "") == "text":
+            return load_table(path, column, label_column, label_names=label_names)
+        images = load_images(path, column, label_column, label_names=label_names)
+        return check_images(images, column, path, skip_corrupt=config.skip_corrupt_images)
 
 
 def _first(dataset: datasets.Dataset, size: int | None) -> datasets.Dataset:

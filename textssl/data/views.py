@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..augment import Augmentation, Identity
+from ..augment.plans import PLAN
 from .sampler import STREAMS, Key
 from .two_stream import Item
 
@@ -88,8 +89,10 @@ class ViewCollator:
         if augment is None or isinstance(augment, Identity):
             keys = [(item.key.stream, item.key.index) for item in items]
             return self.encode([item.example[self.column] for item in items], keys)
-        augmented = [augment(item.example, view_rng(self.seed, item.key, view))[self.column] for item in items]
-        return self.encode(augmented, None)
+        augmented = [augment(item.example, view_rng(self.seed, item.key, view)) for item in items]
+        inputs = self.encode([example[self.column] for example in augmented], None)
+        plans = [example[PLAN] for example in augmented if PLAN in example]
+        return {**inputs, PLAN: plans} if plans else inputs
 
     def _plain(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         batch = self.encode([example[self.column] for example in examples], None)

@@ -176,7 +176,8 @@ def _summary(facts: RunFacts) -> str:
     text = (
         f"{'An' if facts.task == 'image-classification' else 'A'} {KINDS.get(str(facts.task), 'feature')} classifier"
     )
-    text += f", fine-tuned from `{base}`" if base else ""
+    relation = "on the embeddings of" if facts.task is None else "fine-tuned from"
+    text += f", {relation} `{base}`" if base else ""
     text += f" with {_line(facts.method)}" if facts.method else ""
     counts = [(split.labeled, "labeled"), (split.unlabeled, "unlabeled")]
     told = [f"{count:,} {kind}" for count, kind in counts if count is not None]

@@ -102,8 +102,8 @@ class AdversarialConfig(PerturbationConfig):
         epsilon: L2 norm of the step, or its largest component with ``norm="linf"``. The paper has 0.25 for pixels in
             [0, 1] with ``linf``; on text 5 with ``l2``, for normalised embeddings.
         relative_epsilon: the same as a share of the L2 norm of the example's input, or of its root mean square with
-            ``norm="linf"``; 0.3 for text and features, 0.15 for images, unless ``epsilon`` is given. A starting
-            point of ours; try 0.1 to 1.
+            ``norm="linf"``; 0.3 for text, 0.15 for images, 0.05 for features, unless ``epsilon`` is given.
+            Starting points of ours; try a third and three times as much.
         norm: ``l2``, which follows the gradient, or ``linf``, its sign.
         adversarial_weight: w, of the perturbed term.
 
@@ -114,7 +114,7 @@ class AdversarialConfig(PerturbationConfig):
     modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
         "text": {"relative_epsilon": 0.3},
         "image": {"relative_epsilon": 0.15},
-        "features": {"relative_epsilon": 0.3},
+        "features": {"relative_epsilon": 0.05},
     }
 
     norm: str = field(default="l2", metadata={"help": "Norm that bounds the perturbation: l2 or linf."})

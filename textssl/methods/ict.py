@@ -15,8 +15,9 @@ with the union of their attention masks, since token ids cannot be mixed.
 *Differs from the paper in.* Nothing in the formula. The authors' code mixes the teacher's logits and takes the softmax
 afterwards (``mix="logits"``), and mixes the labeled examples too (``mix_labeled``); another known implementation draws
 a coefficient for each example and folds it to max(l, 1 - l), which ICT does not need, for the mix knows no own row
-(``per_example`` draws, and does not fold). The weight is divided by the number of classes as in the code, so w of the
-paper, 100 for 10 classes, is K^2 by default. The EMA starts with a warm-up.
+(``per_example`` draws, and does not fold). The error is a mean over classes, as in the code, and w of the paper's
+runs is 100 on 10 classes, K^2; here it is K by default, since short runs have a poor teacher for long. The EMA starts
+with a warm-up.
 
 *Relations.* Mean Teacher with mixes in place of noise.
 """
@@ -49,7 +50,8 @@ class ICTConfig(SSLConfig):
     """Arguments of ICT. Defaults are the paper's for CIFAR-10.
 
     Args:
-        unlabeled_weight: w, the weight at the end of the ramp; by default K^2 for K classes, the paper's 100 for ten.
+        unlabeled_weight: w, the weight at the end of the ramp; by default K for K classes; the paper has
+            K^2, 100 on CIFAR-10.
         rampup: share of training over which the weight grows, by a sigmoid; 0.25.
         alpha: of the Beta distribution of mixing coefficients; 1 (SVHN 0.1).
         per_example: draw a coefficient for each example, not for the batch.
@@ -69,7 +71,7 @@ class ICTConfig(SSLConfig):
     }
 
     unlabeled_weight: float | None = field(
-        default=None, metadata={"help": "w, weight of the unlabeled term. Default: K^2 for K classes."}
+        default=None, metadata={"help": "w, weight of the unlabeled term. Default: K for K classes."}
     )
     rampup: float = field(default=0.25, metadata={"help": "Share of training over which the weight grows."})
     alpha: float = field(default=1.0, metadata={"help": "Of the Beta distribution of mixing coefficients."})
@@ -113,7 +115,7 @@ class ICT(Objective):
         super().__init__(config, task)
         self.teacher: EMATeacher
         given = config.unlabeled_weight
-        self.full_weight = float(task.num_labels**2) if given is None else given
+        self.full_weight = float(task.num_labels) if given is None else given
 
     def bind(self, model: nn.Module) -> None:
         """Build the teacher."""

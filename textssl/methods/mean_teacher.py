@@ -4,7 +4,7 @@ Tarvainen and Valpola, 2017, arXiv:1703.01780. The teacher's weights follow the 
 theta' <- alpha theta' + (1 - alpha) theta. The loss of a batch of B labeled and muB unlabeled examples, N = B + muB,
 is
 
-    (1/N) sum_{labeled} CE(y_b, p(x_b))  +  w(t) (1/N) sum_{all N} (1/C) ||p(x) - p'(x)||^2
+    mean_B CE(y_b, p(x_b))  +  w(t) (1/N) sum_{all N} (1/C) ||p(x) - p'(x)||^2
 
 where p is the student's prediction on one view and p' the teacher's on another, with dropout of its own and without
 gradient. The weight w(t) climbs to its maximum as exp(-5 (1 - t/T)^2) over the first T of training.
@@ -19,7 +19,8 @@ alpha), as in the authors' code). Buffers, such as the statistics of batch norms
 *Differs from the paper in.* alpha is constant after that beginning, where some of the paper's runs have 0.99 during
 the ramp-up and 0.999 after it. There is no second head with a cost on the distance of its logits. For text and
 features alpha is 0.99 by default: a fine-tune has few steps, and a teacher that averages over 1000 of them would lag
-behind by a good part of the run. As for the other methods of this kind, batches hold 1 / (1 + mu) labeled examples.
+behind by a good part of the run. The labeled term is a mean over the labeled rows, as in all methods here; the
+authors divide its sum by all N rows, so that at equal ``unlabeled_weight`` their consistency is N/B times as strong.
 
 *Relations.* With alpha = 0 the teacher is the student itself, and this the Pi model with ``stop_grad``. Temporal
 ensembling averages predictions, not weights.
@@ -47,18 +48,15 @@ if TYPE_CHECKING:
 
 __all__ = ["MeanTeacher", "MeanTeacherConfig", "MeanTeacherTrainer"]
 
-# For two predictions d apart, near the uniform: KL is about C/2 ||d||^2, and C^2 mean squares are C ||d||^2.
-KL_WEIGHT = 2.0
-
 
 @dataclass
 class MeanTeacherConfig(SSLConfig):
     """Arguments of Mean Teacher. Defaults are those of the authors' runs on CIFAR-10.
 
     Args:
-        unlabeled_weight: w_max, of the consistency term. By default C^2 for C classes with ``mse``, the paper's 100
-            on CIFAR-10; the authors advise C to C^2, and C is the safer one for many classes. With ``kl`` 2, which
-            is as strong as C^2 where predictions are near the uniform; the authors advise 1 to 10.
+        unlabeled_weight: w_max, of the consistency term. By default C for C classes with ``mse`` and 1 with ``kl``,
+            the lower ends of what the authors advise, C to C^2 and 1 to 10: in short runs the teacher is a poor one
+            for long. The paper's own runs on CIFAR-10 have C^2, 100.
         rampup: T, share of training over which the weight climbs; 40,000 of 150,000 steps in the paper.
         consistency: ``mse``, the squared error, mean over classes; or ``kl``, KL(teacher || student), sum over them.
         ema_decay: alpha, of the teacher; by default the paper's 0.999 for images, 0.99 for text and features. It
@@ -80,7 +78,7 @@ class MeanTeacherConfig(SSLConfig):
 
     unlabeled_weight: float | None = field(
         default=None,
-        metadata={"help": "w_max, weight of the consistency term. Default: classes squared for mse, 2 for kl."},
+        metadata={"help": "w_max, weight of the consistency term. Default: number of classes for mse, 1 for kl."},
     )
     rampup: float = field(default=40 / 150, metadata={"help": "T, share of training over which the weight climbs."})
     consistency: str = field(default="mse", metadata={"help": "How student and teacher are compared: mse or kl."})
@@ -126,7 +124,7 @@ class MeanTeacher(Objective):
 
     def __init__(self, config: MeanTeacherConfig, task: Task) -> None:
         super().__init__(config, task)
-        usual = task.num_labels**2 if config.consistency == "mse" else KL_WEIGHT
+        usual = float(task.num_labels) if config.consistency == "mse" else 1.0
         self.max_weight = usual if config.unlabeled_weight is None else config.unlabeled_weight
 
     def bind(self, model: nn.Module) -> None:
@@ -146,10 +144,9 @@ class MeanTeacher(Objective):
             )
             targets = torch.cat(told).softmax(-1)
         logits = torch.cat(forward(labeled["weak"], unlabeled["weak"]))
-        # Both terms are divided by all rows.
         supervised = nn.functional.cross_entropy(
-            logits[: len(labels)], labels, reduction="sum", label_smoothing=self.config.label_smoothing_factor
-        ) / len(logits)
+            logits[: len(labels)], labels, label_smoothing=self.config.label_smoothing_factor
+        )
         compare = F.squared_error if self.config.consistency == "mse" else F.kl_divergence
         unsupervised = compare(logits, targets).mean()
         weight = self.max_weight * F.sigmoid_rampup(progress, self.config.rampup)

@@ -2,7 +2,7 @@
 
 The loss of a batch of B labeled and muB unlabeled examples, N = B + muB, is
 
-    (1/N) sum_{labeled} CE(y_b, p(x_b))  +  w(t) (1/N) sum_{all N} (1/C) ||p(x) - p~(x)||^2
+    mean_B CE(y_b, p(x_b))  +  w(t) (1/N) sum_{all N} (1/C) ||p(x) - p~(x)||^2
 
 where p and p~ come from two views and two draws of dropout, and both carry gradient. The weight w(t) climbs to its
 maximum as exp(-5 (1 - t/T)^2) over the first T of training. It starts at 0.0067 of the maximum; the authors' code
@@ -14,13 +14,13 @@ text as it is, so dropout is then all the noise there is, and without dropout th
 
 *State.* None.
 
-*Differs from the paper in.* The authors' weight is 100 times the share of labeled examples in the data, which is
-their share of a batch too, since the paper draws all examples alike: the means of the two terms stand 1 to 100. Here
-1 / (1 + mu) of a batch is labeled, so the default is 100 / (1 + mu), which keeps that ratio. ``stop_grad=True`` cuts
-the gradient of the second pass, as later versions of the method do.
+*Differs from the paper in.* The labeled term is a mean over the labeled rows, as in all methods here, so that a
+learning rate means the same in each. The paper divides its sum by all N rows and weighs the other term by 100 times
+the share of labeled examples, which is their share of a batch too, since it draws all examples alike: the two means
+stand 1 to 100 in both. ``stop_grad=True`` cuts the gradient of the second pass, as later versions of the method do.
 
 *Relations.* With a teacher in place of the second pass it is Mean Teacher; with predictions remembered from earlier
-visits, temporal ensembling. Without unlabeled weight it is the supervised baseline, its loss divided by N.
+visits, temporal ensembling. Without unlabeled weight it is the supervised baseline.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class PiModelConfig(SSLConfig):
     """Arguments of the Pi model. Defaults are those of the authors' runs on CIFAR-10.
 
     Args:
-        unlabeled_weight: w_max, of the consistency term; by default 100 / (1 + mu), 100 times the labeled share.
+        unlabeled_weight: w_max, of the consistency term; 100, the authors' ratio of the two terms.
         rampup: T, share of training over which the weight climbs; 80 of 300 epochs in the paper.
         stop_grad: whether the second pass is a target without gradient. It then needs less memory.
 
@@ -58,9 +58,7 @@ class PiModelConfig(SSLConfig):
         UserError: a value out of range.
     """
 
-    unlabeled_weight: float | None = field(
-        default=None, metadata={"help": "w_max, weight of the consistency term. Default: 100 / (1 + mu)."}
-    )
+    unlabeled_weight: float = field(default=100.0, metadata={"help": "w_max, weight of the consistency term."})
     rampup: float = field(default=80 / 300, metadata={"help": "T, share of training over which the weight climbs."})
     stop_grad: bool = field(default=False, metadata={"help": "Whether the second pass carries no gradient."})
 
@@ -92,17 +90,16 @@ class PiModel(Objective):
 
     def __init__(self, config: PiModelConfig, task: Task) -> None:
         super().__init__(config, task)
-        self.max_weight = 100 / (1 + config.mu) if config.unlabeled_weight is None else config.unlabeled_weight
+        self.max_weight = config.unlabeled_weight
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised`` and ``weight``."""
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         labels = labeled["labels"]
         first, second = self._passes(forward, labeled, unlabeled)
-        # Both terms are divided by all rows.
         supervised = nn.functional.cross_entropy(
-            first[: len(labels)], labels, reduction="sum", label_smoothing=self.config.label_smoothing_factor
-        ) / len(first)
+            first[: len(labels)], labels, label_smoothing=self.config.label_smoothing_factor
+        )
         unsupervised = F.squared_error(first, second.softmax(-1)).mean()
         weight = self.max_weight * F.sigmoid_rampup(progress, self.config.rampup)
         terms: dict[str, Any] = {

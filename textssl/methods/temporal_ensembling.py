@@ -5,7 +5,7 @@ is kept, Z_i <- alpha Z_i + (1 - alpha) p(x_i), from 0. After n visits the targe
 is made when the target is used and never enters the sum. The loss of a batch of B labeled and muB unlabeled examples,
 N = B + muB, is
 
-    (1/N) sum_{labeled} CE(y_b, p(x_b))  +  w(t) (1/N) sum_{all N} [n_i > 0] (1/C) ||p(x_i) - Z_i / (1 - alpha^n_i)||^2
+    mean_B CE(y_b, p(x_b))  +  w(t) (1/N) sum_{all N} [n_i > 0] (1/C) ||p(x_i) - Z_i / (1 - alpha^n_i)||^2
 
 with w(t) rising to its maximum as exp(-5 (1 - t/T)^2) over the first T of training.
 
@@ -20,9 +20,9 @@ them and learns from the labeled data alone: watch ``ssl/seen``, the share of ro
 
 *Differs from the paper in.* An example's own count of visits corrects its target, where the paper counts epochs, in
 each of which every example is visited once; for such data the two agree. An example without a target has weight 0,
-which is what the paper's w = 0 in the first epoch comes to. The authors' weight is 30 times the share of labeled
-examples in the data, which is their share of a batch too; here 1 / (1 + mu) of a batch is labeled, so the default is
-30 / (1 + mu), which keeps their ratio of the two terms.
+which is what the paper's w = 0 in the first epoch comes to. The labeled term is a mean over the labeled
+rows; the paper divides its sum by all N rows and weighs the other term by 30 times the share of labeled examples,
+which is their share of a batch too: the two means stand 1 to 30 in both.
 
 *Relations.* The Pi model has a second pass in place of the memory; Mean Teacher averages weights, not predictions, and
 so serves a data set too large for many passes.
@@ -57,7 +57,7 @@ class TemporalEnsemblingConfig(SSLConfig):
     """Arguments of temporal ensembling. Defaults are those of the authors' runs on CIFAR-10.
 
     Args:
-        unlabeled_weight: w_max, of the consistency term; by default 30 / (1 + mu), 30 times the labeled share.
+        unlabeled_weight: w_max, of the consistency term; 30, the authors' ratio of the two terms.
         rampup: T, share of training over which the weight climbs; 80 of 300 epochs in the paper.
         ensemble_decay: alpha, share of the remembered sum that is kept at each visit; 0 remembers the last alone.
 
@@ -65,9 +65,7 @@ class TemporalEnsemblingConfig(SSLConfig):
         UserError: a value out of range.
     """
 
-    unlabeled_weight: float | None = field(
-        default=None, metadata={"help": "w_max, weight of the consistency term. Default: 30 / (1 + mu)."}
-    )
+    unlabeled_weight: float = field(default=30.0, metadata={"help": "w_max, weight of the consistency term."})
     rampup: float = field(default=80 / 300, metadata={"help": "T, share of training over which the weight climbs."})
     ensemble_decay: float = field(
         default=0.6, metadata={"help": "alpha, share of the remembered predictions kept at each visit."}
@@ -88,7 +86,7 @@ class TemporalEnsembling(Objective):
 
     def __init__(self, config: TemporalEnsemblingConfig, task: Task) -> None:
         super().__init__(config, task)
-        self.max_weight = 30 / (1 + config.mu) if config.unlabeled_weight is None else config.unlabeled_weight
+        self.max_weight = config.unlabeled_weight
         self.labeled = ExampleMemory(task.num_labeled, task.num_labels)
         self.unlabeled = ExampleMemory(task.num_unlabeled, task.num_labels)
         # Examples and predictions of the micro-batches of a step; empty between steps, so no state.
@@ -102,9 +100,7 @@ class TemporalEnsembling(Objective):
         """Return ``loss``, ``supervised``, ``unsupervised``, ``weight`` and ``seen``."""
         labels = batch["labeled"]["labels"]
         labeled, unlabeled = forward(batch["labeled"]["weak"], batch["unlabeled"]["weak"])
-        supervised = nn.functional.cross_entropy(
-            labeled, labels, reduction="sum", label_smoothing=self.config.label_smoothing_factor
-        ) / (len(labeled) + len(unlabeled))
+        supervised = nn.functional.cross_entropy(labeled, labels, label_smoothing=self.config.label_smoothing_factor)
         errors, seen = zip(
             self._errors("labeled", batch, labeled), self._errors("unlabeled", batch, unlabeled), strict=True
         )

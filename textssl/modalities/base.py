@@ -69,22 +69,24 @@ class Modality:
         """How a view is made that nobody chose; ``None`` for the example as it is."""
         raise NotImplementedError
 
-    def lengths(self, dataset: datasets.Dataset, args: SSLConfig) -> np.ndarray:
-        """Length of each example, to group batches by."""
-        raise UserError(
-            f"train_sampling_strategy: got 'group_by_length'; it is for text, and the model takes {self.main_input}"
-        )
+    def on_device(self, batch: dict[str, Any], augmentations: Mapping[str, Augmentation]) -> dict[str, Any]:
+        """The batch, on its device, after what the augmentations of its views left to be done there."""
+        return batch
 
-    def check_foreign_settings(self, args: SSLConfig, others: Sequence[type[Modality]]) -> None:
+    def lengths(self, dataset: datasets.Dataset, args: SSLConfig) -> np.ndarray:
+        """Length of each example, to group batches by; where all are alike, nobody may ask for it."""
+        raise NotImplementedError
+
+    @classmethod
+    def check_foreign_settings(cls, args: SSLConfig, others: Sequence[type[Modality]]) -> None:
         """Raise UserError where a setting of another modality was changed: it would have no effect."""
         defaults = {entry.name: entry.default for entry in args.__dataclass_fields__.values()}
         for other in others:
             for setting in other.settings:
                 value = getattr(args, setting)
-                if setting not in self.settings and value != defaults[setting]:
+                if setting not in cls.settings and value != defaults[setting]:
                     raise UserError(
-                        f"{setting}: got {value!r}; it is for {other.name}, and {type(self.model).__name__} "
-                        f"takes {self.main_input}"
+                        f"{setting}: got {value!r}; it is for {other.name}, and the model takes {cls.main_input}"
                     )
 
     def views(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import datasets
+import torch
+from PIL import Image
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..augment import Augmentation
 from ..augment.image import strong_view, weak_view
+from ..augment.plans import PLAN, DeviceAugmentation
 from ..backends.rows import ImageBackend
 from ..data.image_encoding import ImageEncoder
 from ..data.image_validation import check_images
@@ -39,6 +44,8 @@ class ImageModality(Modality):
             )
         super().__init__(model, processing_class)
         self.num_channels = int(getattr(model.config, "num_channels", None) or 3)
+        self.mode: Literal["L", "RGB"] = "L" if self.num_channels == 1 else "RGB"
+        self._scales: dict[torch.device, Tensor] = {}
 
     def check_inputs(self, dataset: datasets.Dataset, args: SSLConfig, argument: str) -> datasets.Dataset:
         """Decode every image once; raise UserError for those that the model cannot see, or drop them if asked."""
@@ -53,7 +60,7 @@ class ImageModality(Modality):
 
     def encoder(self, args: SSLConfig) -> ImageEncoder:
         """Pixels, as the image processor makes them."""
-        return ImageEncoder(self.processing_class, "L" if self.num_channels == 1 else "RGB")
+        return ImageEncoder(self.processing_class, self.mode)
 
     def backend(self, args: SSLConfig) -> ImageBackend:
         """Pixels need no padding."""
@@ -66,3 +73,50 @@ class ImageModality(Modality):
         if stem == "strong":
             return strong_view(flip=args.horizontal_flip, column=args.image_column)
         return None
+
+    def on_device(self, batch: dict[str, Any], augmentations: Mapping[str, Augmentation]) -> dict[str, Any]:
+        """Carry out the plans of the views that have any, and drop them.
+
+        Args:
+            batch: for each stream its views, and labels and the like.
+            augmentations: of the views.
+
+        Raises:
+            UserError: plans of an augmentation that is but a part of its view.
+        """
+        return {
+            stream: {name: self._carried_out(part, name, augmentations) for name, part in parts.items()}
+            for stream, parts in batch.items()
+        }
+
+    def _carried_out(self, inputs: Any, view: str, augmentations: Mapping[str, Augmentation]) -> Any:
+        if not isinstance(inputs, dict) or PLAN not in inputs:
+            return inputs
+        augmentation, pixels = augmentations.get(view), inputs[self.main_input]
+        if not isinstance(augmentation, DeviceAugmentation) or len(inputs[PLAN]) != len(pixels):
+            raise UserError(
+                f"augmentations: got {type(augmentation).__name__} for {view!r}, a part of which acts on the device; "
+                "expected that part alone, such as DeviceRandAugment(weak=...) with what goes before it"
+            )
+        if pixels.device not in self._scales:
+            self._scales[pixels.device] = self._scale().to(pixels.device)
+        black, span = self._scales[pixels.device]
+        changed = augmentation.apply((pixels - black) / span, inputs[PLAN]) * span + black
+        kept = {key: value for key, value in inputs.items() if key != PLAN}
+        return {**kept, self.main_input: changed.to(pixels.dtype)}
+
+    def _scale(self) -> Tensor:
+        """What the processor makes of black, and how much more of white: [2, C, 1, 1].
+
+        Asked rather than read from its settings: not all processors rescale and normalise, or in the same way.
+        """
+        grays = (0, 85, 255)
+        images = [Image.new(self.mode, (64, 64), (gray,) * self.num_channels) for gray in grays]
+        rows = ImageEncoder(self.processing_class, self.mode)(images)[self.main_input]
+        black, dark, white = rows[..., rows.shape[2] // 2, rows.shape[3] // 2]
+        if not torch.allclose(dark, black + (white - black) / 3, atol=1e-4) or (white == black).any():
+            raise UserError(
+                f"processing_class: {type(self.processing_class).__name__} makes no straight line of gray values; "
+                "expected one that does, so that images can be changed on the device"
+            )
+        return torch.stack([black, white - black])[..., None, None]

@@ -32,7 +32,7 @@ class TextModality(Modality):
     name = "text"
     main_input = "input_ids"
     column_setting = "text_column"
-    settings = ("text_column", "max_length", "keep_end")
+    settings = ("text_column", "max_length", "keep_end", "train_sampling_strategy")
 
     def __init__(self, model: PreTrainedModel, processing_class: Any) -> None:
         if getattr(processing_class, "pad_token_id", None) is None:

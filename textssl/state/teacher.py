@@ -76,15 +76,17 @@ class EMATeacher(nn.Module):
             ValueError: the student's parameters or buffers differ in name or shape from the
                 teacher's, as those of a wrapped model do.
         """
-        steps: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+        groups: dict[tuple[torch.device, torch.dtype], list[tuple[Tensor, Tensor]]] = {}
         for mine, theirs in _pairs(self.model.named_parameters(), student.named_parameters()):
             if not mine.is_floating_point():
                 mine.copy_(theirs)
                 continue
             key = (mine.device, mine.dtype)
-            if key not in steps:
-                steps[key] = self._step(*key)
-            mine.lerp_(theirs.to(*key), steps[key])
+            groups.setdefault(key, []).append((mine, theirs.to(*key)))
+        for key, pairs in groups.items():
+            own, others = (list(tensors) for tensors in zip(*pairs, strict=True))
+            step = self._step(*key)
+            torch._foreach_lerp_(own, others, step if isinstance(step, float) else [step] * len(own))
         self._copy_buffers(student)
         self.updates += 1
 
@@ -100,10 +102,12 @@ class EMATeacher(nn.Module):
         self._copy_buffers(student)
         self.updates.zero_()
 
-    def _step(self, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """1 - alpha_t as a tensor: reading the counter would wait for the device."""
+    def _step(self, device: torch.device, dtype: torch.dtype) -> float | Tensor:
+        """1 - alpha_t; as a tensor where reading the counter would wait for the device."""
         if not self.warmup:
-            return torch.full((), 1.0 - self.decay, device=device, dtype=dtype)
+            return 1.0 - self.decay
+        if self.updates.device.type == "cpu":
+            return max(1.0 / (float(self.updates) + 1.0), 1.0 - self.decay)
         count = (self.updates + 1).to(device, dtype)
         return count.reciprocal().clamp_min(1.0 - self.decay)
 

@@ -1,8 +1,9 @@
 """Augmentations of images, each a pure function of ``(example, rng)``."""
 
 from .cutout import Cutout
+from .on_device import DeviceRandAugment
 from .randaugment import RandAugment, strong_view
 from .weak import HorizontalFlip, Shift, weak_view
 
 
-__all__ = ["Cutout", "HorizontalFlip", "RandAugment", "Shift", "strong_view", "weak_view"]
+__all__ = ["Cutout", "DeviceRandAugment", "HorizontalFlip", "RandAugment", "Shift", "strong_view", "weak_view"]
