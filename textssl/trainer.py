@@ -114,8 +114,7 @@ class SSLTrainer(SealedTrainer):
         # Sum and count of each term since the last log.
         self.terms: dict[str, tuple[Tensor | float, int]] = {}
         self.micro_batches: list[dict[str, Any]] = []
-        # A model as the trainer wraps it, and what is in it.
-        self._unwrapped: tuple[nn.Module, nn.Module] = (self.model, self.model)
+        self._unwrapped = (self.model, self.model)
         self.facts = self._known_facts(model.config)
         self.add_callback(StepCallback(self))
 
@@ -161,10 +160,9 @@ class SSLTrainer(SealedTrainer):
         return max(self.state.global_step - warm, 0) / max(self.state.max_steps - warm, 1)
 
     def forward_for(self, model: nn.Module) -> Forward:
-        """What the objective runs ``model`` with."""
+        """What the objective runs ``model`` with. Unwrapping it takes accelerate long, so it is done once."""
         overhead = PASS_OVERHEAD.get(self.args.device.type, PASS_OVERHEAD["cuda"])
         if self._unwrapped[0] is not model:
-            # Kept between steps: accelerate walks over all modules, and looks for packages on the disk.
             self._unwrapped = (model, self.accelerator.unwrap_model(model))
         return Forward(
             model,

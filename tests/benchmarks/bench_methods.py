@@ -177,6 +177,12 @@ def load(trainer: SSLTrainer, count: int) -> tuple[list[Batch], list[float]]:
     return batches, seconds[1:]
 
 
+def feed(trainer: Trainer, batches: list[Batch]) -> None:
+    """Train on these batches, in this order."""
+    ready = DataLoader(batches, batch_size=1, collate_fn=lambda batch: batch[0])
+    trainer.get_train_dataloader = lambda: trainer.accelerator.prepare(ready)
+
+
 def race(method: str, setting: Setting, folder: str, rounds: int) -> tuple[list[float], list[float], list[float]]:
     """CPU seconds of the trainer's steps, of the bare ones, and of loading."""
     own, others, loading = [], [], []
@@ -188,8 +194,7 @@ def race(method: str, setting: Setting, folder: str, rounds: int) -> tuple[list[
         if method == STOCK:
             trainer = Trainer(setting.model(), trainer.args, train_dataset=trainer.train_dataset)
             shown = [view(batch, "labeled") | {"labels": batch["labeled"]["labels"]} for batch in batches]
-        ready = DataLoader(shown, batch_size=1, collate_fn=lambda batch: batch[0])
-        trainer.get_train_dataloader = lambda ready=ready: trainer.accelerator.prepare(ready)
+        feed(trainer, shown)
         bf16 = bool(setting.config.get("bf16"))
         loop = Loop(setting.model(), decay, bf16, (len(setting.labeled), len(setting.unlabeled)))
         clock = InTurn(lambda number, loop=loop, batches=batches: loop.step(loss, batches[number]))

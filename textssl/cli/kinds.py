@@ -124,13 +124,11 @@ class ImageKind(Kind):
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         super().__init__(options, config, data, views)
-        first = data.labeled[0][data.column]
-        self.num_channels = 1 if first.mode in ("1", "L") and options.model == "embedded" else 3
-        self.processing_class = load_image_processor(options.model, max(first.size), self.num_channels)
+        self.processing_class = load_image_processor(options.model, max(data.labeled[0][data.column].size))
 
     def make_model(self) -> PreTrainedModel:
         """The named model with a fresh head, or a small ResNet."""
-        return load_image_classifier(self.options.model, self.data.label_names, self.config.seed, self.num_channels)
+        return load_image_classifier(self.options.model, self.data.label_names, self.config.seed)
 
 
 class FeatureKind(Kind):

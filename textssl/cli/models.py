@@ -70,7 +70,7 @@ def load_classifier(model: str, label_names: tuple[str, ...], seed: int) -> PreT
     return network
 
 
-def load_image_processor(model: str, side: int, num_channels: int) -> Any:
+def load_image_processor(model: str, side: int, num_channels: int = 3) -> Any:
     """The image processor of a model; for ``embedded`` one of ``side`` pixels that scales to [-1, 1]."""
     if model != "embedded":
         return _loading(model, AutoImageProcessor.from_pretrained, model)
@@ -78,7 +78,7 @@ def load_image_processor(model: str, side: int, num_channels: int) -> Any:
     return ViTImageProcessorPil(size={"height": side, "width": side}, image_mean=half, image_std=half)
 
 
-def load_image_classifier(model: str, label_names: tuple[str, ...], seed: int, num_channels: int) -> PreTrainedModel:
+def load_image_classifier(model: str, label_names: tuple[str, ...], seed: int) -> PreTrainedModel:
     """An image classifier with a fresh head; ``embedded`` is :func:`small_resnet`.
 
     Raises:
@@ -86,7 +86,7 @@ def load_image_classifier(model: str, label_names: tuple[str, ...], seed: int, n
     """
     set_seed(seed)
     if model == "embedded":
-        return small_resnet(label_names, num_channels)
+        return small_resnet(label_names)
     network: PreTrainedModel = _loading(
         model,
         AutoModelForImageClassification.from_pretrained,
@@ -98,8 +98,11 @@ def load_image_classifier(model: str, label_names: tuple[str, ...], seed: int, n
     return network
 
 
-def small_resnet(label_names: tuple[str, ...], num_channels: int) -> PreTrainedModel:
-    """A ResNet of 78,000 weights that starts from nothing, for images of 28 to 64 pixels on a processor."""
+def small_resnet(label_names: tuple[str, ...], num_channels: int = 3) -> PreTrainedModel:
+    """A ResNet of 80,000 weights that starts from nothing, for images of 28 to 64 pixels on a processor.
+
+    Gray images as well are given to it in three channels: a pipeline of transformers makes all images so.
+    """
     config = ResNetConfig(
         num_channels=num_channels,
         embedding_size=16,

@@ -276,7 +276,7 @@ def test_settings_that_cannot_work_are_refused(arguments: dict[str, Any], words:
 
 def test_a_processor_that_bends_grays_is_refused() -> None:
     class Bent(ViTImageProcessorPil):
-        def __call__(self, images: Any, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        def __call__(self, images: Any, *args: Any, **kwargs: Any) -> Any:
             made = super().__call__(images, *args, **kwargs)
             made["pixel_values"] = made["pixel_values"] ** 2
             return made
