@@ -114,7 +114,7 @@ class SSLTrainer(SealedTrainer):
         # Sum and count of each term since the last log.
         self.terms: dict[str, tuple[Tensor | float, int]] = {}
         self.micro_batches: list[dict[str, Any]] = []
-        self._unwrapped = (self.model, self.model)
+        self._unwrapped: tuple[nn.Module, nn.Module] = (model, model)
         self.facts = self._known_facts(model.config)
         self.add_callback(StepCallback(self))
 

@@ -43,7 +43,7 @@ class Ran:
 
 
 def run(script: str, out: Path | str, **settings: Any) -> Ran:
-    """Run a recipe for two steps; a setting of None leaves a flag out, one named `baseline` and so on adds it."""
+    """Run a recipe for two steps, with more or other settings; None leaves a flag out."""
     flags = {**QUICK, "output_dir": out, **settings}
     return run_words(script, *(f"--{name}={value}" for name, value in flags.items() if value is not None))
 
@@ -52,6 +52,8 @@ def run_words(script: str, *words: str) -> Ran:
     stdout, stderr = io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", [script, *words]),
+        # Nothing is killed here, and waiting for a busy disk would take longer than the runs.
+        mock.patch("os.fsync"),
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
         pytest.raises(SystemExit) as end,
@@ -74,17 +76,16 @@ def main_of(script: str) -> Callable[[], None]:
 
 
 def make_pictures(folder: Path) -> dict[str, Path]:
-    """12 labeled pictures in class folders, 24 without labels in one, 9 held out; gives the flags of them."""
+    """12 labeled pictures in class folders, 24 without labels in one folder, 9 held out; gives their flags."""
     for part, count, seed in (("few", 12, 1), ("many", 24, 2), ("held_out", 9, 3)):
         for number, (picture, label) in enumerate(zip(*images(count, seed), strict=True)):
             inner = folder / part / ("" if part == "many" else KINDS[label])
             inner.mkdir(parents=True, exist_ok=True)
             save(picture, inner / f"{number:02}.png")
-    return {f"{flag}_file": folder / part for flag, part in zip(FLAGS, PARTS, strict=True)}
+    return {f"{flag}_file": folder / part for flag, part in PARTS.items()}
 
 
-FLAGS = ("train", "unlabeled", "test")
-PARTS = ("few", "many", "held_out")
+PARTS = {"train": "few", "unlabeled": "many", "test": "held_out"}
 
 
 def save(picture: Image.Image, path: Path) -> Path:

@@ -33,7 +33,12 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "adversarial": LABELED_ALONE,
         "fixmatch": {"ema_decay": 0.97, "threshold": 0.9},
         "ict": {"ema_decay": 0.97},
-        "mean_teacher": {"ema_decay": 0.97},
+        "mean_teacher": {
+            "ema_decay": 0.97,
+            "unlabeled_weight": 0.5,
+            "learning_rate": 1e-4,
+            "second_view": "same",
+        },
         "uda": {"tsa": "none", "ema_decay": 0.97, "align": True, "threshold": 0.9, "temperature": 1.0},
     },
     "image": {},
