@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from transformers import XLNetConfig, XLNetForSequenceClassification
+from transformers import GPT2Config, GPT2ForSequenceClassification
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from tests.contract import tiny_images
@@ -178,7 +178,10 @@ ON_IMAGES: dict[str, tuple[dict[str, Any], str]] = {
         {"train_sampling_strategy": "group_by_length"},
         "train_sampling_strategy: got 'group_by_length'; it is for text, and the model takes pixel_values",
     ),
-    "backend": ({"backend": "text"}, "backend: got 'text'; digits holds image; allowed: auto, image, features"),
+    "backend": (
+        {"backend": "text", "warm_start_steps": 0},
+        "backend: got 'text'; digits holds image; allowed: auto, image, features",
+    ),
     "pixels and length": (
         {"backend": "features", "max_length": 64},
         "max_length: got 64; it is for text, and the model takes features",
@@ -260,10 +263,11 @@ def test_texts_as_images(task: TinyTask, refused: Refused) -> None:
 
 
 def test_a_model_whose_input_cannot_be_perturbed(task: TinyTask, tmp_path: Path, refused: Refused) -> None:
-    """XLNet takes embeddings, but finds the end of a text by its ids; the baseline would not mind."""
-    config = XLNetConfig(vocab_size=65, d_model=16, n_layer=1, n_head=2, d_inner=16, num_labels=3, pad_token_id=0)
-    for part in (XLNetForSequenceClassification(config), tokenizer()):
-        part.save_pretrained(tmp_path / "xlnet")
-    message = refused("vat_imdb.py", **own_texts(task) | {"model": tmp_path / "xlnet"})
-    assert "model: the logits of XLNetForSequenceClassification from inputs_embeds are not those from" in message
+    """GPT-2 takes embeddings, but finds the end of a text by its ids; the baseline would not mind."""
+    sizes = {"vocab_size": 65, "n_positions": 32, "n_embd": 16, "n_layer": 1, "n_head": 2, "initializer_range": 0.5}
+    config = GPT2Config(**sizes, num_labels=3, pad_token_id=0, bos_token_id=2, eos_token_id=3)
+    for part in (GPT2ForSequenceClassification(config), tokenizer()):
+        part.save_pretrained(tmp_path / "gpt2")
+    message = refused("vat_imdb.py", **own_texts(task) | {"model": tmp_path / "gpt2"})
+    assert "model: the logits of GPT2ForSequenceClassification from inputs_embeds are not those from" in message
     assert "models such as BERT, RoBERTa, DistilBERT, DeBERTa" in message

@@ -46,17 +46,31 @@ class ImageModality(Modality):
         self.num_channels = int(getattr(model.config, "num_channels", None) or 3)
         self.mode: Literal["L", "RGB"] = "L" if self.num_channels == 1 else "RGB"
         self._scales: dict[torch.device, Tensor] = {}
+        self._size: tuple[int, int] | None = None
 
     def check_inputs(self, dataset: datasets.Dataset, args: SSLConfig, argument: str) -> datasets.Dataset:
         """Decode every image once; raise UserError for those that the model cannot see, or drop them if asked."""
-        return check_images(
+        fixed_size = self.encoder(args).fixed_size is not None
+        checked = check_images(
             dataset,
             args.image_column,
             argument=argument,
             num_channels=self.num_channels,
-            fixed_size=self.encoder(args).fixed_size is not None,
+            fixed_size=fixed_size,
             skip_corrupt=args.skip_corrupt_images,
         )
+        if not fixed_size:
+            self._check_size(checked[0][args.image_column].size, args.image_column, argument)
+        return checked
+
+    def _check_size(self, size: tuple[int, int], column: str, argument: str) -> None:
+        """Data sets share batches, so all must have images of the size of the first."""
+        self._size = self._size or size
+        if size != self._size:
+            raise UserError(
+                f"{argument}: column {column!r} and the data set before hold images of several sizes, and the image "
+                f"processor does not resize them: {size[0]}x{size[1]} and {self._size[0]}x{self._size[1]}"
+            )
 
     def encoder(self, args: SSLConfig) -> ImageEncoder:
         """Pixels, as the image processor makes them."""
