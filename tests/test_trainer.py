@@ -284,3 +284,12 @@ def test_the_tokenizer_and_the_global_rng_are_what_they_were(tmp_path: Path) -> 
     torch.manual_seed(5)
     collate([{"text": "w1", "label": 0}])
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_grouping_by_length_is_for_training_alone(tmp_path: Path) -> None:
+    """Trainer's own sampler would look for token ids in the evaluation data."""
+    grouped = uda(tmp_path, args={"train_sampling_strategy": "group_by_length"}, eval_dataset=labeled(12, seed=3))
+    plain = uda(tmp_path, eval_dataset=labeled(12, seed=3))
+    grouped.train()
+    plain.model.load_state_dict(grouped.model.state_dict())
+    assert grouped.evaluate()["eval_accuracy"] == plain.evaluate()["eval_accuracy"]

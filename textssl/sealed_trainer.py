@@ -7,6 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from torch import nn
+from torch.utils.data import Sampler, SequentialSampler
 from transformers import Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
@@ -51,6 +52,10 @@ class SealedTrainer(Trainer):
             super().save_model(output_dir, _internal_call)
         finally:
             self.model = student
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:
+        # In order: only the sampler of training batches knows what to group by.
+        return SequentialSampler(eval_dataset) if self.args.world_size == 1 else None
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(self._get_output_dir(trial=trial), f"checkpoint-{self.state.global_step}")
