@@ -141,6 +141,7 @@ def image_presets(output_dir: str, method: str = "fixmatch", **changes: Any) -> 
         "learning_rate": 0.03,
         "weight_decay": 5e-4,
         "lr_scheduler_type": "cosine",
+        # The square of the paper's cos(7 pi t / 16), which transformers does not have.
         "lr_scheduler_kwargs": {"num_cycles": 7 / 16},
         "per_device_train_batch_size": 64,
         "baseline_steps": 20_000,
