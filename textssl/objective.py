@@ -91,9 +91,16 @@ class Objective(nn.Module):
         """Return the terms of a step of the warm start: plain cross entropy on the labeled data."""
         labeled = batch["labeled"]
         (logits,) = forward(labeled["weak"])
-        smoothing = self.config.label_smoothing_factor
-        loss = nn.functional.cross_entropy(logits, labeled["labels"], label_smoothing=smoothing)
+        loss = self.cross_entropy(logits, labeled["labels"])
         return {"loss": loss, "supervised": loss}
+
+    def cross_entropy(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """Cross entropy of ``logits`` [B, C] with ``labels`` [B], smoothed by ``label_smoothing_factor``.
+
+        A mean, or with ``reduction="none"`` one number per example [B].
+        """
+        smoothing = self.config.label_smoothing_factor
+        return nn.functional.cross_entropy(logits, labels, reduction=reduction, label_smoothing=smoothing)
 
     def after_step(self, forward: Forward, progress: float) -> None:
         """Follow the student after an optimizer step; ``forward.unwrapped`` is the student."""

@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, Image, Value
 
 from ..errors import UserError
+from .class_labels import with_class_labels
 from .image_tables import is_image_column
-from .tables import _encode_labels, _read, table_to_dataset
-from .validation import check_column, label_column_of
+from .tables import read_table, table_to_dataset
+from .validation import check_column
 
 
 __all__ = ["IMAGE_SUFFIXES", "load_image_folder", "load_images"]
@@ -60,17 +61,13 @@ def load_images(
         return folder.rename_columns(
             {"image": image_column} if label_column is None else {"image": image_column, "label": label_column}
         )
-    dataset = _read(location, image_column)
+    dataset = read_table(location, image_column)
     if len(dataset) == 0:
         raise UserError(f"path: {str(location)!r} holds no rows")
     dataset = _as_images(dataset, image_column, location)
     if label_column is None:
         return dataset
-    labels = label_column_of(dataset, label_column, str(location))
-    ids, names = _encode_labels(labels, dataset.features[label_column], label_names, label_column, location)
-    order = dataset.column_names
-    plain = dataset.remove_columns(label_column)
-    return plain.add_column(label_column, pa.array(ids), feature=ClassLabel(names=names)).select_columns(order)
+    return with_class_labels(dataset, label_column, label_names, location)
 
 
 def load_image_folder(

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,16 +16,22 @@ import pyarrow.parquet as pq
 from datasets import ClassLabel, Dataset, DatasetInfo, Features, load_from_disk
 
 from ..errors import UserError
-from .validation import check_texts, label_column_of
+from .class_labels import with_class_labels
+from .validation import check_texts
 
 
-__all__ = ["clean_texts", "distinct_texts", "load_table", "table_to_dataset", "take_rows"]
+__all__ = [
+    "clean_texts",
+    "distinct_texts",
+    "load_table",
+    "read_table",
+    "table_to_dataset",
+    "take_rows",
+]
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 # A single text longer than a block cannot be parsed, and Arrow's own blocks are only 1 MiB.
 BLOCK_BYTES = 1 << 26
-# Above this an integer column is a column of codes, and ids from 0 to its maximum would be absurd.
-MAX_CLASS_ID = 10_000
 
 
 def load_table(
@@ -63,26 +68,17 @@ def load_table(
             missing, negative or not among `label_names`.
     """
     location = Path(path)
-    dataset = _read(location, text_column)
+    dataset = read_table(location, text_column)
     if len(dataset) == 0:
         raise UserError(f"path: {str(location)!r} holds no rows")
     check_texts(dataset, text_column, str(location))
     if label_column is None:
         return dataset
-    labels = label_column_of(dataset, label_column, str(location))
-    feature = dataset.features[label_column]
-    ids, names = _encode_labels(labels, feature, label_names, label_column, location)
-    if isinstance(feature, ClassLabel) and feature.names == names:
-        return dataset
-    position = dataset.column_names.index(label_column)
-    order = dataset.column_names
-    encoded = dataset.remove_columns(label_column).add_column(
-        label_column, pa.array(ids), feature=ClassLabel(names=names)
-    )
-    return encoded.select_columns(order) if position != len(order) - 1 else encoded
+    return with_class_labels(dataset, label_column, label_names, location)
 
 
-def _read(path: Path, text_column: str) -> Dataset:
+def read_table(path: Path, text_column: str) -> Dataset:
+    """Read a file or a saved data set as it is; a `UserError` where it is none. CSV keeps one column as text."""
     if not path.exists():
         raise UserError(f"path: no such file or folder: {str(path)!r}")
     if path.is_dir():
@@ -191,64 +187,6 @@ def take_rows(
     for name, values in columns.items():
         table = table.append_column(name, values)
     return table_to_dataset(table, **class_labels)
-
-
-def _encode_labels(
-    labels: pa.ChunkedArray,
-    feature: Any,
-    label_names: Sequence[str] | None,
-    column: str,
-    path: Path,
-) -> tuple[np.ndarray, list[str]]:
-    """Labels as ids [N] and the names of those ids."""
-    if isinstance(feature, ClassLabel) and feature.names is not None:
-        ids = labels.to_numpy()
-        _refuse_negative(ids, column, path)
-        if label_names is None:
-            return ids, list(feature.names)
-        _within(ids, feature.names, column, path)
-        labels = pa.chunked_array([pa.array(feature.names).take(pa.array(ids))])
-    elif pa.types.is_integer(labels.type):
-        ids = labels.to_numpy()
-        _refuse_negative(ids, column, path)
-        numbered = label_names is not None and all(name.isdecimal() for name in label_names)
-        if label_names is not None and not numbered:
-            return _within(ids, label_names, column, path), list(label_names)
-        if label_names is None and ids.min() == 0 and ids.max() < MAX_CLASS_ID:
-            return ids, [str(i) for i in range(int(ids.max()) + 1)]
-        if label_names is None:
-            label_names = [str(value) for value in np.unique(ids)]
-        labels = labels.cast(pa.string())
-    else:
-        labels = labels.cast(pa.string())
-    names = sorted(pc.unique(labels).to_pylist()) if label_names is None else list(label_names)
-    found = pc.index_in(labels, value_set=pa.array(names, pa.string()))
-    if found.null_count:
-        row = pc.index(pc.is_null(found), True).as_py()
-        raise UserError(
-            f"{column}: label {labels[row].as_py()!r} in row {row} of {str(path)!r} "
-            f"is not among the known labels {names}"
-        )
-    return found.to_numpy().astype(np.int64), names
-
-
-def _refuse_negative(ids: np.ndarray, column: str, path: Path) -> None:
-    if ids.min() < 0:
-        row = int(np.argmax(ids < 0))
-        raise UserError(
-            f"{column}: label {ids[row]} in row {row} of {str(path)!r} is negative; "
-            "put unlabeled rows in a table of their own and read it with label_column=None"
-        )
-
-
-def _within(ids: np.ndarray, names: Sequence[str], column: str, path: Path) -> np.ndarray:
-    if ids.max() >= len(names):
-        row = int(np.argmax(ids >= len(names)))
-        raise UserError(
-            f"{column}: label {ids[row]} in row {row} of {str(path)!r} is not among the ids 0 to "
-            f"{len(names) - 1} of the known labels {list(names)}"
-        )
-    return ids
 
 
 def clean_texts(table: pa.Table, column: str) -> pa.Table:

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
@@ -151,11 +151,11 @@ class Adversarial(Objective):
         noise = forward.noise()
         step = torch.zeros_like(x, requires_grad=True)
         (logits,) = forward(forward.from_embedding(inputs, x + step))
-        losses = self._cross_entropy(logits, labels)
+        losses = self.cross_entropy(logits, labels, reduction="none")
         r = self._perturbation(losses, step, x.detach(), forward.mask(inputs))
         # The dropout of the clean pass; batch norms learn from clean inputs alone.
         (perturbed,) = forward(forward.from_embedding(inputs, (x + r).to(x.dtype)), noise=noise, statistics=False)
-        supervised, adversarial = losses.mean(), self._cross_entropy(perturbed, labels).mean()
+        supervised, adversarial = losses.mean(), self.cross_entropy(perturbed, labels, reduction="none").mean()
         return {
             "loss": supervised + self.config.adversarial_weight * adversarial,
             "supervised": supervised,
@@ -171,11 +171,6 @@ class Adversarial(Objective):
         if self.config.norm == "linf":
             return F.sign_perturbation(g, self.config.size(F.example_rms(x, mask)), mask)
         return F.normalize_perturbation(g, self.config.size(F.example_norm(x, mask)), mask)
-
-    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(
-            logits, labels, reduction="none", label_smoothing=self.config.label_smoothing_factor
-        )
 
 
 class AdversarialTrainer(SSLTrainer):

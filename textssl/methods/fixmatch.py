@@ -32,7 +32,7 @@ from .. import functional as F
 from ..citation import Citation
 from ..config import SSLConfig, decay, in_unit_interval, not_negative
 from ..objective import Batch, Objective, Task
-from ..state import EMATeacher, RunningMean
+from ..state import DistributionAlignment, EMATeacher
 from ..trainer import SSLTrainer
 
 
@@ -117,12 +117,7 @@ class FixMatch(Objective):
     def __init__(self, config: FixMatchConfig, task: Task) -> None:
         super().__init__(config, task)
         self.average: EMATeacher | None = None
-        self.prior: Tensor
-        uniform = torch.full((task.num_labels,), 1 / task.num_labels)
-        self.model_mean = RunningMean(uniform, config.align_decay) if config.align else None
-        self.register_buffer("prior", torch.tensor(task.class_prior), persistent=False)
-        # Empty between steps, so it is no state.
-        self._means: list[Tensor] = []
+        self.model_mean = DistributionAlignment(task.class_prior, config.align_decay) if config.align else None
 
     def bind(self, model: nn.Module) -> None:
         """Build the average that is evaluated."""
@@ -141,8 +136,7 @@ class FixMatch(Objective):
         pseudo_labels = probs.argmax(-1).index_select(0, rows)
         # Divided by the whole unlabeled batch, masked rows included.
         unsupervised = nn.functional.cross_entropy(strong, pseudo_labels, reduction="sum") / len(mask)
-        smoothing = self.config.label_smoothing_factor
-        supervised = nn.functional.cross_entropy(logits, labeled["labels"], label_smoothing=smoothing)
+        supervised = self.cross_entropy(logits, labeled["labels"])
         return {
             "loss": supervised + self.config.unlabeled_weight * unsupervised,
             "supervised": supervised,
@@ -155,9 +149,8 @@ class FixMatch(Objective):
         """Move the average, and the mean of predictions, of which this step's labels saw the value before."""
         if self.average is not None:
             self.average.update(forward.unwrapped)
-        if self.model_mean is not None and self._means:
-            self.model_mean.update(torch.stack(self._means).mean(0))
-        self._means = []
+        if self.model_mean is not None:
+            self.model_mean.end_step()
 
     def evaluated(self, student: nn.Module) -> nn.Module:
         """Return the average if there is one."""
@@ -168,10 +161,7 @@ class FixMatch(Objective):
         """Probabilities [muB, C] of the student, aligned if asked."""
         (logits,) = forward(weak, dropout=self.config.target_dropout)
         probs = logits.softmax(-1)
-        if self.model_mean is None:
-            return probs
-        self._means.append(probs.mean(0))
-        return F.align_distribution(probs, self.model_mean.value, self.prior)
+        return probs if self.model_mean is None else self.model_mean.align(probs)
 
 
 class FixMatchTrainer(SSLTrainer):

@@ -143,8 +143,7 @@ class ICT(Objective):
         else:
             # Token ids and embeddings share no pass.
             (logits,), (own,) = forward(labeled["weak"]), forward(mixed)
-            smoothing = self.config.label_smoothing_factor
-            supervised = nn.functional.cross_entropy(logits, labeled["labels"], label_smoothing=smoothing)
+            supervised = self.cross_entropy(logits, labeled["labels"])
         unsupervised = F.squared_error(own, targets).mean()
         weight = self.full_weight * F.sigmoid_rampup(progress, self.config.rampup)
         return {

@@ -148,9 +148,7 @@ class MeanTeacher(Objective):
             )
             targets = torch.cat(told).softmax(-1)
         logits = torch.cat(forward(labeled["weak"], unlabeled["weak"]))
-        supervised = nn.functional.cross_entropy(
-            logits[: len(labels)], labels, label_smoothing=self.config.label_smoothing_factor
-        )
+        supervised = self.cross_entropy(logits[: len(labels)], labels)
         compare = F.squared_error if self.config.consistency == "mse" else F.kl_divergence
         unsupervised = compare(logits, targets).mean()
         weight = self.max_weight * F.sigmoid_rampup(progress, self.config.rampup)

@@ -29,12 +29,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
 from ..config import SSLConfig, in_unit_interval, not_negative
-from ..objective import Batch, Objective, Task
+from ..objective import Batch, Objective
 from ..trainer import SSLTrainer
 
 
@@ -88,20 +88,14 @@ class PiModel(Objective):
 }""",
     )
 
-    def __init__(self, config: PiModelConfig, task: Task) -> None:
-        super().__init__(config, task)
-        self.max_weight = config.unlabeled_weight
-
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised`` and ``weight``."""
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         labels = labeled["labels"]
         first, second = self._passes(forward, labeled, unlabeled)
-        supervised = nn.functional.cross_entropy(
-            first[: len(labels)], labels, label_smoothing=self.config.label_smoothing_factor
-        )
+        supervised = self.cross_entropy(first[: len(labels)], labels)
         unsupervised = F.squared_error(first, second.softmax(-1)).mean()
-        weight = self.max_weight * F.sigmoid_rampup(progress, self.config.rampup)
+        weight = self.config.unlabeled_weight * F.sigmoid_rampup(progress, self.config.rampup)
         terms: dict[str, Any] = {
             "loss": supervised + weight * unsupervised,
             "supervised": supervised,

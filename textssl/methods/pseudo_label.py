@@ -96,8 +96,7 @@ class PseudoLabel(Objective):
         losses = nn.functional.cross_entropy(own, probs.argmax(-1), reduction="none")
         # Divided by the whole unlabeled batch, masked rows included.
         unsupervised = (mask * losses).mean()
-        smoothing = self.config.label_smoothing_factor
-        supervised = nn.functional.cross_entropy(logits, labeled["labels"], label_smoothing=smoothing)
+        supervised = self.cross_entropy(logits, labeled["labels"])
         weight = self.config.unlabeled_weight * self._ramp(progress)
         return {
             "loss": supervised + weight * unsupervised,

@@ -34,7 +34,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
@@ -86,7 +86,6 @@ class TemporalEnsembling(Objective):
 
     def __init__(self, config: TemporalEnsemblingConfig, task: Task) -> None:
         super().__init__(config, task)
-        self.max_weight = config.unlabeled_weight
         self.labeled = ExampleMemory(task.num_labeled, task.num_labels)
         self.unlabeled = ExampleMemory(task.num_unlabeled, task.num_labels)
         # Examples and predictions of the micro-batches of a step; empty between steps, so no state.
@@ -100,13 +99,13 @@ class TemporalEnsembling(Objective):
         """Return ``loss``, ``supervised``, ``unsupervised``, ``weight`` and ``seen``."""
         labels = batch["labeled"]["labels"]
         labeled, unlabeled = forward(batch["labeled"]["weak"], batch["unlabeled"]["weak"])
-        supervised = nn.functional.cross_entropy(labeled, labels, label_smoothing=self.config.label_smoothing_factor)
+        supervised = self.cross_entropy(labeled, labels)
         errors, seen = zip(
             self._errors("labeled", batch, labeled), self._errors("unlabeled", batch, unlabeled), strict=True
         )
         # Divided by all rows, those without a target included.
         unsupervised = torch.cat(errors).mean()
-        weight = self.max_weight * F.sigmoid_rampup(progress, self.config.rampup)
+        weight = self.config.unlabeled_weight * F.sigmoid_rampup(progress, self.config.rampup)
         terms: dict[str, Any] = {
             "loss": supervised + weight * unsupervised,
             "supervised": supervised,

@@ -34,7 +34,7 @@ from ..citation import Citation
 from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative, positive
 from ..errors import UserError
 from ..objective import Batch, Objective, Task
-from ..state import EMATeacher, RunningMean, all_sum, world_size
+from ..state import DistributionAlignment, EMATeacher, all_sum, world_size
 from ..trainer import SSLTrainer
 
 
@@ -132,13 +132,9 @@ class UDA(Objective):
     def __init__(self, config: UDAConfig, task: Task) -> None:
         super().__init__(config, task)
         self.teacher: EMATeacher | None = None
-        self.prior: Tensor
-        uniform = torch.full((task.num_labels,), 1 / task.num_labels)
-        self.model_mean = RunningMean(uniform, config.align_decay) if config.align else None
-        self.register_buffer("prior", torch.tensor(task.class_prior), persistent=False)
+        self.model_mean = DistributionAlignment(task.class_prior, config.align_decay) if config.align else None
         # Both are empty between steps, so they are no state.
         self._tsa_masks: list[Tensor] = []
-        self._means: list[Tensor] = []
         self._kept: Tensor | None = None
 
     def bind(self, model: nn.Module) -> None:
@@ -188,9 +184,8 @@ class UDA(Objective):
         """Move the teacher, and the mean of predictions, of which this step's targets saw the value before."""
         if self.teacher is not None:
             self.teacher.update(forward.unwrapped)
-        if self.model_mean is not None and self._means:
-            self.model_mean.update(torch.stack(self._means).mean(0))
-        self._means = []
+        if self.model_mean is not None:
+            self.model_mean.end_step()
 
     def evaluated(self, student: nn.Module) -> nn.Module:
         """Return the teacher if there is one."""
@@ -204,14 +199,11 @@ class UDA(Objective):
         with torch.no_grad():
             probs = logits.softmax(-1)
             if self.model_mean is not None:
-                self._means.append(probs.mean(0))
-                probs = F.align_distribution(probs, self.model_mean.value, self.prior)
+                probs = self.model_mean.align(probs)
         return probs, logits
 
     def _supervised(self, logits: Tensor, labels: Tensor, progress: float) -> tuple[Tensor, dict[str, Any]]:
-        losses = nn.functional.cross_entropy(
-            logits, labels, reduction="none", label_smoothing=self.config.label_smoothing_factor
-        )
+        losses = self.cross_entropy(logits, labels, reduction="none")
         if self.config.tsa == "none":
             return losses.mean(), {}
         threshold = F.tsa_threshold(progress, self.task.num_labels, self.config.tsa)

@@ -42,7 +42,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import functional as F
 from ..backends.base import Inputs, Noise
@@ -136,9 +136,7 @@ class VAT(Objective):
         """Return ``loss``, ``supervised``, ``unsupervised``, ``weight`` and ``entropy`` where it has a weight."""
         labeled, inputs = batch["labeled"], batch["unlabeled"]["weak"]
         (logits,) = forward(labeled["weak"])
-        supervised = nn.functional.cross_entropy(
-            logits, labeled["labels"], label_smoothing=self.config.label_smoothing_factor
-        )
+        supervised = self.cross_entropy(logits, labeled["labels"])
         x = forward.embed(inputs)
         # Every later pass on these rows meets the dropout that the first one draws.
         noise = forward.noise()

@@ -6,6 +6,7 @@ process.
 
 from __future__ import annotations
 
+from textssl.state.alignment import DistributionAlignment
 from textssl.state.averages import RunningMean
 from textssl.state.collectives import all_cat, all_mean, all_sum, from_first, rank, world_size
 from textssl.state.memory import ExampleMemory
@@ -14,6 +15,7 @@ from textssl.state.teacher import EMATeacher
 
 
 __all__ = [
+    "DistributionAlignment",
     "EMATeacher",
     "ExampleMemory",
     "RunningMean",
