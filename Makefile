@@ -21,7 +21,7 @@ quickstart: $(VENV)/.quickstart
 		recipes/uda_imdb.py $(ARGS)
 
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python -m pytest -n 2 $(ARGS)
+	OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

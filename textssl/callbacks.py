@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
-from .state import average_batch_norms
+from .state import all_mean, average_batch_norms
 
 
 if TYPE_CHECKING:
@@ -44,9 +44,17 @@ class StepCallback(TrainerCallback):
         forward = trainer.forward_for(trainer.model_wrapped)
         trainer.objective.before_step(forward, trainer.micro_batches, trainer.progress)
 
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Average the gradients of the objective's own parameters over processes: DDP knows the student's alone."""
+        for parameter in self.trainer.objective.parameters():
+            if parameter.requires_grad and parameter.grad is not None:
+                parameter.grad = all_mean(parameter.grad)
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Let the objective follow the student."""
         trainer = self.trainer
         forward = trainer.forward_for(trainer.model_wrapped)
+        # Trainer does so for the student alone.
+        trainer.objective.zero_grad()
         average_batch_norms(forward.unwrapped)
         trainer.objective.after_step(forward, trainer.progress)

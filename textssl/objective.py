@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
+from . import functional as F
 from .citation import Citation
 
 
 if TYPE_CHECKING:
-    from .backends.base import Forward
+    from collections.abc import Mapping
+
+    from .backends.base import Backend, Forward
 
 
 __all__ = ["Batch", "Objective", "Task"]
@@ -45,7 +48,8 @@ class Objective(nn.Module):
 
     Attributes:
         views: for each stream, ``"labeled"`` and ``"unlabeled"``, the names of the views that a batch holds.
-            A method without unlabeled views leaves the stream out.
+            A method without unlabeled views leaves the stream out. Where their number is a setting,
+            :meth:`views_for` says which.
         citation: the paper.
         perturbs_inputs: whether it reaches the continuous input: the trainer then makes sure that the model takes it.
         mixes_examples: whether the loss of an example depends on which others share its batch, as mixing does. Then
@@ -64,6 +68,16 @@ class Objective(nn.Module):
         super().__init__()
         self.config = config
         self.task = task
+
+    @classmethod
+    def views_for(cls, config: Any) -> Mapping[str, tuple[str, ...]]:
+        """The views of a run with ``config``; by default ``views``."""
+        return cls.views
+
+    def check_model(self, backend: Backend, model: nn.Module) -> None:
+        """Raise UserError unless the method can do with ``model`` what it does; called once, before :meth:`bind`."""
+        if self.perturbs_inputs:
+            backend.check_continuous(model)
 
     def bind(self, model: nn.Module) -> None:
         """Build what depends on the student, such as a teacher. Called once, with the unwrapped student."""
@@ -101,6 +115,11 @@ class Objective(nn.Module):
         """
         smoothing = self.config.label_smoothing_factor
         return nn.functional.cross_entropy(logits, labels, reduction=reduction, label_smoothing=smoothing)
+
+    def label_distribution(self, labels: Tensor) -> Tensor:
+        """``labels`` [B] as rows that sum to one [B, C], smoothed by ``label_smoothing_factor``."""
+        smoothing, classes = self.config.label_smoothing_factor, self.task.num_labels
+        return (1 - smoothing) * F.one_hot(labels, classes) + smoothing / classes
 
     def after_step(self, forward: Forward, progress: float) -> None:
         """Follow the student after an optimizer step; ``forward.unwrapped`` is the student."""

@@ -32,6 +32,15 @@ class SealedTrainer(Trainer):
         """The model that evaluates best by the method's own rule: the student, or its teacher."""
         return self.objective.evaluated(self.accelerator.unwrap_model(self.model))
 
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Trainer's optimizer, which moves the objective's own parameters too, without weight decay."""
+        fresh = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        own = [p for p in self.objective.parameters() if p.requires_grad]
+        if fresh and own:
+            optimizer.add_param_group({"params": own, "weight_decay": 0.0})
+        return optimizer
+
     def train(  # type: ignore[override]  # what else Trainer takes is handed through
         self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any
     ) -> Any:

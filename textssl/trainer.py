@@ -84,7 +84,7 @@ class SSLTrainer(SealedTrainer):
         self._check_arguments(model, args, unlabeled_dataset)
         self.modality = modality_of(model, processing_class)
         args = self._settled(args)
-        views = self.objective_class.views
+        views = self.objective_class.views_for(args)
         if "unlabeled" not in views:
             unlabeled_dataset = None
         data = checked_data(model.config, args, self.modality, train_dataset, unlabeled_dataset, eval_dataset)
@@ -106,9 +106,8 @@ class SSLTrainer(SealedTrainer):
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
         self.backend = self.modality.backend(args)
-        if self.objective_class.perturbs_inputs:
-            self.backend.check_continuous(model)
         self.objective = self.objective_class(args, data.task(args.label_column, int(model.config.num_labels or 0)))
+        self.objective.check_model(self.backend, model)
         self.objective.bind(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False))
         self.objective.to(args.device)
         # Sum and count of each term since the last log.

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ..errors import UserError
 from ..modes import evaluating, own_precision, still_statistics, training
+from .inside import check_hidden, mixed_inside, read_vector
+from .mix import Mix
 from .passes import plan_passes
 
 
-__all__ = ["Backend", "Forward", "Inputs", "Noise"]
+__all__ = ["Backend", "Forward", "Inputs", "Mix", "Noise"]
 
 # One view of some examples as the collator made it: tensors with B rows; "lengths", a list of B ints that lives on
 # the host, so that planning a pass never waits for the device; and "stream", the stream that the rows are of.
@@ -24,7 +27,16 @@ Noise = list[Tensor]
 
 
 class Backend:
-    """Joins, cuts and embeds the inputs of one modality. Rows are examples."""
+    """Joins, cuts and embeds the inputs of one modality. Rows are examples.
+
+    Attributes:
+        pretext: name of the task that needs no labels, ``None`` where there is none: which of ``pretext_classes``
+            changes an input went through.
+        pretext_classes: number of these changes, the first of which is none.
+    """
+
+    pretext: ClassVar[str | None] = None
+    pretext_classes: ClassVar[int] = 0
 
     def size(self, inputs: Inputs) -> int:
         """Number of rows."""
@@ -49,6 +61,14 @@ class Backend:
 
     def check_continuous(self, model: nn.Module) -> None:
         """Raise UserError unless the model accepts the continuous input in place of the ordinary one."""
+
+    def check_hidden(self, model: nn.Module, numbers: list[int]) -> None:
+        """Raise UserError unless the outputs of hidden layers ``numbers``, from 1, can be mixed."""
+        raise UserError(f"mix_at: got 'hidden'; {type(model).__name__} has no hidden layers that can be mixed")
+
+    def changed(self, inputs: Inputs, classes: Sequence[int]) -> Inputs:
+        """Inputs of which row b went through change ``classes[b]`` of the pretext task."""
+        raise NotImplementedError
 
     def embed(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """The continuous input [B, ...] that a perturbation or a mix acts on."""
@@ -120,6 +140,62 @@ class Forward:
                 student never do.
             full_precision: run in the model's own precision, whatever the run's mixed precision is.
         """
+        return self._all(inputs, model, dropout, noise, statistics, full_precision)
+
+    def pooled(self, *inputs: Inputs) -> list[Tensor]:
+        """What the student's last linear layer reads of each of ``inputs``, [B_i, D] in float32: the pooled vector."""
+        return self._all(inputs, pooled=True)
+
+    def mixed(self, *inputs: Inputs, mix: Mix) -> list[Tensor]:
+        """Logits [B_i, C] in float32 of the student in training mode, on rows that are mixed in pairs.
+
+        Rows of all inputs count as one batch: ``mix`` names partners by their number in it. Gradients reach the
+        whole network below the mix, through both of a pair. It costs a forward of as many unmixed rows; rows whose
+        hidden layer is mixed share one pass, those of another place the passes of :meth:`__call__`.
+
+        Args:
+            *inputs: views, each with at least one row.
+            mix: of the rows of all inputs together.
+        """
+        sizes = [self.backend.size(i) for i in inputs]
+        if mix.at == "pooled":
+            # The last layer is linear: it makes of mixed vectors the mixed logits.
+            return list(mix(torch.cat(self(*inputs))).split(sizes))
+        joined = self.backend.join(inputs)
+        if mix.at == "input":
+            embedding = mix(self.embed(joined))
+            mixed = self.from_embedding(self.backend.mixable(joined, mix.partners), embedding)
+            return self(*self._parted(mixed, inputs)) if self.batch_norm != "all" else list(self(mixed)[0].split(sizes))
+        with (
+            training(self.model),
+            nullcontext() if self.batch_norm == "all" else still_statistics(self.model),
+            mixed_inside(self.unwrapped, mix),
+        ):
+            return list(self._passed(self.model, joined, False, False).split(sizes))
+
+    def _parted(self, joined: Inputs, inputs: Sequence[Inputs]) -> list[Inputs]:
+        """The rows of ``joined`` as those of ``inputs``, each with its stream."""
+        parts, start = [], 0
+        for part in inputs:
+            rows = range(start, start + self.backend.size(part))
+            parts.append({**self.backend.take(joined, rows), "stream": part.get("stream")})
+            start += len(rows)
+        return parts
+
+    def changed(self, inputs: Inputs, classes: Sequence[int]) -> Inputs:
+        """Inputs of which row b went through change ``classes[b]`` of the backend's pretext task."""
+        return self.backend.changed(inputs, classes)
+
+    def _all(
+        self,
+        inputs: Sequence[Inputs],
+        model: nn.Module | None = None,
+        dropout: bool = True,
+        noise: Noise | None = None,
+        statistics: bool = True,
+        full_precision: bool = False,
+        pooled: bool = False,
+    ) -> list[Tensor]:
         network = self.model if model is None else model
         filled = [i for i in inputs if self.backend.size(i)]
         if not filled:
@@ -129,7 +205,7 @@ class Forward:
             if noise is not None:
                 held.enter_context(self._replayed(noise))
             moved = statistics and model is None
-            logits = [self._joined(network, group, moved, full_precision) for group in self._groups(filled)]
+            logits = [self._joined(network, group, moved, full_precision, pooled) for group in self._groups(filled)]
         return list(
             (torch.cat(logits) if len(logits) > 1 else logits[0]).split([self.backend.size(i) for i in inputs])
         )
@@ -146,27 +222,33 @@ class Forward:
                 groups.append([inputs])
         return groups
 
-    def _joined(self, network: nn.Module, group: list[Inputs], statistics: bool, full_precision: bool) -> Tensor:
+    def _joined(
+        self, network: nn.Module, group: list[Inputs], statistics: bool, full_precision: bool, pooled: bool
+    ) -> Tensor:
         moved = statistics and self.batch_norm in ("all", group[0].get("stream"))
         with nullcontext() if moved else still_statistics(network):
             joined = self.backend.join(group) if len(group) > 1 else group[0]
-            return self._run(network, joined, full_precision)
+            return self._run(network, joined, full_precision, pooled)
 
-    def _run(self, network: nn.Module, joined: Inputs, full_precision: bool) -> Tensor:
+    def _run(self, network: nn.Module, joined: Inputs, full_precision: bool, pooled: bool) -> Tensor:
         lengths = self.backend.lengths(joined)
         # Rows of equal length, as images are, need no plan.
         passes = plan_passes(lengths, self.pass_overhead if len(set(lengths)) > 1 else None)
         if len(passes) == 1:
-            return self._logits(network, joined, full_precision)
-        parts = [self._logits(network, self.backend.take(joined, rows), full_precision) for rows in passes]
+            return self._passed(network, joined, full_precision, pooled)
+        parts = [self._passed(network, self.backend.take(joined, rows), full_precision, pooled) for rows in passes]
         order = [row for rows in passes for row in rows]
         back = sorted(range(len(order)), key=order.__getitem__)
         return torch.cat(parts).index_select(0, _on_device(back, parts[0].device))
 
-    def _logits(self, network: nn.Module, inputs: Inputs, full_precision: bool) -> Tensor:
-        with own_precision(network) if full_precision else self.autocast():
+    def _passed(self, network: nn.Module, inputs: Inputs, full_precision: bool, pooled: bool) -> Tensor:
+        """Logits of one pass, or what the last layer reads."""
+        with (
+            own_precision(network) if full_precision else self.autocast(),
+            read_vector(self.unwrapped) if pooled else nullcontext() as read,
+        ):
             logits: Tensor = network(**self.backend.tensors(inputs)).logits
-        return logits.float()
+        return logits.float() if read is None else read[0].float()
 
     def take(self, inputs: Inputs, rows: Sequence[int]) -> Inputs:
         """The named rows of a view, so that a method need not pay for the others."""
@@ -183,10 +265,6 @@ class Forward:
     def mask(self, inputs: Inputs) -> Tensor | None:
         """[B, T], 0 on the padding of the continuous input; ``None`` where there is none."""
         return self.backend.mask(inputs)
-
-    def mixable(self, inputs: Inputs, index: Sequence[int]) -> Inputs:
-        """``inputs`` whose row b is real wherever row b or row ``index[b]`` is, ready to hold their mix."""
-        return self.backend.mixable(inputs, index)
 
     def noise(self) -> Noise:
         """What dropout will draw from here on; hand it to a later call to meet the same dropout again."""

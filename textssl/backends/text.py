@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UserError
+from ..functional import join_masks
 from ..modes import evaluating
 from .base import Backend, Inputs, _on_device
+from .inside import check_hidden
 
 
 __all__ = ["TextBackend"]
@@ -27,6 +29,9 @@ class TextBackend(Backend):
         padding_side: ``"right"`` or ``"left"``, the tokenizer's.
         multiple: widths stay multiples of it when rows are taken, which tensor cores like.
     """
+
+    pretext: ClassVar[str | None] = "order"
+    pretext_classes: ClassVar[int] = 2
 
     def __init__(self, pad_token_id: int = 0, padding_side: str = "right", multiple: int = 1) -> None:
         if padding_side not in ("left", "right"):
@@ -64,13 +69,7 @@ class TextBackend(Backend):
 
         Some models refuse ``inputs_embeds``; others take them and then find the end of a padded text by its ids.
         """
-        device = next(model.parameters()).device
-        ids = torch.full((2, 4), self.pad_token_id, device=device)
-        words = torch.arange(4, device=device) + self.pad_token_id + 1
-        ids[0] = words % int(model.get_input_embeddings().num_embeddings)  # type: ignore[operator]
-        row = slice(2, 4) if self.padding_side == "left" else slice(0, 2)
-        ids[1, row] = ids[0, :2]
-        mask = (ids != self.pad_token_id).long()
+        ids, mask = self._example(model)
         try:
             with torch.no_grad(), evaluating(model):
                 expected = model(input_ids=ids, attention_mask=mask).logits
@@ -82,6 +81,38 @@ class TextBackend(Backend):
                 f"model: the logits of {type(model).__name__} from inputs_embeds are not those from input_ids; "
                 f"{EMBEDDABLE}"
             )
+
+    def check_hidden(self, model: nn.Module, numbers: list[int]) -> None:
+        """Raise UserError unless the outputs of hidden layers ``numbers`` can be mixed, masks and pooling following."""
+        ids, mask = self._example(model)
+        check_hidden(model, {"input_ids": ids, "attention_mask": mask}, numbers)
+
+    def changed(self, inputs: Inputs, classes: Sequence[int]) -> Inputs:
+        """Rows of class 1 have the two halves of what stands between the first and the last token exchanged."""
+        width = inputs["input_ids"].shape[1]
+        places = [self._places(length, width, swap) for length, swap in zip(inputs["lengths"], classes, strict=True)]
+        index = _on_device(places, inputs["input_ids"].device)
+        return {**inputs, "input_ids": inputs["input_ids"].gather(1, index)}
+
+    def _places(self, length: int, width: int, swap: int) -> list[int]:
+        """For each position of a row, where its token comes from."""
+        places = list(range(width))
+        start = width - length if self.padding_side == "left" else 0
+        inner = places[start + 1 : start + length - 1]
+        if swap:
+            half = len(inner) // 2
+            places[start + 1 : start + length - 1] = inner[half:] + inner[:half]
+        return places
+
+    def _example(self, model: nn.Module) -> tuple[Tensor, Tensor]:
+        """Ids and mask of two texts, the second a part of the first."""
+        device = next(model.parameters()).device
+        ids = torch.full((2, 4), self.pad_token_id, device=device)
+        words = torch.arange(4, device=device) + self.pad_token_id + 1
+        ids[0] = words % int(model.get_input_embeddings().num_embeddings)  # type: ignore[operator]
+        row = slice(2, 4) if self.padding_side == "left" else slice(0, 2)
+        ids[1, row] = ids[0, :2]
+        return ids, (ids != self.pad_token_id).long()
 
     def embed(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """Word embeddings [B, T, H], before positions and normalisation."""
@@ -100,9 +131,9 @@ class TextBackend(Backend):
     def mixable(self, inputs: Inputs, index: Sequence[int]) -> Inputs:
         """``inputs`` with the union of the attention masks of each pair."""
         mask, lengths = inputs["attention_mask"], inputs["lengths"]
-        partners = mask.index_select(0, _on_device(index, mask.device))
+        joined = join_masks(mask, _on_device(index, mask.device))
         longer = [max(length, lengths[partner]) for length, partner in zip(lengths, index, strict=True)]
-        return {**inputs, "attention_mask": torch.maximum(mask, partners), "lengths": longer}
+        return {**inputs, "attention_mask": joined, "lengths": longer}
 
     def _widen(self, x: Tensor, width: int, key: str) -> Tensor:
         missing = width - x.shape[1]

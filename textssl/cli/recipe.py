@@ -50,7 +50,7 @@ def train_recipe(
     say = PartialState().print
     say(f"preset {options.preset}" + (f": {reason}" if options.preset == preset else ""))
     data = load_task(options, config, source)
-    views = {view for names in trainer_class.objective_class.views.values() for view in names}
+    views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
     kind = kind_of(options, data)(options, config, data, views)
     if PartialState().is_main_process:
         run.claim(data=data.describe(), data_sha256=data.checksum(config), strong_view=kind.strong, method=method)

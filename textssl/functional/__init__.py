@@ -13,9 +13,9 @@ from textssl.functional.adversarial import (
     normalize_perturbation,
     sign_perturbation,
 )
-from textssl.functional.losses import entropy, kl_divergence, soft_cross_entropy, squared_error
+from textssl.functional.losses import entropy, kl_divergence, prior_divergence, soft_cross_entropy, squared_error
 from textssl.functional.masks import confidence_mask, tsa_mask, tsa_threshold
-from textssl.functional.mixing import mix, mixup_coefficients
+from textssl.functional.mixing import join_masks, mix, mixup_coefficients
 from textssl.functional.noise import keyed_normal
 from textssl.functional.schedules import cosine_rampdown, linear_rampup, sigmoid_rampup
 from textssl.functional.targets import align_distribution, guess_labels, one_hot, sharpen
@@ -29,6 +29,7 @@ __all__ = [
     "example_norm",
     "example_rms",
     "guess_labels",
+    "join_masks",
     "keyed_normal",
     "kl_divergence",
     "linear_rampup",
@@ -36,6 +37,7 @@ __all__ = [
     "mixup_coefficients",
     "normalize_perturbation",
     "one_hot",
+    "prior_divergence",
     "sharpen",
     "sigmoid_rampup",
     "sign_perturbation",

@@ -9,13 +9,15 @@ rule a class out.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from textssl.functional._checks import check_float, compute_dtype
 
 
-__all__ = ["entropy", "kl_divergence", "soft_cross_entropy", "squared_error"]
+__all__ = ["entropy", "kl_divergence", "prior_divergence", "soft_cross_entropy", "squared_error"]
 
 
 def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
@@ -105,6 +107,34 @@ def entropy(logits: Tensor) -> Tensor:
     check_float("logits", logits, ("B", "C"))
     log_probs = logits.to(compute_dtype(logits)).log_softmax(dim=-1)
     return -(log_probs.exp() * log_probs).sum(dim=-1)
+
+
+def prior_divergence(logits: Tensor, prior: Tensor) -> Tensor:
+    """KL(prior || h) = sum_c prior_c (log prior_c - log h_c), h being the **batch's mean** of softmax(logits).
+
+    The one loss that is no sum over examples: it keeps the predictions of a batch from falling into one class (R_A).
+
+    Args:
+        logits: ``[B, C]``, B at least 1.
+        prior: ``[C]``, sums to one; a class of prior 0 contributes nothing.
+
+    Returns:
+        A scalar, 0 where the mean prediction is the prior. The authors' code leaves the constant out: for a uniform
+        prior theirs is larger by log C.
+
+    Raises:
+        ValueError: wrong rank or dtype, another number of classes.
+
+    Source: Arazo et al., 2020, arXiv:1908.02983, eq. 4; DivideMix: Li et al., 2020, arXiv:2002.07394, eq. 10.
+    """
+    check_float("logits", logits, ("B", "C"))
+    check_float("prior", prior, logits.shape[1:])
+    dtype = compute_dtype(logits, prior)
+    prior = prior.to(dtype)
+    # The logarithm of the mean, by way of logarithms: a class that no row predicts does not underflow.
+    log_mean = logits.to(dtype).log_softmax(dim=-1).logsumexp(dim=0) - math.log(max(len(logits), 1))
+    log_prior = torch.where(prior > 0, prior, torch.ones_like(prior)).log()
+    return (prior * (log_prior - log_mean)).sum()
 
 
 def _log_probs_and_targets(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from textssl.functional._checks import (
 )
 
 
-__all__ = ["mix", "mixup_coefficients"]
+__all__ = ["join_masks", "mix", "mixup_coefficients"]
 
 # Each candidate is accepted with probability > 0.95, so all fail with probability < 1e-20.
 _CANDIDATES = 16
@@ -78,6 +78,30 @@ def mix(x: Tensor, coefficients: Tensor, index: Tensor) -> Tensor:
     dtype = compute_dtype(x)
     weight = coefficients.to(dtype).reshape(-1, *[1] * (x.dim() - 1))
     return torch.lerp(x.index_select(0, index).to(dtype), x.to(dtype), weight).to(x.dtype)
+
+
+def join_masks(masks: Tensor, index: Tensor) -> Tensor:
+    """The union of each row's attention mask and its partner's: what is real in either is real in their mix.
+
+    Args:
+        masks: ``[B, ...]``, larger where a position is real: 1 and 0, True and False, or 0 and a very negative
+            number that is added to attention scores. A mask of pairs of positions, ``[B, 1, T, T]``, is the union's
+            where padding lies on one side.
+        index: ``[B]`` integers in ``[0, B)``: the partner of each row.
+
+    Returns:
+        Of the shape and dtype of ``masks``.
+
+    Raises:
+        ValueError: wrong rank, or unequal batch sizes.
+
+    Source: the authors' advice for MixText: Chen et al., 2020, arXiv:2004.12239.
+    """
+    if not isinstance(masks, Tensor) or masks.dim() < 2:
+        raise ValueError(f"masks must be a tensor of shape [B, T] or more axes, got {masks!r}")
+    check_integer("index", index, masks.shape[:1])
+    partners = masks.index_select(0, index)
+    return masks | partners if masks.dtype == torch.bool else torch.maximum(masks, partners)
 
 
 def _log_gamma_draws(alpha: float, count: int, generator: torch.Generator | None) -> Tensor:

@@ -6,7 +6,7 @@ The loss of a batch of B labeled and muB unlabeled examples is
 
 with Mix_l(a, b) = l a + (1 - l) b, one l ~ Beta(alpha, alpha) a batch, j a permutation of the batch, and p' the
 probabilities of the EMA teacher on the inputs as they are (equation 4). Images mix pixels; texts mix word embeddings,
-with the union of their attention masks, since token ids cannot be mixed.
+or a hidden layer (``mix_at``), with the union of their attention masks, since token ids cannot be mixed.
 
 *Views.* labeled: ``weak``; unlabeled: ``weak``.
 
@@ -32,21 +32,22 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative, positive
+from ..config import allowed, decay, in_unit_interval, not_negative
+from ..mixing import Mixer, MixingConfig
 from ..objective import Batch, Objective, Task
 from ..state import EMATeacher
 from ..trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..backends.base import Backend, Forward, Inputs
 
 
 __all__ = ["ICT", "ICTConfig", "ICTTrainer"]
 
 
 @dataclass
-class ICTConfig(SSLConfig):
+class ICTConfig(MixingConfig):
     """Arguments of ICT. Defaults are the paper's for CIFAR-10.
 
     Args:
@@ -57,6 +58,8 @@ class ICTConfig(SSLConfig):
             value for SVHN, for text and features, where half-and-half mixes say little: with 1 it fell 3 points below
             supervised training on embeddings of sentences.
         per_example: draw a coefficient for each example, not for the batch.
+        mix_at: what of the inputs is mixed: ``input`` by default, ``hidden`` or ``pooled``; ``mix_layers``: which
+            hidden layers.
         mix: what of the teacher is mixed: ``probs`` or ``logits``.
         mix_labeled: whether the labeled examples are mixed too (mixup; Zhang et al., 2018, arXiv:1710.09412).
         ema_decay: of the teacher; by default 0.999, and 0.99 for text and features.
@@ -67,20 +70,15 @@ class ICTConfig(SSLConfig):
     """
 
     modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
-        "text": {"ema_decay": 0.99, "alpha": 0.1},
-        "image": {"ema_decay": 0.999, "alpha": 1.0},
-        "features": {"ema_decay": 0.99, "alpha": 0.1},
+        "text": {"mix_at": "input", "ema_decay": 0.99, "alpha": 0.1},
+        "image": {"mix_at": "input", "ema_decay": 0.999, "alpha": 1.0},
+        "features": {"mix_at": "input", "ema_decay": 0.99, "alpha": 0.1},
     }
 
     unlabeled_weight: float | None = field(
         default=None, metadata={"help": "w, weight of the unlabeled term. Default: K for K classes."}
     )
     rampup: float = field(default=0.25, metadata={"help": "Share of training over which the weight grows."})
-    alpha: float | None = field(
-        default=None,
-        metadata={"help": "Of the Beta distribution of mixing coefficients. Default: 1 for images, else 0.1."},
-    )
-    per_example: bool = field(default=False, metadata={"help": "A coefficient for each example, not for the batch."})
     mix: str = field(default="probs", metadata={"help": "What of the teacher is mixed: probs or logits."})
     mix_labeled: bool = field(default=False, metadata={"help": "Mix the labeled examples too."})
     ema_decay: float | None = field(
@@ -91,7 +89,6 @@ class ICTConfig(SSLConfig):
     def __post_init__(self) -> None:
         not_negative("unlabeled_weight", self.unlabeled_weight)
         in_unit_interval("rampup", self.rampup)
-        positive("alpha", self.alpha)
         allowed("mix", self.mix, ("probs", "logits"))
         decay("ema_decay", self.ema_decay)
         super().__post_init__()
@@ -101,7 +98,6 @@ class ICT(Objective):
     """Interpolation consistency training."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
-    perturbs_inputs = True
     mixes_examples = True
     citation: ClassVar[Citation | None] = Citation(
         title="Interpolation Consistency Training for Semi-Supervised Learning",
@@ -121,6 +117,11 @@ class ICT(Objective):
         self.teacher: EMATeacher
         given = config.unlabeled_weight
         self.full_weight = float(task.num_labels) if given is None else given
+        self.mixer = Mixer(config, fold=False)
+
+    def check_model(self, backend: Backend, model: nn.Module) -> None:
+        """Raise UserError unless the model can be mixed where it is asked to be."""
+        self.mixer.check(backend, model)
 
     def bind(self, model: nn.Module) -> None:
         """Build the teacher."""
@@ -132,17 +133,17 @@ class ICT(Objective):
         with torch.no_grad():
             (targets,) = forward(unlabeled, model=self.teacher.model, dropout=self.config.teacher_dropout)
             targets = targets.softmax(-1) if self.config.mix == "probs" else targets
-        mixed, targets = self._mixed(forward, unlabeled, targets)
+        own, targets = self._mixed(forward, unlabeled, targets)
         if self.config.mix == "logits":
             targets = targets.softmax(-1)
         if self.config.mix_labeled:
-            smoothed = self._label_distribution(labeled["labels"])
-            inputs, distribution = self._mixed(forward, labeled["weak"], smoothed)
-            logits, own = forward(inputs, mixed)
+            logits, distribution = self._mixed(
+                forward, labeled["weak"], self.label_distribution(labeled["labels"])
+            )
             supervised = F.soft_cross_entropy(logits, distribution).mean()
         else:
             # Token ids and embeddings share no pass.
-            (logits,), (own,) = forward(labeled["weak"]), forward(mixed)
+            (logits,) = forward(labeled["weak"])
             supervised = self.cross_entropy(logits, labeled["labels"])
         unsupervised = F.squared_error(own, targets).mean()
         weight = self.full_weight * F.sigmoid_rampup(progress, self.config.rampup)
@@ -161,21 +162,11 @@ class ICT(Objective):
         """Return the teacher."""
         return self.teacher.model
 
-    def _mixed(self, forward: Forward, inputs: Any, targets: Tensor) -> tuple[Any, Tensor]:
-        """Inputs and targets, each mixed with those of a partner by the same coefficients."""
-        size = len(targets)
-        partners = torch.randperm(size)
-        drawn = F.mixup_coefficients(self.config.alpha, size if self.config.per_example else 1, fold=False)
-        coefficients = drawn.expand(size).to(targets.device)
-        index = partners.to(targets.device)
-        embedding = F.mix(forward.embed(inputs), coefficients, index)
-        mixable = forward.mixable(inputs, partners.tolist())
-        return forward.from_embedding(mixable, embedding), F.mix(targets, coefficients, index)
-
-    def _label_distribution(self, labels: Tensor) -> Tensor:
-        smoothing = self.config.label_smoothing_factor
-        one_hot = F.one_hot(labels, self.task.num_labels)
-        return (1 - smoothing) * one_hot + smoothing / self.task.num_labels
+    def _mixed(self, forward: Forward, inputs: Inputs, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of inputs that are mixed in pairs, and the targets mixed alike."""
+        mix = self.mixer.draw([len(targets)], targets.device)
+        (logits,) = forward.mixed(inputs, mix=mix)
+        return logits, mix(targets)
 
 
 class ICTTrainer(SSLTrainer):

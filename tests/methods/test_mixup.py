@@ -1,0 +1,1 @@
+CONTRACT = [{"mix_at": "pooled"}]

@@ -1,0 +1,164 @@
+"""Places inside a network of transformers: its hidden layers, and the vector that its last linear layer reads."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import functional as F
+from ..errors import UserError
+from ..modes import evaluating
+from .mix import Mix
+
+
+__all__ = ["check_hidden", "hidden_layers", "last_linear", "mixed_inside", "read_vector"]
+
+SERVED = "models such as BERT, RoBERTa, DistilBERT, DeBERTa-v2, ELECTRA, ModernBERT, MiniLM and ViT serve"
+MASK = "attention_mask"
+
+
+def hidden_layers(model: nn.Module) -> list[nn.Module]:
+    """The encoder's layers, first to last.
+
+    Raises:
+        UserError: none were found: no list of as many modules of one kind as the config has layers.
+    """
+    count = getattr(getattr(model, "config", None), "num_hidden_layers", None)
+    for module in model.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count and len({type(layer) for layer in module}) == 1:
+            return list(module)
+    raise UserError(
+        f"model: {type(model).__name__} has no list of {'' if count is None else f'{count} '}hidden layers that can "
+        f"be mixed; {SERVED}"
+    )
+
+
+def last_linear(model: nn.Module) -> nn.Linear:
+    """The linear layer that makes the logits.
+
+    Raises:
+        UserError: the model has no linear layer.
+    """
+    found = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if not found:
+        raise UserError(f"model: {type(model).__name__} has no linear layer, so no pooled vector that one reads")
+    return found[-1]
+
+
+@contextmanager
+def read_vector(model: nn.Module) -> Iterator[list[Tensor]]:
+    """What the last linear layer reads, [B, D] for each pass of the model, in their order."""
+    read: list[Tensor] = []
+    hook = last_linear(model).register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+    try:
+        yield read
+    finally:
+        hook.remove()
+
+
+@contextmanager
+def mixed_inside(model: nn.Module, mix: Mix) -> Iterator[None]:
+    """For a while, the output of layer ``mix.at`` is mixed: the layers above see one text made of two (TMix).
+
+    Up to that layer a row attends to itself; from there on, and in a head that pools over positions, to what is real
+    in either of the two. Padding lies on one side, so the union of two masks is the longer one.
+
+    Args:
+        model: the unwrapped model. All its rows must go through in one pass.
+        mix: of the rows; ``at`` is the number of a hidden layer, from 1.
+    """
+    assert isinstance(mix.at, int)
+    layers = hidden_layers(model)
+    given: list[Tensor] = []
+
+    def note_mask(_: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+        mask = kwargs.get(MASK)
+        if mask is None:
+            return None
+        # A copy: what the head pools by is changed on the way, and the caller's must not be.
+        given.append(mask.clone())
+        return args, {**kwargs, MASK: given[-1]}
+
+    def mix_output(_: nn.Module, args: Any, output: Any) -> Any:
+        for mask in given:
+            mask.copy_(F.join_masks(mask, mix.index))
+        if isinstance(output, Tensor):
+            return mix(output)
+        return type(output)((mix(output[0]), *output[1:]))
+
+    with ExitStack() as hooks:
+        hooks.callback(model.register_forward_pre_hook(note_mask, with_kwargs=True).remove)
+        hooks.callback(layers[mix.at - 1].register_forward_hook(mix_output).remove)
+        for layer in layers[mix.at :]:
+            hooks.callback(layer.register_forward_pre_hook(_joined_mask(layer, mix), with_kwargs=True).remove)
+        yield
+
+
+def _joined_mask(layer: nn.Module, mix: Mix) -> Callable[..., Any]:
+    """A hook that gives the layer the union of the masks of each pair, whatever form the model gave them."""
+    names = list(inspect.signature(type(layer).forward).parameters)[1:]
+    place = names.index(MASK) if MASK in names else None
+
+    def join(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if MASK in kwargs:
+            return args, {**kwargs, MASK: _union(kwargs[MASK], mix)}
+        if place is not None and place < len(args):
+            return (*args[:place], _union(args[place], mix), *args[place + 1 :]), kwargs
+        return args, kwargs
+
+    return join
+
+
+def _union(mask: Any, mix: Mix) -> Any:
+    if mask is None:
+        return None
+    if not isinstance(mask, Tensor):
+        raise UserError(
+            f"attn_implementation: its masks are of type {type(mask).__name__}, which cannot be joined; load the "
+            "model with attn_implementation='sdpa' or 'eager'"
+        )
+    return F.join_masks(mask, mix.index) if len(mask) == len(mix.partners) else mask
+
+
+def check_hidden(model: nn.Module, inputs: dict[str, Tensor], numbers: list[int]) -> None:
+    """Raise UserError unless hidden layers of the model can be mixed.
+
+    A short row whose hidden state is replaced by a long row's must end in the long row's logits: then the masks of
+    the layers above, and the pooling, follow the mix.
+
+    Args:
+        model: the classifier.
+        inputs: two rows, of which the second is the shorter where there is padding.
+        numbers: of the layers, from 1.
+    """
+    layers = hidden_layers(model)
+    if wrong := [number for number in numbers if not 1 <= number <= len(layers)]:
+        raise UserError(
+            f"mix_layers: got {wrong[0]}; expected numbers from 1 to {len(layers)}, the hidden layers of "
+            f"{type(model).__name__}"
+        )
+    if getattr(model, "is_gradient_checkpointing", False):
+        raise UserError(
+            "gradient_checkpointing: got True; layers that are run again would not be mixed again. Use mix_at "
+            "'input' or 'pooled'"
+        )
+    device = next(model.parameters()).device
+    index, kept = torch.tensor([0, 0], device=device), torch.tensor([1.0, 0.0], device=device)
+    with torch.no_grad(), evaluating(model):
+        expected = model(**inputs).logits[:1].expand(2, -1)
+        for number in numbers:
+            try:
+                with mixed_inside(model, Mix([0, 0], index, kept, number)):
+                    got = model(**inputs).logits
+            except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+                raise UserError(f"model: hidden layer {number} of {type(model).__name__} cannot be mixed; {SERVED}") from error
+            if not torch.allclose(expected, got, atol=1e-3, rtol=1e-2):
+                raise UserError(
+                    f"model: with hidden layer {number} of {type(model).__name__} mixed, its head does not follow; "
+                    f"{SERVED}"
+                )
