@@ -206,7 +206,10 @@ def test_sources_of_one_origin(online, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("imbd",), "name: no source 'imbd'; known are cifar10, digits, imdb, mnist5k, rotten_tomatoes, svhn"),
+        (
+            ("imbd",),
+            "name: no source 'imbd'; known are cifar10, digits, imdb, mnist5k, newsgroups, rotten_tomatoes, svhn",
+        ),
         (("imdb", "disk"), "origin: 'disk'; allowed are auto, hub, embedded"),
     ],
 )

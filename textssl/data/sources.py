@@ -97,9 +97,9 @@ def load_source(name: str = "imdb", origin: Origin = "auto", *, timeout: float =
     the cache.
 
     Line breaks of HTML become spaces; images are PNG files in memory or in the Hub's cache. Of equal
-    texts or images one is kept, or none if their labels differ. The Hub's test set is left whole, so
-    that figures compare with papers, and what is in it is taken out of the other parts. The embedded
-    test set is held out with a fixed seed: it is the same for everybody.
+    texts or images one is kept, or none if their labels differ. A test set that the data come with is
+    left whole, so that figures compare with papers, and what is in it is taken out of the other parts.
+    Where embedded data have none, one is held out with a fixed seed: it is the same for everybody.
 
     Args:
         name: A key of `SOURCES`.
@@ -154,9 +154,13 @@ def embedded_model_path() -> Path:
 def _load_embedded(name: str, source: Source) -> LoadedSource:
     if source.embedded is None:
         raise UserError(f"origin: no package carries {name!r}; pass --source hub")
-    table = source.embedded.read()
-    kept, held = hold_out(table[source.label_column].to_numpy(), source.embedded.test_size, seed=TEST_SEED)
-    return _loaded(name, source, "embedded", _Parts(_wrap(source, table.take(kept)), _wrap(source, table.take(held))))
+    tables = source.embedded.read()
+    if isinstance(tables, pa.Table):
+        assert source.embedded.test_size is not None
+        parts = hold_out(tables[source.label_column].to_numpy(), source.embedded.test_size, seed=TEST_SEED)
+        tables = tables.take(parts[0]), tables.take(parts[1])
+    train, test = (_wrap(source, table) for table in tables)
+    return _loaded(name, source, "embedded", _Parts(train, test))
 
 
 def _load_hub(name: str, source: Source, hub: HubOrigin, timeout: float, ask_first: bool) -> LoadedSource:
