@@ -82,10 +82,17 @@ class Mixer:
         if self.config.mix_at == "input":
             backend.check_continuous(model)
         if self.config.mix_at == "hidden":
+            if self.config.gradient_checkpointing:
+                raise UserError(
+                    "gradient_checkpointing: got True; layers that are run again would not be mixed again. Use mix_at "
+                    "'input' or 'pooled'"
+                )
             self.layers = self.config.mix_layers or self._usual_layers(backend, model)
             backend.check_hidden(model, self.layers)
         elif self.config.mix_layers is not None:
-            raise UserError(f"mix_layers: got {self.config.mix_layers}; mix_at is {self.config.mix_at!r}, not 'hidden'")
+            raise UserError(
+                f"mix_layers: got {self.config.mix_layers}; mix_at is {self.config.mix_at!r}, not 'hidden'"
+            )
 
     def _usual_layers(self, backend: Backend, model: nn.Module) -> list[int]:
         # A backend without hidden layers says so better than the search for them.

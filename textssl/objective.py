@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .backends.base import Backend, Forward
 
 
-__all__ = ["Batch", "Objective", "Task"]
+__all__ = ["Batch", "Objective", "Task", "numbered"]
 
 Batch = dict[str, Any]
 
@@ -127,3 +127,8 @@ class Objective(nn.Module):
     def evaluated(self, student: nn.Module) -> nn.Module:
         """Return the model that evaluates best by the method's own rule: the student, or a teacher."""
         return student
+
+
+def numbered(stem: str, count: int) -> tuple[str, ...]:
+    """Names of ``count`` independent draws of a view: ``("weak", "weak_2", "weak_3")``."""
+    return (stem, *[f"{stem}_{number}" for number in range(2, count + 1)])

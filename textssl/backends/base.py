@@ -165,7 +165,9 @@ class Forward:
         if mix.at == "input":
             embedding = mix(self.embed(joined))
             mixed = self.from_embedding(self.backend.mixable(joined, mix.partners), embedding)
-            return self(*self._parted(mixed, inputs)) if self.batch_norm != "all" else list(self(mixed)[0].split(sizes))
+            return (
+                self(*self._parted(mixed, inputs)) if self.batch_norm != "all" else list(self(mixed)[0].split(sizes))
+            )
         with (
             training(self.model),
             nullcontext() if self.batch_norm == "all" else still_statistics(self.model),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -94,35 +95,55 @@ def mixed_inside(model: nn.Module, mix: Mix) -> Iterator[None]:
     with ExitStack() as hooks:
         hooks.callback(model.register_forward_pre_hook(note_mask, with_kwargs=True).remove)
         hooks.callback(layers[mix.at - 1].register_forward_hook(mix_output).remove)
-        for layer in layers[mix.at :]:
-            hooks.callback(layer.register_forward_pre_hook(_joined_mask(layer, mix), with_kwargs=True).remove)
+        for number, layer in enumerate(layers):
+            change = _union if number >= mix.at else _seeing
+            hook = _masks_changed(layer, functools.partial(change, mix=mix))
+            hooks.callback(layer.register_forward_pre_hook(hook, with_kwargs=True).remove)
         yield
 
 
-def _joined_mask(layer: nn.Module, mix: Mix) -> Callable[..., Any]:
-    """A hook that gives the layer the union of the masks of each pair, whatever form the model gave them."""
+def _masks_changed(layer: nn.Module, change: Callable[[Tensor], Tensor]) -> Callable[..., Any]:
+    """A hook that changes the mask given to the layer, whatever form the model gave it."""
     names = list(inspect.signature(type(layer).forward).parameters)[1:]
     place = names.index(MASK) if MASK in names else None
 
+    def changed(mask: Any) -> Any:
+        if mask is None:
+            return None
+        if not isinstance(mask, Tensor):
+            raise UserError(
+                f"attn_implementation: its masks are of type {type(mask).__name__}, which cannot be joined; load the "
+                "model with attn_implementation='sdpa' or 'eager'"
+            )
+        return change(mask)
+
     def join(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if MASK in kwargs:
-            return args, {**kwargs, MASK: _union(kwargs[MASK], mix)}
+            return args, {**kwargs, MASK: changed(kwargs[MASK])}
         if place is not None and place < len(args):
-            return (*args[:place], _union(args[place], mix), *args[place + 1 :]), kwargs
+            return (*args[:place], changed(args[place]), *args[place + 1 :]), kwargs
         return args, kwargs
 
     return join
 
 
-def _union(mask: Any, mix: Mix) -> Any:
-    if mask is None:
-        return None
-    if not isinstance(mask, Tensor):
-        raise UserError(
-            f"attn_implementation: its masks are of type {type(mask).__name__}, which cannot be joined; load the "
-            "model with attn_implementation='sdpa' or 'eager'"
-        )
+def _union(mask: Tensor, mix: Mix) -> Tensor:
     return F.join_masks(mask, mix.index) if len(mask) == len(mix.partners) else mask
+
+
+def _seeing(mask: Tensor, mix: Mix) -> Tensor:
+    """Padding that the mask lets see nothing sees its row's tokens, as all of BERT's does.
+
+    Its state is mixed where the partner is longer. DeBERTa-v2's padding, and ModernBERT's outside its window, would
+    see all columns alike, and a wider batch would change the mix.
+    """
+    if mask.dim() != 4 or mask.shape[-2] == 1:
+        return mask
+    seen = mask == 0 if mask.is_floating_point() else mask != 0
+    blind, tokens = ~seen.any(-1, keepdim=True), seen.any(-2, keepdim=True)
+    if not mask.is_floating_point():
+        return torch.where(blind, tokens.to(mask.dtype), mask)
+    return torch.where(blind, torch.zeros_like(mask).masked_fill(~tokens, torch.finfo(mask.dtype).min), mask)
 
 
 def check_hidden(model: nn.Module, inputs: dict[str, Tensor], numbers: list[int]) -> None:
@@ -142,7 +163,7 @@ def check_hidden(model: nn.Module, inputs: dict[str, Tensor], numbers: list[int]
             f"mix_layers: got {wrong[0]}; expected numbers from 1 to {len(layers)}, the hidden layers of "
             f"{type(model).__name__}"
         )
-    if getattr(model, "is_gradient_checkpointing", False):
+    if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
         raise UserError(
             "gradient_checkpointing: got True; layers that are run again would not be mixed again. Use mix_at "
             "'input' or 'pooled'"
@@ -156,7 +177,9 @@ def check_hidden(model: nn.Module, inputs: dict[str, Tensor], numbers: list[int]
                 with mixed_inside(model, Mix([0, 0], index, kept, number)):
                     got = model(**inputs).logits
             except (TypeError, ValueError, RuntimeError, AttributeError) as error:
-                raise UserError(f"model: hidden layer {number} of {type(model).__name__} cannot be mixed; {SERVED}") from error
+                raise UserError(
+                    f"model: hidden layer {number} of {type(model).__name__} cannot be mixed; {SERVED}"
+                ) from error
             if not torch.allclose(expected, got, atol=1e-3, rtol=1e-2):
                 raise UserError(
                     f"model: with hidden layer {number} of {type(model).__name__} mixed, its head does not follow; "

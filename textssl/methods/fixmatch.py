@@ -29,10 +29,11 @@ import torch
 from torch import Tensor, nn
 
 from .. import functional as F
+from ..averaged import AveragedObjective
 from ..citation import Citation
 from ..config import SSLConfig, decay, in_unit_interval, not_negative
-from ..objective import Batch, Objective, Task
-from ..state import DistributionAlignment, EMATeacher
+from ..objective import Batch, Task
+from ..state import DistributionAlignment
 from ..trainer import SSLTrainer
 
 
@@ -85,7 +86,7 @@ class FixMatchConfig(SSLConfig):
         super().__post_init__()
 
 
-class FixMatch(Objective):
+class FixMatch(AveragedObjective):
     """Pseudo-labels from weak views, consistency on strong ones."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak", "strong")}
@@ -116,13 +117,7 @@ class FixMatch(Objective):
 
     def __init__(self, config: FixMatchConfig, task: Task) -> None:
         super().__init__(config, task)
-        self.average: EMATeacher | None = None
         self.model_mean = DistributionAlignment(task.class_prior, config.align_decay) if config.align else None
-
-    def bind(self, model: nn.Module) -> None:
-        """Build the average that is evaluated."""
-        if self.config.ema_decay:
-            self.average = EMATeacher(model, self.config.ema_decay)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``mask_rate`` and ``confidence``."""
@@ -147,14 +142,9 @@ class FixMatch(Objective):
 
     def after_step(self, forward: Forward, progress: float) -> None:
         """Move the average, and the mean of predictions, of which this step's labels saw the value before."""
-        if self.average is not None:
-            self.average.update(forward.unwrapped)
+        super().after_step(forward, progress)
         if self.model_mean is not None:
             self.model_mean.end_step()
-
-    def evaluated(self, student: nn.Module) -> nn.Module:
-        """Return the average if there is one."""
-        return student if self.average is None else self.average.model
 
     @torch.no_grad()
     def _predict(self, forward: Forward, weak: Any) -> Tensor:

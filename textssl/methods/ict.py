@@ -137,9 +137,7 @@ class ICT(Objective):
         if self.config.mix == "logits":
             targets = targets.softmax(-1)
         if self.config.mix_labeled:
-            logits, distribution = self._mixed(
-                forward, labeled["weak"], self.label_distribution(labeled["labels"])
-            )
+            logits, distribution = self._mixed(forward, labeled["weak"], self.label_distribution(labeled["labels"]))
             supervised = F.soft_cross_entropy(logits, distribution).mean()
         else:
             # Token ids and embeddings share no pass.

@@ -7,7 +7,8 @@ process.
 from __future__ import annotations
 
 from textssl.state.alignment import DistributionAlignment
-from textssl.state.averages import RunningMean
+from textssl.state.averages import RecentMean, RunningMean
+from textssl.state.bin_rates import BinRates
 from textssl.state.collectives import all_cat, all_mean, all_sum, from_first, rank, world_size
 from textssl.state.memory import ExampleMemory
 from textssl.state.statistics import average_batch_norms
@@ -15,9 +16,11 @@ from textssl.state.teacher import EMATeacher
 
 
 __all__ = [
+    "BinRates",
     "DistributionAlignment",
     "EMATeacher",
     "ExampleMemory",
+    "RecentMean",
     "RunningMean",
     "all_cat",
     "all_mean",

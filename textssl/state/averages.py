@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from textssl.state.collectives import all_sum
+from textssl.state.collectives import all_mean, all_sum
 
 
-__all__ = ["RunningMean"]
+__all__ = ["RecentMean", "RunningMean"]
 
 
 class RunningMean(nn.Module):
@@ -89,3 +89,53 @@ class RunningMean(nn.Module):
         if weight.numel() != 1:
             raise ValueError(f"weight must have one element, got shape {list(weight.shape)}")
         return weight.to(self.biased).reshape(1)
+
+
+class RecentMean(nn.Module):
+    """The plain mean of the last ``window`` batch statistics, of which those before the first update are ``init``.
+
+    All state is in persistent buffers of at least float32: the batches, and the place of the oldest.
+
+    Args:
+        init: what stands for batches that have not been seen, of any shape, floating point; such as the uniform
+            ``[C]``.
+        window: number of batches, at least 1; ReMixMatch 128.
+
+    Raises:
+        ValueError: ``init`` is not floating point, or a window below 1.
+
+    Source: ReMixMatch, sec. 3.1: Berthelot et al., 2020, arXiv:1911.09785; the start is that of the authors' code.
+    """
+
+    recent: Tensor
+    oldest: Tensor
+
+    def __init__(self, init: Tensor, window: int) -> None:
+        super().__init__()
+        if not init.is_floating_point():
+            raise ValueError(f"init must be floating point, got {init.dtype}")
+        if window < 1:
+            raise ValueError(f"window must be at least 1, got {window}")
+        start = init.detach().to(torch.promote_types(init.dtype, torch.float32))
+        self.register_buffer("recent", start.expand(window, *start.shape).clone())
+        self.register_buffer("oldest", torch.zeros(1, dtype=torch.long))
+
+    @property
+    def value(self) -> Tensor:
+        """The mean, of the shape of ``init``."""
+        return self.recent.mean(0)
+
+    @torch.no_grad()
+    def update(self, batch_mean: Tensor) -> None:
+        """Put the mean of the processes' batch means in the place of the oldest. Every process must call it.
+
+        Raises:
+            ValueError: ``batch_mean`` has another shape than ``init``.
+        """
+        if batch_mean.shape != self.recent.shape[1:]:
+            raise ValueError(
+                f"batch_mean must have the shape of init, {list(self.recent.shape[1:])}, got {list(batch_mean.shape)}"
+            )
+        self.recent.index_copy_(0, self.oldest, all_mean(batch_mean.to(self.recent))[None])
+        # Through the tensor, so that nothing waits for the device.
+        self.oldest.add_(1).remainder_(len(self.recent))
