@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "config": {"errors"},
     "schedules": {"errors"},
     "backends": {"errors", "functional", "modes"},
-    "augment": {"files", "errors"},
+    "augment": {"files", "errors", "state"},
     "objective": {"citation", "functional"},
     "data": {"files", "augment", "errors", "modes", "objective", "positions"},
     "features": {"augment", "data", "errors", "files", "positions"},

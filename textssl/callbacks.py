@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
+from .probing import update_rates
 from .state import all_mean, average_batch_norms
 
 
@@ -51,10 +52,11 @@ class StepCallback(TrainerCallback):
                 parameter.grad = all_mean(parameter.grad)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Let the objective follow the student."""
+        """Let the objective follow the student, and augmentations that adapt follow the model that is evaluated."""
         trainer = self.trainer
         forward = trainer.forward_for(trainer.model_wrapped)
         # Trainer does so for the student alone.
         trainer.objective.zero_grad()
         average_batch_norms(forward.unwrapped)
         trainer.objective.after_step(forward, trainer.progress)
+        update_rates(trainer.objective, forward, trainer.evaluated_model, trainer.micro_batches)

@@ -22,10 +22,11 @@ from .data.sampler import TwoStreamSampler
 from .data.two_stream import TwoStreamDataset
 from .data.views import ViewCollator
 from .errors import UserError
-from .hub import RunFacts, SplitFacts, changed_hyperparameters, write_model_card
+from .hub import known_facts, write_model_card
 from .metrics import compute_metrics as default_metrics
 from .modalities import MODALITIES, modality_of
 from .objective import Objective
+from .probing import adopt_rates, probed
 from .schedules import with_warm_start
 from .sealed_trainer import SealedTrainer
 from .state import all_mean
@@ -54,7 +55,8 @@ class SSLTrainer(SealedTrainer):
         augmentations: how each view of the method is made. A view ``"weak_2"`` that is missing is made as
             ``"weak"`` is, by an rng of its own. By default ``"weak"`` is the text as it is, a shifted image, or
             features with a little noise; ``"strong"`` is TF-IDF word replacement fitted on the unlabeled texts,
-            RandAugment with Cutout, or features with more noise and dropout.
+            RandAugment with Cutout, or features with more noise and dropout. One that adapts, such as CTAugment,
+            adds a view ``"probe"`` of the labeled examples.
         **kwargs: as for ``transformers.Trainer``. ``compute_metrics`` defaults to accuracy and macro-F1.
 
     Raises:
@@ -91,7 +93,7 @@ class SSLTrainer(SealedTrainer):
         if args.n_gpu > 1:
             # DataParallel would cut our batches apart; one process per device is what accelerate launches.
             args._n_gpu = 1
-        ways = self.modality.views(views, augmentations or {}, args, data.unlabeled)
+        views, ways = probed(views, self.modality.views(views, augmentations or {}, args, data.unlabeled))
         column = self.modality.column(args)
         kwargs.setdefault("compute_metrics", default_metrics)
         super().__init__(
@@ -109,12 +111,13 @@ class SSLTrainer(SealedTrainer):
         self.objective = self.objective_class(args, data.task(args.label_column, int(model.config.num_labels or 0)))
         self.objective.check_model(self.backend, model)
         self.objective.bind(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False))
+        adopt_rates(self.objective, views, ways)
         self.objective.to(args.device)
         # Sum and count of each term since the last log.
         self.terms: dict[str, tuple[Tensor | float, int]] = {}
         self.micro_batches: list[dict[str, Any]] = []
         self._unwrapped: tuple[nn.Module, nn.Module] = (model, model)
-        self.facts = self._known_facts(model.config)
+        self.facts = known_facts(self.objective, model.config, self.modality.name)
         self.add_callback(StepCallback(self))
 
     def _check_arguments(
@@ -134,18 +137,6 @@ class SSLTrainer(SealedTrainer):
         self.modality.check_settings(args)
         self.modality.check_foreign_settings(args, [*MODALITIES.values()])
         return args.for_modality(self.modality.name)
-
-    def _known_facts(self, config: Any) -> RunFacts:
-        task = self.objective.task
-        return RunFacts(
-            method=type(self.objective).__module__.rsplit(".", 1)[-1],
-            citation=self.objective.citation,
-            base_model=config._name_or_path or None,
-            label_names=tuple(config.id2label[i] for i in range(config.num_labels)),
-            task={"text": "text-classification", "image": "image-classification"}.get(self.modality.name),
-            split=SplitFacts(labeled=task.num_labeled, unlabeled=task.num_unlabeled),
-            hyperparameters=changed_hyperparameters(self.args),
-        )
 
     @property
     def in_warm_start(self) -> bool:
@@ -207,7 +198,8 @@ class SSLTrainer(SealedTrainer):
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """Finish the views of the coming step, and remember its micro-batches for objectives that count over all."""
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self.micro_batches = [self.modality.on_device(batch, self.data_collator.augmentations) for batch in batches]
+        ways, encoded = self.data_collator.augmentations, self.data_collator.encoded
+        self.micro_batches = [self.modality.on_device(batch, ways, encoded) for batch in batches]
         return self.micro_batches, count
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:

@@ -12,7 +12,7 @@ import textssl.functional as functional
 import textssl.state as state
 
 
-MODULES = ["targets", "masks", "losses", "schedules", "mixing"]
+MODULES = ["targets", "masks", "losses", "schedules", "mixing", "policies"]
 
 
 def test_all_is_sorted_and_complete() -> None:
@@ -63,8 +63,11 @@ def test_nothing_reads_values_from_the_device() -> None:
         functional.squared_error(logits, probs),
         functional.entropy(logits),
         functional.mix(probs, threshold, labels),
+        functional.agreement(probs, labels),
+        functional.bin_probs(probs, probs > 0),
+        functional.updated_bins(probs, probs, probs.long()),
     ]
-    assert [tuple(x.shape) for x in results] == [(4, 3)] * 4 + [(4,)] * 7 + [(4, 3)]
+    assert [tuple(x.shape) for x in results] == [(4, 3)] * 4 + [(4,)] * 7 + [(4, 3), (4,), (4, 3), (4, 3)]
     with pytest.raises((RuntimeError, NotImplementedError)):
         probs.sum().item()
     with pytest.raises((RuntimeError, NotImplementedError)):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..augment import Augmentation, Identity
-from ..augment.plans import PLAN
+from ..augment.plans import PLAN, LateAugmentation
 from .sampler import STREAMS, Key
 from .two_stream import Item
 
@@ -90,12 +90,17 @@ class ViewCollator:
             keys = [(item.key.stream, item.key.index) for item in items]
             return self.encode([item.example[self.column] for item in items], keys)
         augmented = [augment(item.example, view_rng(self.seed, item.key, view)) for item in items]
-        inputs = self.encode([example[self.column] for example in augmented], None)
         plans = [example[PLAN] for example in augmented if PLAN in example]
+        # Of a late augmentation the text is not yet what it will be.
+        inputs = {} if isinstance(augment, LateAugmentation) else self.encoded(augmented)
         return {**inputs, PLAN: plans} if plans else inputs
 
+    def encoded(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Inputs of examples that are as the model shall see them."""
+        return self.encode([example[self.column] for example in examples], None)
+
     def _plain(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        batch = self.encode([example[self.column] for example in examples], None)
+        batch = self.encoded(examples)
         batch = {key: value for key, value in batch.items() if isinstance(value, torch.Tensor)}
         if self.label_column in examples[0]:
             batch["labels"] = self._labels(examples)

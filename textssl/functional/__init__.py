@@ -17,12 +17,15 @@ from textssl.functional.losses import entropy, kl_divergence, prior_divergence, 
 from textssl.functional.masks import confidence_mask, tsa_mask, tsa_threshold
 from textssl.functional.mixing import join_masks, mix, mixup_coefficients
 from textssl.functional.noise import keyed_normal
+from textssl.functional.policies import agreement, bin_probs, updated_bins
 from textssl.functional.schedules import cosine_rampdown, linear_rampup, sigmoid_rampup
 from textssl.functional.targets import align_distribution, guess_labels, one_hot, sharpen
 
 
 __all__ = [
+    "agreement",
     "align_distribution",
+    "bin_probs",
     "confidence_mask",
     "cosine_rampdown",
     "entropy",
@@ -45,4 +48,5 @@ __all__ = [
     "squared_error",
     "tsa_mask",
     "tsa_threshold",
+    "updated_bins",
 ]

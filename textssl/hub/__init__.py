@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textssl.hub.card import model_card, write_model_card
-from textssl.hub.facts import Citation, DataFacts, RunFacts, SplitFacts, changed_hyperparameters
+from textssl.hub.facts import Citation, DataFacts, RunFacts, SplitFacts, changed_hyperparameters, known_facts
 from textssl.hub.push import check_push_target
 
 
@@ -14,6 +14,7 @@ __all__ = [
     "SplitFacts",
     "changed_hyperparameters",
     "check_push_target",
+    "known_facts",
     "model_card",
     "write_model_card",
 ]

@@ -12,7 +12,7 @@ from typing import Any
 from textssl.citation import Citation
 
 
-__all__ = ["Citation", "DataFacts", "RunFacts", "SplitFacts", "changed_hyperparameters"]
+__all__ = ["Citation", "DataFacts", "RunFacts", "SplitFacts", "changed_hyperparameters", "known_facts"]
 
 # Of the arguments that Trainer declares, those that make the model what it is. A list of what may
 # be told, not of what may not: a token or a folder stays out of the card by itself, new ones too.
@@ -153,6 +153,26 @@ def changed_hyperparameters(config: Any) -> dict[str, Any]:
         if value != default and entry.name not in withheld and not path:
             changed[entry.name] = value
     return changed
+
+
+def known_facts(objective: Any, model_config: Any, modality: str) -> RunFacts:
+    """What a trainer knows of its own run.
+
+    Args:
+        objective: the method, a `textssl.Objective`.
+        model_config: of the classifier.
+        modality: `"text"`, `"image"` or `"features"`.
+    """
+    task = objective.task
+    return RunFacts(
+        method=type(objective).__module__.rsplit(".", 1)[-1],
+        citation=objective.citation,
+        base_model=model_config._name_or_path or None,
+        label_names=tuple(model_config.id2label[i] for i in range(model_config.num_labels)),
+        task={"text": "text-classification", "image": "image-classification"}.get(modality),
+        split=SplitFacts(labeled=task.num_labeled, unlabeled=task.num_unlabeled),
+        hyperparameters=changed_hyperparameters(objective.config),
+    )
 
 
 def _declared_by_transformers(config_class: type) -> set[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import datasets
 import numpy as np
+import torch
 from transformers import PreTrainedModel
 
 from ..augment import Augmentation
+from ..augment.plans import HITS, PLAN, PROBE
 from ..backends.base import Backend
 from ..errors import UserError
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Modality", "stem_of"]
+
+Encoded = Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
 
 
 class Modality:
@@ -69,9 +73,49 @@ class Modality:
         """How a view is made that nobody chose; ``None`` for the example as it is."""
         raise NotImplementedError
 
-    def on_device(self, batch: dict[str, Any], augmentations: Mapping[str, Augmentation]) -> dict[str, Any]:
-        """The batch, on its device, after what the augmentations of its views left to be done there."""
-        return batch
+    def on_device(
+        self, batch: dict[str, Any], augmentations: Mapping[str, Augmentation], encoded: Encoded
+    ) -> dict[str, Any]:
+        """The batch after its plans, if it has any, are carried out and dropped.
+
+        Args:
+            batch: for each stream its views, and labels and the like; on its device.
+            augmentations: of the views.
+            encoded: what makes inputs of examples.
+
+        Raises:
+            UserError: plans of an augmentation that is but a part of its view, or that is for another modality.
+        """
+        return {
+            stream: {
+                name: self._finished(name, part, augmentations.get(name), encoded, parts["index"].device)
+                if isinstance(part, dict) and PLAN in part
+                else part
+                for name, part in parts.items()
+            }
+            for stream, parts in batch.items()
+        }
+
+    def _finished(
+        self, view: str, inputs: dict[str, Any], augmentation: Any, encoded: Encoded, device: torch.device
+    ) -> dict[str, Any]:
+        plans = inputs[PLAN]
+        kept = {key: value for key, value in inputs.items() if key != PLAN}
+        done = self.carried_out(kept, view, plans, augmentation, encoded, device)
+        # A host list: no model sees it.
+        return {**done, HITS: augmentation.hits(plans)} if stem_of(view) == PROBE else done
+
+    def carried_out(
+        self,
+        inputs: dict[str, Any],
+        view: str,
+        plans: Sequence[Any],
+        augmentation: Any,
+        encoded: Encoded,
+        device: torch.device,
+    ) -> dict[str, Any]:
+        """Inputs of one view after its plans are carried out; see :meth:`on_device`."""
+        raise UserError(f"augmentations: got {type(augmentation).__name__} for {view!r}; it is not for {self.name}")
 
     def lengths(self, dataset: datasets.Dataset, args: SSLConfig) -> np.ndarray:
         """Length of each example, to group batches by; where all are alike, nobody may ask for it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import datasets
@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from ..augment import Augmentation
 from ..augment.image import strong_view, weak_view
-from ..augment.plans import PLAN, DeviceAugmentation
+from ..augment.plans import DeviceAugmentation
 from ..backends.rows import ImageBackend
 from ..data.image_encoding import ImageEncoder
 from ..data.image_validation import check_images
@@ -88,36 +88,31 @@ class ImageModality(Modality):
             return strong_view(flip=args.horizontal_flip, column=args.image_column)
         return None
 
-    def on_device(self, batch: dict[str, Any], augmentations: Mapping[str, Augmentation]) -> dict[str, Any]:
-        """Carry out the plans of the views that have any, and drop them.
-
-        Args:
-            batch: for each stream its views, and labels and the like.
-            augmentations: of the views.
+    def carried_out(
+        self,
+        inputs: dict[str, Any],
+        view: str,
+        plans: Sequence[Any],
+        augmentation: Any,
+        encoded: Any,
+        device: torch.device,
+    ) -> dict[str, Any]:
+        """Change the pixels by the plans.
 
         Raises:
             UserError: plans of an augmentation that is but a part of its view.
         """
-        return {
-            stream: {name: self._carried_out(part, name, augmentations) for name, part in parts.items()}
-            for stream, parts in batch.items()
-        }
-
-    def _carried_out(self, inputs: Any, view: str, augmentations: Mapping[str, Augmentation]) -> Any:
-        if not isinstance(inputs, dict) or PLAN not in inputs:
-            return inputs
-        augmentation, pixels = augmentations.get(view), inputs[self.main_input]
-        if not isinstance(augmentation, DeviceAugmentation) or len(inputs[PLAN]) != len(pixels):
+        pixels = inputs[self.main_input]
+        if not isinstance(augmentation, DeviceAugmentation) or len(plans) != len(pixels):
             raise UserError(
                 f"augmentations: got {type(augmentation).__name__} for {view!r}, a part of which acts on the device; "
                 "expected that part alone, such as DeviceRandAugment(weak=...) with what goes before it"
             )
-        if pixels.device not in self._scales:
-            self._scales[pixels.device] = self._scale().to(pixels.device)
-        black, span = self._scales[pixels.device]
-        changed = augmentation.apply((pixels - black) / span, inputs[PLAN]) * span + black
-        kept = {key: value for key, value in inputs.items() if key != PLAN}
-        return {**kept, self.main_input: changed.to(pixels.dtype)}
+        if device not in self._scales:
+            self._scales[device] = self._scale().to(device)
+        black, span = self._scales[device]
+        changed = augmentation.apply((pixels - black) / span, plans) * span + black
+        return {**inputs, self.main_input: changed.to(pixels.dtype)}
 
     def _scale(self) -> Tensor:
         """What the processor makes of black, and how much more of white: [2, C, 1, 1].

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import datasets
 import numpy as np
+import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..augment import Augmentation
-from ..augment.text import TfIdfReplacement
+from ..augment.plans import LateAugmentation
+from ..augment.text import TextCTAugment, TfIdfReplacement
 from ..backends.text import TextBackend
 from ..data.encoding import TextEncoder
 from ..data.preparation import text_lengths
 from ..data.validation import check_texts
 from ..errors import UserError
 from ..positions import position_limit
-from .base import Modality
+from .base import Encoded, Modality
 
 
 if TYPE_CHECKING:
@@ -67,6 +71,50 @@ class TextModality(Modality):
         if stem != "strong" or unlabeled is None:
             return None
         return TfIdfReplacement.fit(unlabeled[args.text_column], column=args.text_column)
+
+    def views(
+        self,
+        wanted: Mapping[str, Sequence[str]],
+        given: Mapping[str, Augmentation],
+        args: SSLConfig,
+        unlabeled: datasets.Dataset | None,
+    ) -> dict[str, Augmentation]:
+        """As of any modality; columns that CTAugment names must be there.
+
+        Raises:
+            UserError: a view that no method has, nor this one; a column that the unlabeled data lack.
+        """
+        made = super().views(wanted, given, args, unlabeled)
+        for way in made.values():
+            if isinstance(way, TextCTAugment) and unlabeled is not None:
+                way.check_columns(unlabeled.column_names)
+        return made
+
+    def carried_out(
+        self,
+        inputs: dict[str, Any],
+        view: str,
+        plans: Sequence[Any],
+        augmentation: Any,
+        encoded: Encoded,
+        device: torch.device,
+    ) -> dict[str, Any]:
+        """Finish the texts, and encode them.
+
+        Raises:
+            UserError: plans of an augmentation that is but a part of its view.
+        """
+        if not isinstance(augmentation, LateAugmentation):
+            raise UserError(
+                f"augmentations: got {type(augmentation).__name__} for {view!r}, a part of which acts on whole "
+                "batches; expected that part alone, such as TextCTAugment"
+            )
+        made = encoded(augmentation.finish(plans))
+        moved = {
+            key: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+            for key, value in made.items()
+        }
+        return {**inputs, **moved}
 
     def lengths(self, dataset: datasets.Dataset, args: SSLConfig) -> np.ndarray:
         """Characters of each text."""

@@ -50,6 +50,11 @@ class BinRates(nn.Module):
         # Checks decay and threshold.
         self.probs()
 
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Set all rates to 1 again."""
+        self.rates.copy_(self.present)
+
     def probs(self) -> Tensor:
         """``[O, M]``, how likely each bin is to be applied where its operation is; rows sum to one."""
         return bin_probs(self.rates, self.present, self.threshold, self.decay)

@@ -158,6 +158,10 @@ def test_pixels_keep_no_gradient_and_stay_as_they_were() -> None:
     assert torch.equal(pixels, before)
 
 
+def no_examples(examples: Any) -> dict[str, Any]:
+    raise AssertionError("pixels are encoded already")
+
+
 def trainer(out: Path, strong: Any, **settings: Any) -> FixMatchTrainer:
     config = FixMatchConfig(
         output_dir=str(out),
@@ -240,7 +244,8 @@ def test_pixels_are_read_and_written_as_any_processor_does(settings: dict[str, A
     expected = processor([Image.fromarray(255 - np.asarray(image)) for image in resized], return_tensors="pt")
     inputs = modality.encoder(None)(images)  # type: ignore[arg-type]
     inputs[PLAN] = [view({"image": image}, np.random.default_rng(0))[PLAN] for image in images]
-    done = modality.on_device({"unlabeled": {"strong": inputs}}, {"strong": view})["unlabeled"]["strong"]
+    batch = {"unlabeled": {"strong": inputs, "index": torch.arange(4)}}
+    done = modality.on_device(batch, {"strong": view}, no_examples)["unlabeled"]["strong"]
     assert done.keys() == {"pixel_values", "lengths"}
     scale = 255 if settings.get("do_rescale") is False else 1
     assert torch.allclose(done["pixel_values"], expected["pixel_values"].float(), atol=1e-5 * scale)
@@ -286,4 +291,4 @@ def test_a_processor_that_bends_grays_is_refused() -> None:
     example = view({"image": noise(2)[1]}, np.random.default_rng(0))
     inputs = {"pixel_values": torch.zeros(1, 3, 16, 16), PLAN: [example[PLAN]]}
     with pytest.raises(UserError, match="processing_class: Bent makes no straight line"):
-        modality.on_device({"unlabeled": {"strong": inputs}}, {"strong": view})
+        modality.on_device({"unlabeled": {"strong": inputs, "index": torch.arange(1)}}, {"strong": view}, no_examples)

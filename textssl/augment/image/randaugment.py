@@ -67,7 +67,9 @@ class RandAugment:
             raise UserError(f"magnitude: got {magnitude!r}; expected a whole number from 0 to 10, or None")
         check_share("p", p)
         check_gray("fill", fill)
-        self.operations = _table(operations)
+        table = _table(operations)
+        self.names = [name for name, _ in table]
+        self.operations = [operation for _, operation in table]
         self.n = n
         self.strength = None if magnitude is None else magnitude / 10
         self.whole = operations == "uda"
@@ -91,17 +93,17 @@ class RandAugment:
         return (1 + int(9 * uniform)) / 10 if self.whole else uniform
 
 
-def _table(operations: str | Sequence[str]) -> list[Operation]:
+def _table(operations: str | Sequence[str]) -> list[tuple[str, Operation]]:
     tables = {"fixmatch": FIXMATCH, "uda": UDA}
     if isinstance(operations, str):
         if operations not in tables:
             raise UserError(f"operations: got {operations!r}; expected one of {sorted(tables)}, or names")
-        return list(tables[operations].values())
+        return list(tables[operations].items())
     known = {**UDA, **FIXMATCH}
     unknown = [name for name in operations if name not in known]
     if unknown or not operations:
         raise UserError(f"operations: got {unknown or 'none'}; expected names out of {sorted(known)}")
-    return [known[name] for name in operations]
+    return [(name, known[name]) for name in operations]
 
 
 def strong_view(

@@ -2,6 +2,8 @@
 
 from .apertium import ApertiumEngine
 from .back_translation import BackTranslation, TranslationEngine
+from .ctaugment import TextCTAugment
+from .eda import WordDeletion, WordInsertion, WordSwap
 from .nlpaug import Nlpaug
 from .seq2seq import Seq2SeqEngine
 from .tfidf import TfIdfReplacement, UniformReplacement
@@ -15,9 +17,13 @@ __all__ = [
     "Nlpaug",
     "Seq2SeqEngine",
     "SplitText",
+    "TextCTAugment",
     "TfIdfReplacement",
     "TranslationEngine",
     "UniformReplacement",
+    "WordDeletion",
+    "WordInsertion",
     "WordStatistics",
+    "WordSwap",
     "split_words",
 ]

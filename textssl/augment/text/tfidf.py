@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...errors import UserError
 from .alias_table import AliasTable
+from .reading import check_options, text_of
 from .word_statistics import WordStatistics
 from .words import SplitText, normalize_word, split_words
 
@@ -98,13 +99,28 @@ class _WordReplacement:
         Raises:
             UserError: the column is missing or holds no text.
         """
-        text, chances = self._analyze(self._read(example))
+        text, chances = self._analyze(text_of(example, self.column))
         if chances is not None:
             positions = np.flatnonzero(rng.random(len(chances)) < chances)
             if positions.size:
-                words = self._words[self._draw(positions.size, rng)]
-                text = text._with_known_words(positions.tolist(), words.tolist())
+                text = text._with_known_words(positions.tolist(), self.new_words(positions.size, rng))
         return {**example, self.column: text}
+
+    def new_words(self, count: int, rng: np.random.Generator) -> list[str]:
+        """``count`` words, drawn one by one as those that are put in."""
+        words: list[str] = self._words[self._draw(count, rng)].tolist()
+        return words
+
+    def with_p(self, p: float) -> Self:
+        """The same augmentation with another ``p``. Counts and tables, which may be large, are shared.
+
+        Raises:
+            UserError: ``p`` is outside [0, 1].
+        """
+        twin = copy.copy(self)
+        twin.p, _ = self._check(p, self.keep_last)
+        twin._seen = {}
+        return twin
 
     def _analyze(self, text: str) -> tuple[SplitText, np.ndarray | None]:
         known = self._seen.get(text)
@@ -117,15 +133,6 @@ class _WordReplacement:
                 self._seen[text] = known
         return known
 
-    def _read(self, example: dict[str, Any]) -> str:
-        if self.column not in example:
-            raise UserError(f"column: got {self.column!r}; the example has {sorted(example)}")
-        text = example[self.column]
-        if not isinstance(text, str):
-            row = f" of row {example['index']}" if "index" in example else ""
-            raise UserError(f"column {self.column!r}{row}: got {text!r:.60} ({type(text).__name__}); expected str")
-        return text
-
     def _chances(self, words: Sequence[str]) -> np.ndarray | None:
         raise NotImplementedError
 
@@ -135,10 +142,7 @@ class _WordReplacement:
     @classmethod
     def _check(cls, p: float | None, keep_last: int | None) -> tuple[float, int | None]:
         p = cls.default_p if p is None else p
-        if not 0 <= p <= 1:
-            raise UserError(f"p: got {p}; expected a probability in [0, 1]")
-        if keep_last is not None and keep_last < 1:
-            raise UserError(f"keep_last: got {keep_last}; expected at least 1, or None for all words")
+        check_options(p, keep_last)
         return p, keep_last
 
 

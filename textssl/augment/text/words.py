@@ -131,18 +131,24 @@ class SplitText(str):
         return self._with_known_words(positions, words)
 
     def _with_known_words(self, positions: Sequence[int], words: Iterable[str]) -> SplitText:
-        pieces = list(self._pieces)
-        inner = pieces[1::2]
+        inner = list(self._pieces[1::2])
         for position, word in zip(positions, words, strict=True):
             inner[position] = word
-        pieces[1::2] = inner
-        # Two words touch only where one stands alone; once it is replaced they would grow together.
+        return SplitText._of_words(inner, self._pieces[::2])
+
+    @classmethod
+    def _of_words(cls, words: Sequence[str], separators: Sequence[str]) -> SplitText:
+        """A text of L words between L + 1 separators, with a space added where two words would grow together."""
+        pieces = [""] * (2 * len(words) + 1)
+        pieces[::2] = separators
+        pieces[1::2] = words
+        # Two words touch only where one stood alone between them, or stands there no more.
         for gap, separator in enumerate(pieces[2:-1:2], 1):
-            if separator == " " or inner[gap] in PUNCTUATION or inner[gap - 1] in PUNCTUATION:
+            if separator == " " or words[gap] in PUNCTUATION or words[gap - 1] in PUNCTUATION:
                 continue
-            if not (_SPACE.search(separator) or stands_alone(inner[gap]) or stands_alone(inner[gap - 1])):
+            if not (_SPACE.search(separator) or stands_alone(words[gap]) or stands_alone(words[gap - 1])):
                 pieces[2 * gap] = separator + " "
-        return SplitText._from_pieces("".join(pieces), pieces)
+        return cls._from_pieces("".join(pieces), pieces)
 
     def __reduce__(self) -> tuple[type[SplitText], tuple[str]]:
         return SplitText, (str(self),)
