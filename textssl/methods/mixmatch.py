@@ -4,8 +4,8 @@ arXiv:1905.02249. Of each unlabeled example u there are K weak views, and its la
 
     q_u = sharpen(1/K sum_k p(weak_k(u)), T)
 
-without gradient (equations 6 and 7). The labeled views X with their labels and all unlabeled views U with their guesses
-form one set W of N = B + K muB rows; each row is mixed with a random row of W,
+without gradient (equations 6 and 7). The labeled views X with their labels and all unlabeled views U with their
+guesses form one set W of N = B + K muB rows; each row is mixed with a random row of W,
 
     x'_i = l_i x_i + (1 - l_i) x_j,   y'_i alike,   l_i = max(l, 1 - l),  l ~ Beta(alpha, alpha) for each row
 
@@ -16,8 +16,8 @@ form one set W of N = B + K muB rows; each row is mixed with a random row of W,
 where the square is a **mean over rows and classes**, which lambda_u = 75 presupposes, and lambda_u(t) climbs linearly.
 
 *Views.* labeled: ``weak``; unlabeled: ``weak``, ``weak_2``, ... K of them, each an independent draw. A text's default
-weak view is the text as it is: then dropout alone tells the K apart; ``augmentations={"weak_2": ...}`` gives the second
-other words.
+weak view is the text as it is: then dropout alone tells the K apart; ``augmentations={"weak_2": ...}`` gives the
+second other words.
 
 *State.* The EMA of the student, which is evaluated and makes no guesses.
 
@@ -27,8 +27,8 @@ share of the training: the authors' 16,384 steps are 1/64 of theirs; here it is 
 The paper has no text: there word embeddings are mixed (``mix_at="hidden"`` for a hidden layer, as in MixText), and the
 default weight is C, the number of classes, as for the other squared errors here.
 
-*Relations.* MixText is its kin for text: hidden layers, KL divergence, back-translations. ReMixMatch adds alignment and
-strong views. With alpha to 0 nothing is mixed.
+*Relations.* MixText is its kin for text: hidden layers, KL divergence, back-translations. ReMixMatch adds alignment
+and strong views. With alpha to 0 nothing is mixed.
 """
 
 from __future__ import annotations

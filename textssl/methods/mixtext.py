@@ -1,29 +1,30 @@
-"""MixText: hidden states of labeled, unlabeled and back-translated texts are mixed (Chen et al., 2020, arXiv:2004.12239).
+"""MixText: hidden states of labeled, unlabeled and back-translated texts are mixed (Chen et al., 2020).
 
-Of each unlabeled text u there are K augmented versions, back-translations in the paper. Its label is guessed from all of
-them and sharpened,
+arXiv:2004.12239. Of each unlabeled text u there are K augmented versions, back-translations in the paper. Its label is
+guessed from all of them and sharpened,
 
     q_u = sharpen((w_0 p(u) + sum_k w_k p(augmented_k(u))) / sum w, T)
 
-without gradient (equation 4). The labeled texts with their labels and all versions of the unlabeled texts with their guesses
-form one set; each row is mixed with a random row of it by TMix: both run to layer m, drawn for each batch, and their hidden
-states h, h' go on as l h + (1 - l) h', l = max(l, 1 - l), l ~ Beta(alpha, alpha) (equations 1 to 3). The loss is
+without gradient (equation 4). The labeled texts with their labels and all versions of the unlabeled texts with their
+guesses form one set; each row is mixed with a random row of it by TMix: both run to layer m, drawn for each batch, and
+their hidden states h, h' go on as l h + (1 - l) h', l = max(l, 1 - l), l ~ Beta(alpha, alpha) (equations 1 to 3). The
+loss is
 
     mean_{labeled rows} CE(y', p)  +  lambda_u r(t) mean_{unlabeled rows} KL(q' || p)  +  lambda_m hinge
 
-where the hinge asks for predictions on unlabeled texts that are sure: mean max(0, gamma - ||p(u)||^2) in the paper (section
-3.4), max(0, H(p(u)) - gamma) in the authors' code. r(t) climbs linearly over the whole training.
+where the hinge asks for predictions on unlabeled texts that are sure: mean max(0, gamma - ||p(u)||^2) in the paper
+(section 3.4), max(0, H(p(u)) - gamma) in the authors' code. r(t) climbs linearly over the whole training.
 
-*Views.* labeled: ``weak``; unlabeled: ``weak``, the text itself, and ``strong``, ``strong_2``, ..., its augmented versions:
-as many as ``guess_weights`` has numbers after the first. Back-translations are columns prepared ahead:
+*Views.* labeled: ``weak``; unlabeled: ``weak``, the text itself, and ``strong``, ``strong_2``, ..., its augmented
+versions: as many as ``guess_weights`` has numbers after the first. Back-translations are columns prepared ahead:
 ``augmentations={"strong": Column("german"), "strong_2": Column("russian")}``; without any, words are replaced.
 
 *State.* None, unless ``ema_decay`` is set.
 
-*Differs from the paper in.* Attention masks of a pair are joined at and above layer m, where the authors' code has no mask
-at all, so that padding is attended to and pooled. Guesses are made without dropout (``target_dropout``). The layers are
-those at 7, 9 and 12 twelfths of the depth, for BERT-base the paper's. Images and features, which the paper does not have,
-mix their input with alpha 0.75, MixMatch's.
+*Differs from the paper in.* Attention masks of a pair are joined at and above layer m, where the authors' code has no
+mask at all, so that padding is attended to and pooled. Guesses are made without dropout (``target_dropout``). The
+layers are those at 7, 9 and 12 twelfths of the depth, for BERT-base the paper's. Images and features, which the paper
+does not have, mix their input with alpha 0.75, MixMatch's.
 
 *Relations.* MixMatch with hidden layers, KL divergence and several kinds of views; without unlabeled data it is TMix,
 ``mixup`` with ``mix_at="hidden"``.

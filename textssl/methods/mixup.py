@@ -4,8 +4,8 @@ The loss of a batch of B labeled examples is
 
     mean_B CE(Mix_l(y_i, y_j), p(Mix_l(x_i, x_j)))
 
-with Mix_l(a, b) = l a + (1 - l) b, l ~ Beta(alpha, alpha), and j a permutation of the batch; the cross entropy is linear
-in the label. No unlabeled example is used: it is the supervised baseline of the mixing family.
+with Mix_l(a, b) = l a + (1 - l) b, l ~ Beta(alpha, alpha), and j a permutation of the batch; the cross entropy is
+linear in the label. No unlabeled example is used: it is the supervised baseline of the mixing family.
 
 On text (Guo, Mao and Zhang, 2019, arXiv:1905.08941) ``mix_at="input"`` is their wordMixup, which mixes word embeddings
 under the union of the attention masks, and ``mix_at="pooled"`` their senMixup, which mixes the sentence vector before
@@ -15,9 +15,9 @@ the softmax layer. ``mix_at="hidden"`` is TMix on the labeled data (Chen et al.,
 
 *State.* None.
 
-*Differs from the paper in.* Nothing in the formula. Padding counts where a partner is longer: wordMixup's authors pad all
-sentences to one length. alpha is 1 by default for text, as in Guo's work, and for images 0.2, the paper's for ImageNet
-(it has 1 for CIFAR-10, where networks train long).
+*Differs from the paper in.* Nothing in the formula. Padding counts where a partner is longer: wordMixup's authors pad
+all sentences to one length. alpha is 1 by default for text, as in Guo's work, and for images 0.2, the paper's for
+ImageNet (it has 1 for CIFAR-10, where networks train long).
 
 *Relations.* ICT, MixMatch and MixText mix unlabeled examples too, with guesses in place of labels.
 """

@@ -1,27 +1,27 @@
 """Pseudo-labels under mixup: soft labels, mixed examples, no collapse (Arazo et al., 2020, arXiv:1908.02983).
 
-All rows of a batch, labeled and unlabeled, are mixed in pairs, x' = l x_i + (1 - l) x_j with one l ~ Beta(alpha, alpha) a
-batch, and learned with the mix of their labels,
+All rows of a batch, labeled and unlabeled, are mixed in pairs, x' = l x_i + (1 - l) x_j with one l ~ Beta(alpha,
+alpha) a batch, and learned with the mix of their labels,
 
     mean_i [l CE(y_i, p(x'_i)) + (1 - l) CE(y_j, p(x'_i))]  +  w_A R_A  +  w_H R_H
 
-(equations 1 and 7). The label of an unlabeled example is soft: the prediction of a pass **without dropout** on the unmixed
-input, made at the visit before and so replaced once per pass over the data. There is no threshold. Two regularisers, both on
-the mixed predictions of the whole batch, keep it from its trivial solutions: R_A = KL(prior || mean p), against all in one
-class (equation 4), and R_H = mean H(p), against flat predictions (equation 5). Training begins on the labeled rows alone,
-with mixup and the same regularisers.
+(equations 1 and 7). The label of an unlabeled example is soft: the prediction of a pass **without dropout** on the
+unmixed input, made at the visit before and so replaced once per pass over the data. There is no threshold. Two
+regularisers, both on the mixed predictions of the whole batch, keep it from its trivial solutions: R_A = KL(prior ||
+mean p), against all in one class (equation 4), and R_H = mean H(p), against flat predictions (equation 5). Training
+begins on the labeled rows alone, with mixup and the same regularisers.
 
 *Views.* labeled and unlabeled: ``weak``.
 
 *State.* C numbers and a count for each unlabeled example: its soft label.
 
-Every batch holds labeled examples, which the paper needs: ``per_device_train_batch_size`` of them, repeated as often as it
-takes, to ``mu`` times as many unlabeled ones. 16 and 5 make the paper's 16 of about 100.
+Every batch holds labeled examples, which the paper needs: ``per_device_train_batch_size`` of them, repeated as often
+as it takes, to ``mu`` times as many unlabeled ones. 16 and 5 make the paper's 16 of about 100.
 
-*Differs from the paper in.* The first label of an example is the clean prediction at its first visit, where the authors
-label all examples at once after the warm-up; from then on the two agree. R_A has its constant, so it is 0 where the authors'
-code shows log C. The paper has alpha 4 in its text and 1 in its code: 1 here. On text word embeddings are mixed; the paper
-has images alone.
+*Differs from the paper in.* The first label of an example is the clean prediction at its first visit, where the
+authors label all examples at once after the warm-up; from then on the two agree. R_A has its constant, so it is 0
+where the authors' code shows log C. The paper has alpha 4 in its text and 1 in its code: 1 here. On text word
+embeddings are mixed; the paper has images alone.
 
 *Relations.* ``pseudo_label`` has hard labels, a threshold and no mixing. MixMatch sharpens guesses anew in every step.
 """

@@ -4,32 +4,33 @@ The label of an unlabeled example u is guessed from its weak view alone, **align
 
     q_u = sharpen(normalize(p(weak(u)) * p_data / p_model), T)
 
-without gradient, where p_model is the mean of the raw predictions of the last 128 steps (section 3.1). It is the target of
-the weak view and of each of K strong views: nothing is averaged over them. The labeled views X and all unlabeled views
-form one set of N = B + (K + 1) muB rows that is mixed as in MixMatch, each row with a random one, l_i = max(l, 1 - l). The
-loss is
+without gradient, where p_model is the mean of the raw predictions of the last 128 steps (section 3.1). It is the
+target of the weak view and of each of K strong views: nothing is averaged over them. The labeled views X and all
+unlabeled views form one set of N = B + (K + 1) muB rows that is mixed as in MixMatch, each row with a random one, l_i
+= max(l, 1 - l). The loss is
 
     mean_{X'} CE(y', p(x')) + r(t) lambda_u mean_{U'} CE(q', p(u')) + r(t) lambda_s mean_u CE(q_u, p(strong_1(u)))
         + lambda_r mean_u CE(turn, head(pooled(turned(strong_1(u)))))
 
-with cross entropy in place of MixMatch's square, the first strong view once more without mixing, and a pretext task whose
-weight is **not** ramped: by which of four quarter turns the first strong view was rotated, told by a linear head on the
-pooled vector (section 3.3). The ramp r(t) is linear.
+with cross entropy in place of MixMatch's square, the first strong view once more without mixing, and a pretext task
+whose weight is **not** ramped: by which of four quarter turns the first strong view was rotated, told by a linear head
+on the pooled vector (section 3.3). The ramp r(t) is linear.
 
-A text cannot be turned. Its pretext task is ``"order"``, whether the two halves of its tokens stand in their order, and is
-off by default: the paper has no text, and the benchmarks that ran it on text leave the task out.
+A text cannot be turned. Its pretext task is ``"order"``, whether the two halves of its tokens stand in their order,
+and is off by default: the paper has no text, and the benchmarks that ran it on text leave the task out.
 
 *Views.* labeled: ``weak``; unlabeled: ``weak`` and ``strong``, ``strong_2``, ... K of them. With
 ``augmentations={"strong": CTAugment()}`` of :mod:`textssl.augment.image` or ``TextCTAugment`` of
 :mod:`textssl.augment.text` the strong views learn their magnitudes, as in the paper.
 
-*State.* The EMA of the student, which is evaluated and makes no guesses; the predictions of the last 128 steps; the head of
-the pretext task.
+*State.* The EMA of the student, which is evaluated and makes no guesses; the predictions of the last 128 steps; the
+head of the pretext task.
 
-*Differs from the paper in.* p_data is the class distribution of the labeled data itself, to which the authors' running mean
-of labeled batches tends; or ``class_prior``. Steps that are not there yet count in p_model as p_data, so that alignment sets
-in slowly; the authors have uniform ones, which would first multiply every guess by p_data. The ramp takes a share of the training: the authors' 16,384 steps are 1/64 of
-theirs; here it is 0.4 by default. Strong views are RandAugment's by default.
+*Differs from the paper in.* p_data is the class distribution of the labeled data itself, to which the authors' running
+mean of labeled batches tends; or ``class_prior``. Steps that are not there yet count in p_model as p_data, so that
+alignment sets in slowly; the authors have uniform ones, which would first multiply every guess by p_data. The ramp
+takes a share of the training: the authors' 16,384 steps are 1/64 of theirs; here it is 0.4 by default. Strong views
+are RandAugment's by default.
 
 *Relations.* MixMatch without alignment and strong views; FixMatch keeps the weak anchor and drops all else.
 """
@@ -187,7 +188,7 @@ class ReMixMatch(AveragedObjective):
         nn.init.zeros_(self.head.bias)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
-        """Return ``loss``, ``supervised``, ``unsupervised``, ``strong``, ``weight``, ``confidence``, and ``pretext``."""
+        """Return ``loss``, ``supervised``, ``unsupervised``, ``strong``, ``weight``, ``confidence``, ``pretext``."""
         config, labels, unlabeled = self.config, batch["labeled"]["labels"], batch["unlabeled"]
         strong = [unlabeled[name] for name in numbered("strong", config.num_strong)]
         guesses = self._guess(forward, unlabeled["weak"])
