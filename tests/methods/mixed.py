@@ -59,7 +59,9 @@ def rows_of(*views: dict[str, Any]) -> list[dict[str, torch.Tensor]]:
 
 
 @torch.no_grad()
-def mixed_logits(model: nn.Module, a: dict[str, Any], b: dict[str, Any], share: float, layer: int | None = None) -> Row:
+def mixed_logits(
+    model: nn.Module, a: dict[str, Any], b: dict[str, Any], share: float, layer: int | None = None
+) -> Row:
     """Logits of one row mixed with another: at its input, or for a text after a layer of BERT's."""
     if "input_ids" not in a:
         ((key, x),) = a.items()
@@ -69,7 +71,9 @@ def mixed_logits(model: nn.Module, a: dict[str, Any], b: dict[str, Any], share: 
     if layer is None:
         words = model.bert.embeddings.word_embeddings.weight
         return model(inputs_embeds=share * words[padded[0]] + (1 - share) * words[padded[1]]).logits[0].tolist()
-    states = [after_layer(model, ids, row["input_ids"].shape[1], layer) for ids, row in zip(padded, (a, b), strict=True)]
+    states = [
+        after_layer(model, ids, row["input_ids"].shape[1], layer) for ids, row in zip(padded, (a, b), strict=True)
+    ]
     state = share * states[0] + (1 - share) * states[1]
     for above in model.bert.encoder.layer[layer:]:
         # Between the two every position of the common width is real.

@@ -127,7 +127,9 @@ def test_all_views_of_an_example_share_one_guess_and_a_mix_stays_nearest_its_own
     seen = []
     trainer = build("mixmatch", tmp_path, "features")
     monkeypatch.setattr(
-        F, "soft_cross_entropy", lambda z, t: (seen.append(t), torch.nn.functional.cross_entropy(z, t, reduction="none"))[1]
+        F,
+        "soft_cross_entropy",
+        lambda z, t: (seen.append(t), torch.nn.functional.cross_entropy(z, t, reduction="none"))[1],
     )
     monkeypatch.setattr(F, "squared_error", lambda z, t: (seen.append(t), (z.softmax(-1) - t).square().mean(-1))[1])
     batch = first_batch(trainer)

@@ -156,9 +156,13 @@ def _with_batch(trainer: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def test_a_task_of_another_modality_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"pretext: got 'rotation'; for BertForSequenceClassification allowed: order, none"):
+    with pytest.raises(
+        UserError, match=r"pretext: got 'rotation'; for BertForSequenceClassification allowed: order, none"
+    ):
         build("remixmatch", tmp_path, pretext="rotation")
-    with pytest.raises(UserError, match=r"pretext: got 'order'; for ViTForImageClassification allowed: rotation, none"):
+    with pytest.raises(
+        UserError, match=r"pretext: got 'order'; for ViTForImageClassification allowed: rotation, none"
+    ):
         build("remixmatch", tmp_path, "image", pretext="order")
     with pytest.raises(UserError, match=r"pretext: got 'rotation'; for FeatureClassifier allowed: none"):
         build("remixmatch", tmp_path, "features", pretext="rotation")
