@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..modes import evaluating, own_precision, still_statistics, training
-from .inside import check_hidden, mixed_inside, read_vector
+from .inside import mixed_inside, read_vector
 from .mix import Mix
 from .passes import plan_passes
 
@@ -290,6 +290,6 @@ class Forward:
             torch.get_device_module(device).set_rng_state(state, device)
 
 
-def _on_device(rows: Sequence[int], device: torch.device) -> Tensor:
+def _on_device(rows: Sequence[int] | Sequence[Sequence[int]], device: torch.device) -> Tensor:
     index = torch.tensor(rows, dtype=torch.long)
     return index.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else index

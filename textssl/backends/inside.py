@@ -53,9 +53,22 @@ def last_linear(model: nn.Module) -> nn.Linear:
 
 @contextmanager
 def read_vector(model: nn.Module) -> Iterator[list[Tensor]]:
-    """What the last linear layer reads, [B, D] for each pass of the model, in their order."""
+    """What the last linear layer reads, [B, D] for each pass of the model, in their order.
+
+    Raises:
+        UserError: it reads each position, not one vector of the whole example.
+    """
     read: list[Tensor] = []
-    hook = last_linear(model).register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+
+    def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if inputs[0].dim() != 2:
+            raise UserError(
+                f"model: the last linear layer of {type(model).__name__} reads every position, not a pooled vector; "
+                f"{SERVED}"
+            )
+        read.append(inputs[0])
+
+    hook = last_linear(model).register_forward_pre_hook(note)
     try:
         yield read
     finally:
@@ -171,11 +184,13 @@ def check_hidden(model: nn.Module, inputs: dict[str, Tensor], numbers: list[int]
     device = next(model.parameters()).device
     index, kept = torch.tensor([0, 0], device=device), torch.tensor([1.0, 0.0], device=device)
     with torch.no_grad(), evaluating(model):
-        expected = model(**inputs).logits[:1].expand(2, -1)
         for number in numbers:
             try:
+                expected = model(**inputs).logits[:1].expand(2, -1)
                 with mixed_inside(model, Mix([0, 0], index, kept, number)):
                     got = model(**inputs).logits
+            except UserError:
+                raise
             except (TypeError, ValueError, RuntimeError, AttributeError) as error:
                 raise UserError(
                     f"model: hidden layer {number} of {type(model).__name__} cannot be mixed; {SERVED}"

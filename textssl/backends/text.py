@@ -83,7 +83,7 @@ class TextBackend(Backend):
             )
 
     def check_hidden(self, model: nn.Module, numbers: list[int]) -> None:
-        """Raise UserError unless the outputs of hidden layers ``numbers`` can be mixed, masks and pooling following."""
+        """Raise UserError unless hidden layers ``numbers`` can be mixed, masks and pooling following."""
         ids, mask = self._example(model)
         check_hidden(model, {"input_ids": ids, "attention_mask": mask}, numbers)
 
@@ -105,13 +105,14 @@ class TextBackend(Backend):
         return places
 
     def _example(self, model: nn.Module) -> tuple[Tensor, Tensor]:
-        """Ids and mask of two texts, the second a part of the first."""
+        """Ids and mask of two texts, the second half as long and at no position like the first."""
         device = next(model.parameters()).device
         ids = torch.full((2, 4), self.pad_token_id, device=device)
         words = torch.arange(4, device=device) + self.pad_token_id + 1
         ids[0] = words % int(model.get_input_embeddings().num_embeddings)  # type: ignore[operator]
-        row = slice(2, 4) if self.padding_side == "left" else slice(0, 2)
-        ids[1, row] = ids[0, :2]
+        first, last = slice(0, 2), slice(2, 4)
+        kept, other = (last, first) if self.padding_side == "left" else (first, last)
+        ids[1, kept] = ids[0, other]
         return ids, (ids != self.pad_token_id).long()
 
     def embed(self, model: nn.Module, inputs: Inputs) -> Tensor:
