@@ -15,6 +15,7 @@ from ..plans import PLAN
 from ..policy import BinPolicy
 from ..views import Augmentation, Column, Example, Identity
 from .eda import WordDeletion, WordInsertion, WordSwap
+from .reading import check_options
 from .tfidf import TfIdfReplacement, UniformReplacement
 from .word_statistics import WordStatistics
 
@@ -123,6 +124,7 @@ class TextCTAugment:
         """
         if not isinstance(bins, int) or bins < 1:
             raise UserError(f"bins: got {bins!r}; expected a whole number of 1 or more")
+        check_options(0.0, keep_last)
         statistics = WordStatistics.fit(texts, progress)
         tfidf = TfIdfReplacement(statistics, column=column, keep_last=keep_last)
         uniform = UniformReplacement(statistics, column=column, keep_last=keep_last)
