@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from scipy import stats
 from torch import Tensor
 
-from textssl.functional import mix, mixup_coefficients
+from textssl.functional import join_masks, mix, mixup_coefficients
 
 
 COUNT = 500_000
@@ -163,3 +164,67 @@ BATCH = torch.zeros(4, 3)
 def test_mix_refuses(name: str, x: Tensor, coefficients: Tensor, index: Tensor) -> None:
     with pytest.raises(ValueError, match=f"^{name} must .*got"):
         mix(x, coefficients, index)
+
+
+# Three texts of 2, 4 and 1 tokens; the second is mixed with the first, the others with the third.
+REAL = [[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]]
+PARTNER = torch.tensor([2, 0, 1])
+UNION = [[1, 1, 0, 0], [1, 1, 1, 1], [1, 1, 1, 1]]
+LOWEST = torch.finfo(torch.bfloat16).min
+FORMS: list[Callable[[list[list[int]]], Tensor]] = [
+    lambda rows: torch.tensor(rows).bool(),
+    torch.tensor,
+    lambda rows: torch.tensor(rows, dtype=torch.uint8),
+    lambda rows: torch.tensor(rows, dtype=torch.float32),
+    # Added to scores: for all heads and all queries.
+    lambda rows: torch.where(torch.tensor(rows) > 0, 0.0, torch.finfo(torch.float32).min)[:, None, None],
+    lambda rows: torch.where(torch.tensor(rows) > 0, 0.0, -torch.inf)[:, None, None],
+    lambda rows: torch.where(torch.tensor(rows) > 0, 0.0, LOWEST)[:, None, None].bfloat16(),
+    lambda rows: torch.tensor(rows).bool()[:, None, None].expand(-1, 1, 4, 4),
+    # Of pairs: a query of padding looks at nothing.
+    lambda rows: (torch.tensor(rows)[:, :, None] * torch.tensor(rows)[:, None])[:, None],
+    # Of pairs within a window of one.
+    lambda rows: torch.tensor(rows).bool()[:, None, None] & (torch.ones(4, 4).tril(1).triu(-1) > 0),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_joined_masks_show_what_is_real_in_either(form: Callable[[list[list[int]]], Tensor]) -> None:
+    masks = form(REAL)
+    before = masks.clone()
+    joined = join_masks(masks, PARTNER)
+    assert joined.dtype == masks.dtype
+    assert torch.equal(joined, form(UNION))
+    assert torch.equal(masks, before)
+    assert torch.equal(join_masks(masks, torch.arange(3)), masks)
+
+
+def test_padding_on_the_left_is_joined_too() -> None:
+    masks = torch.tensor(REAL).flip(1)
+    assert join_masks(masks, PARTNER).tolist() == [row[::-1] for row in UNION]
+
+
+def test_a_mixed_row_of_attention_scores_sees_the_union() -> None:
+    """The softmax of scores plus the joined mask is that over the real positions of either text."""
+    masks = FORMS[4](REAL)
+    scores = torch.randn(3, 1, 4, 4, generator=seeded(0))
+    shares = (scores + join_masks(masks, PARTNER)).softmax(-1)
+    for row, width in enumerate([2, 4, 4]):
+        torch.testing.assert_close(shares[row, ..., :width], scores[row, ..., :width].softmax(-1))
+        assert shares[row, ..., width:].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "masks", "index"),
+    [
+        ("masks", torch.ones(3), torch.arange(3)),
+        ("masks", [[1, 0]], torch.arange(1)),
+        ("masks", None, torch.arange(1)),
+        ("index", torch.ones(3, 2), torch.arange(2)),
+        ("index", torch.ones(3, 2), torch.ones(3)),
+        ("index", torch.ones(3, 2), torch.ones(3, 1).long()),
+    ],
+)
+def test_join_masks_refuses(name: str, masks: Tensor, index: Tensor) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must .*got"):
+        join_masks(masks, index)
