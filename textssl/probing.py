@@ -54,10 +54,10 @@ def adopt_rates(objective: Objective, views: Views, augmentations: Mapping[str, 
     They are set to 1: an augmentation that served another run before begins anew.
     """
     if names := [view for view in views["labeled"] if stem_of(view) == PROBE]:
-        policies = nn.ModuleList([augmentations[name].rates for name in names])
+        policies: list[BinRates] = [augmentations[name].rates for name in names]
         for rates in policies:
             rates.reset()
-        objective.add_module("bin_rates", policies)
+        objective.add_module("bin_rates", nn.ModuleList(policies))
 
 
 @torch.no_grad()

@@ -15,7 +15,8 @@ from tests.contract import tiny_images
 from tests.contract.cases import labeled, model, tokenizer, unlabeled
 from textssl import SSLConfig, UserError
 from textssl.augment import OneOf
-from textssl.augment.text import TfIdfReplacement, UniformReplacement
+from textssl.augment.image import CTAugment, HorizontalFlip
+from textssl.augment.text import TextCTAugment, TfIdfReplacement, UniformReplacement
 from textssl.cli.kinds import FeatureKind, ImageKind, TextKind, kind_of
 from textssl.cli.models import label_settings
 from textssl.cli.options import RecipeOptions
@@ -99,6 +100,31 @@ def test_the_views_of_texts(encoder: str, tmp_path: Path) -> None:
     assert strong.p == 0.3
     assert isinstance(second, TfIdfReplacement)
     assert second.p == 0.1
+
+
+def test_strong_views_that_adapt(encoder: str, tmp_path: Path) -> None:
+    given = config(keep_end=True, text_column="review")
+    texts = {
+        name: part.rename_column("text", "review")
+        for name, part in (("labeled", labeled()), ("unlabeled", unlabeled()))
+    }
+    kind = TextKind(RecipeOptions(model=encoder, strong="ctaugment"), given, task("text", **texts), BOTH)
+    kind.prepare(tmp_path)
+    strong: Any = kind.augmentations["strong"]
+    assert isinstance(strong, TextCTAugment)
+    assert strong.column == "review"
+    assert {bins[0].keep_last for name, bins in strong.operations.items() if name != "identity"} == {16}
+    assert strong.operations["tfidf"][0].statistics.num_texts == len(unlabeled())
+    flipped = config(max_length=128, horizontal_flip=True)
+    images = ImageKind(RecipeOptions(strong="ctaugment"), flipped, task("image"), {"weak", "strong"})
+    images.prepare(tmp_path)
+    strong = images.augmentations["strong"]
+    assert isinstance(strong, CTAugment)
+    assert any(isinstance(step, HorizontalFlip) for step in strong.weak.steps)
+    # Nobody wants a strong view.
+    unused = ImageKind(RecipeOptions(strong="ctaugment"), flipped, task("image"), {"weak"})
+    unused.prepare(tmp_path)
+    assert unused.augmentations == {}
 
 
 @pytest.mark.parametrize(("second", "views"), [("same", {"weak", "weak_2"}), ("tfidf", {"weak"})])
@@ -230,6 +256,7 @@ REFUSED: dict[str, tuple[type, str, dict[str, Any], dict[str, Any], str]] = {
     "texts, noisy": (TextKind, "text", {"strong": "noise"}, {}, "strong: got 'noise'; here allowed: auto, tfidf"),
     "texts, mirrored": (TextKind, "text", {}, {"horizontal_flip": True}, "horizontal_flip: got True; it is for image"),
     "features, translated": (FeatureKind, "text", {"strong": "seq2seq"}, {}, "here allowed: auto, noise, tfidf, unif"),
+    "features, adapting": (FeatureKind, "text", {"strong": "ctaugment"}, {}, "strong: got 'ctaugment'; here allowed"),
     "features, ends": (FeatureKind, "text", {}, {"keep_end": True}, "keep_end: got True; it is for text"),
     "pixels, of words": (FeatureKind, "image", {"strong": "tfidf"}, {}, "for pixels as features allowed: auto, noise"),
     "pixels, long": (FeatureKind, "image", {}, {"max_length": 64}, "max_length: got 64; it is for text"),

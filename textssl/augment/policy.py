@@ -69,7 +69,7 @@ class BinPolicy:
         """
         if self.probes:
             return (uniforms * np.array(self.rates.sizes)[operations]).astype(int)
-        edges = self.rates.probs().double().cpu().numpy().cumsum(1)
+        edges = self.rates.probs().cpu().double().numpy().cumsum(1)
         # The last bin that can be drawn ends at 1 to the last bit, so that none beyond it is ever met.
         edges /= edges[:, -1:]
         return (uniforms[..., None] >= edges[operations]).sum(-1)

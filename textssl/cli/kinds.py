@@ -11,6 +11,7 @@ from accelerate import PartialState
 from transformers import PreTrainedModel, set_seed
 
 from ..augment import Augmentation, Column, OneOf
+from ..augment.image import CTAugment, weak_view
 from ..augment.text import TfIdfReplacement
 from ..config import SSLConfig, derive
 from ..data.feature_validation import feature_array
@@ -91,7 +92,7 @@ class TextKind(Kind):
     """Fine-tuning an encoder of texts."""
 
     modality = TextModality
-    strong_views = ("tfidf", "uniform", "apertium", "tfidf+apertium", "seq2seq")
+    strong_views = ("tfidf", "uniform", "apertium", "tfidf+apertium", "seq2seq", "ctaugment")
     pipeline = "text-classification"
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
@@ -119,12 +120,18 @@ class ImageKind(Kind):
     """Training or fine-tuning a network on images."""
 
     modality = ImageModality
-    strong_views = ("randaugment",)
+    strong_views = ("randaugment", "ctaugment")
     pipeline = "image-classification"
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         super().__init__(options, config, data, views)
         self.processing_class = load_image_processor(options.model, max(data.labeled[0][data.column].size))
+
+    def prepare(self, folder: Path) -> None:
+        """Choose the strong view; the trainer's own is RandAugment."""
+        if self.strong == "ctaugment":
+            weak = weak_view(flip=self.config.horizontal_flip, column=self.config.image_column)
+            self.augmentations["strong"] = CTAugment(weak=weak, column=self.config.image_column)
 
     def make_model(self) -> PreTrainedModel:
         """The named model with a fresh head, or a small ResNet."""

@@ -14,7 +14,17 @@ __all__ = ["BACKENDS", "ORIGINS", "STRONG_VIEWS", "RecipeOptions", "told_as"]
 
 BACKENDS = ("auto", "text", "image", "features")
 ORIGINS = ("auto", "hub", "embedded")
-STRONG_VIEWS = ("auto", "tfidf", "uniform", "apertium", "tfidf+apertium", "seq2seq", "randaugment", "noise")
+STRONG_VIEWS = (
+    "auto",
+    "tfidf",
+    "uniform",
+    "apertium",
+    "tfidf+apertium",
+    "seq2seq",
+    "ctaugment",
+    "randaugment",
+    "noise",
+)
 
 
 @dataclass
@@ -65,8 +75,9 @@ class RecipeOptions:
     strong: str = field(
         default="auto",
         metadata={
-            "help": "Strong view of texts: tfidf, uniform, apertium, tfidf+apertium or seq2seq; of images: "
-            "randaugment; of features: noise, or tfidf for embeddings of changed texts. auto: what suits the data."
+            "help": "Strong view of texts: tfidf, uniform, apertium, tfidf+apertium, seq2seq or ctaugment, which "
+            "learns how strong to be; of images: randaugment or ctaugment; of features: noise, or tfidf for "
+            "embeddings of changed texts. auto: what suits the data."
         },
     )
     second_view: str = field(

@@ -13,6 +13,7 @@ from ..augment.text import (
     ApertiumEngine,
     BackTranslation,
     Seq2SeqEngine,
+    TextCTAugment,
     TfIdfReplacement,
     TranslationEngine,
     UniformReplacement,
@@ -46,18 +47,23 @@ def strong_view(
     Raises:
         UserError: a translator that is not installed or cannot be loaded.
     """
+    # A word has at least one token: earlier words are cut off anyway.
+    keep_last = config.max_length if config.keep_end else None
+    texts, progress = unlabeled[config.text_column], PartialState().is_main_process
+    if options.strong == "ctaugment":
+        way = TextCTAugment.fit(texts, column=config.text_column, keep_last=keep_last, progress=progress)
+        return unlabeled, way
     views: list[Augmentation] = []
     for part in choose_strong(options.strong).split("+"):
         if part in ("tfidf", "uniform"):
             kind = TfIdfReplacement if part == "tfidf" else UniformReplacement
             views.append(
                 kind.fit(
-                    unlabeled[config.text_column],
+                    texts,
                     p=options.replace,
                     column=config.text_column,
-                    progress=PartialState().is_main_process,
-                    # A word has at least one token: earlier words are cut off anyway.
-                    keep_last=config.max_length if config.keep_end else None,
+                    progress=progress,
+                    keep_last=keep_last,
                     remember=len(unlabeled),
                 )
             )
