@@ -183,14 +183,90 @@ def vat(run: Loop, batch: Batch) -> Tensor:
     return loss + F.kl_div(moved.log_softmax(-1), targets, reduction="batchmean")
 
 
+def mixed(run: Loop, views: list[Inputs], targets: Tensor, fold: bool) -> tuple[Tensor, Tensor]:
+    """Logits of all rows of the views, mixed in pairs, and their targets."""
+    inputs, partners = join(*views), torch.randperm(len(targets))
+    share = torch.distributions.Beta(0.75, 0.75).sample((len(targets),))
+    share = torch.maximum(share, 1 - share) if fold else share
+    x = run.embed(inputs)
+    mask = inputs.get("attention_mask")
+    union = None if mask is None else torch.maximum(mask, mask[partners])
+    logits = run(continuous(inputs, torch.lerp(x[partners], x, share.view(-1, *[1] * (x.dim() - 1))), union))
+    return logits, torch.lerp(targets[partners], targets, share[:, None])
+
+
+def one_hot(run: Loop, batch: Batch) -> Tensor:
+    return F.one_hot(batch["labeled"]["labels"], run.model.config.num_labels).float()
+
+
+def cold(probs: Tensor) -> Tensor:
+    powers = probs.square()
+    return powers / powers.sum(-1, keepdim=True)
+
+
+def mixup(run: Loop, batch: Batch) -> Tensor:
+    return F.cross_entropy(*mixed(run, [view(batch, "labeled")], one_hot(run, batch), fold=False))
+
+
+def mixmatch(run: Loop, batch: Batch) -> Tensor:
+    views = [view(batch, "unlabeled"), view(batch, "unlabeled", "weak_2")]
+    with torch.no_grad():
+        guess = cold(run(join(*views)).softmax(-1).view(2, -1, run.model.config.num_labels).mean(0))
+    labels = one_hot(run, batch)
+    logits, targets = mixed(run, [view(batch, "labeled"), *views], torch.cat([labels, guess, guess]), fold=True)
+    own, others = logits.tensor_split([len(labels)])
+    first, rest = targets.tensor_split([len(labels)])
+    return F.cross_entropy(own, first) + F.mse_loss(others.softmax(-1), rest)
+
+
+def remixmatch(run: Loop, batch: Batch) -> Tensor:
+    weak, strong = view(batch, "unlabeled"), view(batch, "unlabeled", "strong")
+    views = [strong, view(batch, "unlabeled", "strong_2"), weak]
+    with torch.no_grad():
+        guess = cold(run(weak).softmax(-1))
+    labels = one_hot(run, batch)
+    logits, targets = mixed(run, [view(batch, "labeled"), *views], torch.cat([labels, guess, guess, guess]), fold=True)
+    return F.cross_entropy(logits, targets) + F.cross_entropy(run(strong), guess)
+
+
+def mixtext(run: Loop, batch: Batch) -> Tensor:
+    views = [view(batch, "unlabeled"), view(batch, "unlabeled", "strong")]
+    run.model.eval()
+    with torch.no_grad():
+        guess = cold(run(join(*views)).softmax(-1).view(2, -1, run.model.config.num_labels).mean(0))
+    run.model.train()
+    labels = one_hot(run, batch)
+    logits, targets = mixed(run, [view(batch, "labeled"), *views], torch.cat([labels, guess, guess]), fold=True)
+    return F.cross_entropy(logits, targets)
+
+
+def mixup_pseudo_label(run: Loop, batch: Batch) -> Tensor:
+    inputs, index, memory = view(batch, "unlabeled"), batch["unlabeled"]["index"], run.memory["unlabeled"]
+    run.model.eval()
+    with torch.no_grad():
+        clean = run(inputs).softmax(-1)
+    run.model.train()
+    labels = torch.cat([one_hot(run, batch), memory[index]])
+    logits, targets = mixed(run, [view(batch, "labeled"), inputs], labels, fold=False)
+    memory[index] = clean
+    log_probs = logits.log_softmax(-1)
+    entropy = -(log_probs.exp() * log_probs).sum(-1).mean()
+    return F.cross_entropy(logits, targets) + 0.4 * entropy - 0.8 * log_probs.exp().mean(0).log().mean()
+
+
 # Method: its loss, and the decay of its teacher.
 BARE_STEPS: dict[str, tuple[Callable[[Loop, Batch], Tensor], float]] = {
     "adversarial": (adversarial, 0.0),
     "fixmatch": (fixmatch, 0.99),
     "ict": (ict, 0.99),
     "mean_teacher": (mean_teacher, 0.99),
+    "mixmatch": (mixmatch, 0.99),
+    "mixtext": (mixtext, 0.0),
+    "mixup": (mixup, 0.0),
+    "mixup_pseudo_label": (mixup_pseudo_label, 0.0),
     "pi_model": (pi_model, 0.0),
     "pseudo_label": (pseudo_label, 0.0),
+    "remixmatch": (remixmatch, 0.99),
     "supervised": (supervised, 0.0),
     "temporal_ensembling": (temporal_ensembling, 0.0),
     "uda": (uda, 0.0),

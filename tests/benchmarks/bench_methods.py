@@ -48,8 +48,14 @@ UNLABELED = 256
 BUSY = 1.2
 # transformers' own Trainer on the labeled batches: what its loop costs beside a bare one.
 STOCK = "transformers.Trainer"
-# So that every strong row is run, on both sides.
-KEEP_ALL = {"fixmatch": {"threshold": 0.0}, "uda": {"threshold": 0.0}}
+# So that both sides run the same rows: every strong one, as many views, and inputs mixed; nothing but the method.
+SAME_ROWS = {
+    "fixmatch": {"threshold": 0.0},
+    "uda": {"threshold": 0.0},
+    "mixtext": {"mix_at": "input"},
+    "mixup_pseudo_label": {"warmup": 0.0},
+    "remixmatch": {"num_strong": 2, "pretext": "none"},
+}
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,7 @@ def build(method: str, setting: Setting, folder: str, steps: int) -> SSLTrainer:
         "report_to": [],
         "disable_tqdm": True,
         **setting.config,
-        **KEEP_ALL.get(method, {}),
+        **SAME_ROWS.get(method, {}),
     }
     set_seed(0)
     return kind(
