@@ -11,6 +11,8 @@ import torch
 
 from tests.contract import tiny_features, tiny_images
 from tests.contract.tiny_texts import CLASSES, WORDS, labeled, model, swap_words, texts, tokenizer, unlabeled
+from textssl.augment.image import CTAugment
+from textssl.augment.text import TextCTAugment
 from textssl.methods import METHODS
 from textssl.trainer import SSLTrainer
 
@@ -28,7 +30,8 @@ def variants() -> list[Variant]:
         own = importlib.import_module(f"tests.methods.test_{name}")
         found += [(name, "text", settings) for settings in [{}, *getattr(own, "CONTRACT", [])]]
         found += [(name, "image", getattr(own, "CONTRACT_IMAGE", {})), (name, "features", {})]
-    return found
+    # Views that adapt are the trainer's business: one method stands for all.
+    return [*found, ("fixmatch", "text", {"ctaugment": True}), ("fixmatch", "image", {"ctaugment": True})]
 
 
 def has(method: str, field: str) -> bool:
@@ -38,7 +41,11 @@ def has(method: str, field: str) -> bool:
 def build(
     method: str, out: Path | str, modality: str = "text", *, dropout: float = 0.0, **settings: Any
 ) -> SSLTrainer:
-    """A trainer of ``method`` on the tiny problem: 4 steps by default, a checkpoint every second."""
+    """A trainer of ``method`` on the tiny problem: 4 steps by default, a checkpoint every second.
+
+    The setting ``ctaugment`` is no field of a config: its strong view is one that adapts.
+    """
+    adapts = settings.pop("ctaugment", False)
     trainer_class = METHODS[method]
     defaults: dict[str, Any] = {
         "output_dir": str(out),
@@ -58,7 +65,11 @@ def build(
     if modality == "text":
         defaults["max_length"] = 16
     config = trainer_class.config_class(**{**defaults, **settings})
-    return trainer_class(**_problem(modality, dropout), args=config)
+    problem = _problem(modality, dropout)
+    if adapts:
+        strong = CTAugment() if modality == "image" else TextCTAugment.fit(unlabeled()["text"])
+        problem["augmentations"] = {**problem.get("augmentations", {}), "strong": strong}
+    return trainer_class(**problem, args=config)
 
 
 def _problem(modality: str, dropout: float) -> dict[str, Any]:
@@ -82,7 +93,9 @@ def _problem(modality: str, dropout: float) -> dict[str, Any]:
 
 
 def first_batch(trainer: SSLTrainer) -> dict[str, Any]:
-    return next(iter(trainer.get_train_dataloader()))
+    """As the objective sees it: what views left to be done is done."""
+    batch, collator = next(iter(trainer.get_train_dataloader())), trainer.data_collator
+    return trainer.modality.on_device(batch, collator.augmentations, collator.encoded)
 
 
 def state_of(trainer: SSLTrainer) -> dict[str, torch.Tensor]:
