@@ -60,7 +60,9 @@ def naive(trainer: Any, batch: dict[str, Any], temperature: float, layer: int | 
 def test_terms_equal_the_formula(
     modality: str, num_weak: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = build("mixmatch", tmp_path, modality, num_weak=num_weak, temperature=0.4, unlabeled_weight=7.0)
+    trainer = build(
+        "mixmatch", tmp_path, modality, num_weak=num_weak, temperature=0.4, unlabeled_weight=7.0, rampup=0.4
+    )
     batch = first_batch(trainer)
     assert len([v for v in batch["unlabeled"].values() if isinstance(v, dict)]) == num_weak
     asked = known_draws(monkeypatch)
@@ -158,6 +160,7 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
     image, text = build("mixmatch", tmp_path, "image").args, build("mixmatch", tmp_path).args
     assert (image.num_weak, image.temperature, image.alpha, image.ema_decay) == (2, 0.5, 0.75, 0.999)
     assert image.per_example
+    assert image.rampup == 1.0
     assert build("mixmatch", tmp_path, "image").objective.full_weight == 75.0
     assert build("mixmatch", tmp_path).objective.full_weight == 3.0
     assert text.ema_decay == 0.99

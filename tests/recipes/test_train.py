@@ -154,23 +154,24 @@ def test_a_yaml_file_may_name_source_and_backend(tmp_path: Path) -> None:
     assert isinstance(FeatureClassifier.from_pretrained(tmp_path / "out" / "supervised"), FeatureClassifier)
 
 
-def test_fixmatch_on_mnist(tmp_path: Path) -> None:
-    done = ran("fixmatch_mnist.py", tmp_path / "out", labels=20, num_test=40, baseline=False)
+@pytest.mark.parametrize("method", ["fixmatch", "mixmatch", "remixmatch"])
+def test_a_recipe_of_one_method_on_mnist(method: str, tmp_path: Path) -> None:
+    done = ran(f"{method}_mnist.py", tmp_path / "out", labels=20, num_test=40, baseline=False)
     # 5,000 images of which 500 are held out.
-    assert "fixmatch; MNIST, 5,000 images (embedded): 20 labeled, 4,480 unlabeled, 40 held out" in done.stdout
-    config = json.loads((tmp_path / "out" / "fixmatch" / "config.json").read_text())
+    assert f"{method}; MNIST, 5,000 images (embedded): 20 labeled, 4,480 unlabeled, 40 held out" in done.stdout
+    config = json.loads((tmp_path / "out" / method / "config.json").read_text())
     assert config["architectures"] == ["ResNetForImageClassification"]
 
 
 # Own data
 
 
-@pytest.mark.parametrize("method", ["mean_teacher", "vat"])
-def test_a_recipe_of_one_method_on_own_texts(method: str, task: TinyTask, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "strong"), [("mean_teacher", "none"), ("vat", "none"), ("mixtext", "tfidf")])
+def test_a_recipe_of_one_method_on_own_texts(method: str, strong: str, task: TinyTask, tmp_path: Path) -> None:
     files = own_texts(task) | {"max_length": 16, "warm_start_steps": 0}
     done = ran(f"{method}_imdb.py", tmp_path / "out", **files)
     assert list(results_of(tmp_path / "out")) == ["supervised", method]
-    assert f"{method}; few (own files): 12 labeled, 60 unlabeled, 30 held out; strong view: none" in done.stdout
+    assert f"{method}; few (own files): 12 labeled, 60 unlabeled, 30 held out; strong view: {strong}" in done.stdout
     config = json.loads((tmp_path / "out" / method / "config.json").read_text())
     assert [config["id2label"][str(i)] for i in range(3)] == list(LABELS)
 

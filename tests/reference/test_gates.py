@@ -25,6 +25,7 @@ GATES: list[tuple[str, str, dict[str, Any], float, float]] = [
     ("digits", "uda", {}, 89.0, 1.0),
     ("digits", "vat", {"epsilon": 3.0}, 90.0, 0.5),
     ("digits", "mean_teacher", {"ema_decay": 0.97}, 90.0, 1.0),
+    ("digits", "mixmatch", {"mu": 2, "unlabeled_weight": 30.0, "ema_decay": 0.97}, 90.0, 1.0),
 ]
 
 

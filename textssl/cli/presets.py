@@ -41,7 +41,10 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         },
         "uda": {"tsa": "none", "ema_decay": 0.97, "align": True, "threshold": 0.9, "temperature": 1.0},
     },
-    "image": {},
+    "image": {
+        "mixmatch": {"mu": 2},
+        "remixmatch": {"mu": 2, "num_strong": 2},
+    },
     "features": {},
 }
 
