@@ -33,11 +33,11 @@ class SealedTrainer(Trainer):
         return self.objective.evaluated(self.accelerator.unwrap_model(self.model))
 
     def create_optimizer(self, model: Any = None) -> Any:
-        """Trainer's optimizer, which moves the objective's own parameters too, without weight decay."""
-        fresh = self.optimizer is None
+        """Trainer's optimizer, or a person's, which moves the objective's own parameters too, without weight decay."""
         optimizer = super().create_optimizer(model)
-        own = [p for p in self.objective.parameters() if p.requires_grad]
-        if fresh and own:
+        known = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        own = [p for p in self.objective.parameters() if p.requires_grad and id(p) not in known]
+        if own:
             optimizer.add_param_group({"params": own, "weight_decay": 0.0})
         return optimizer
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.contract.cases import build, first_batch
+from tests.contract.cases import build, first_batch, labeled, model, tokenizer, unlabeled
 from tests.methods.mixed import blend, coefficients, known_draws, mixed_logits, one_hot, partners, rows_of
 from tests.methods.naive import Row, cross_entropy, kl, logits_of, softmax
-from textssl import UserError
+from textssl import MixTextConfig, MixTextTrainer, UserError
 from textssl.augment import Column
 
 
@@ -113,8 +114,6 @@ def test_separate_mixing_keeps_labeled_rows_among_themselves(tmp_path: Path, mon
 
 @pytest.mark.parametrize("hinge", ["norm", "entropy"])
 def test_hinge_by_hand(hinge: str, tmp_path: Path) -> None:
-    import math
-
     trainer = build("mixtext", tmp_path, hinge_weight=0.5, hinge=hinge, margin=0.6)
     batch = first_batch(trainer)
     got = terms(trainer, batch)
@@ -141,9 +140,6 @@ def test_a_version_of_weight_zero_is_trained_on_but_guesses_nothing(tmp_path: Pa
 
 def test_back_translations_are_columns(tmp_path: Path) -> None:
     """The views of the paper: the text, its German and its Russian way back."""
-    from tests.contract.cases import labeled, model, tokenizer, unlabeled
-    from textssl import MixTextConfig, MixTextTrainer
-
     data = unlabeled().map(lambda row: {"german": row["text"] + " w1", "russian": "w2 w3"})
     config = MixTextConfig(
         output_dir=str(tmp_path), max_length=16, use_cpu=True, guess_weights=[1, 1, 1], report_to=[], max_steps=1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from tests.contract.cases import build, first_batch
 from tests.methods.mixed import blend, coefficients, known_draws, mixed_logits, one_hot, partners, rows_of
 from tests.methods.naive import Row, cross_entropy, logits_of, softmax
 from textssl import UserError
+from textssl import functional as F
 from textssl.state import DistributionAlignment
 
 
@@ -69,8 +71,6 @@ def test_terms_equal_the_formula(
 
 def test_alignment_comes_before_sharpening() -> None:
     """q = (.6, .4), mean (.8, .2), uniform classes, T = 1/2: (.1233, .8767); the other order gives (.36, .64)."""
-    from textssl import functional as F
-
     q, mean, uniform = torch.tensor([[0.6, 0.4]]), torch.tensor([0.8, 0.2]), torch.tensor([0.5, 0.5])
     right = F.sharpen(F.align_distribution(q, mean, uniform), 0.5)
     wrong = F.align_distribution(F.sharpen(q, 0.5), mean, uniform)
@@ -122,7 +122,7 @@ def test_rotation_is_told_from_the_pooled_vector_of_the_first_strong_view(
     total = 0.0
     for pixels, k in zip(batch["unlabeled"]["strong"]["pixel_values"], turns, strict=True):
         with torch.no_grad():
-            turned = torch.from_numpy(__import__("numpy").rot90(pixels.numpy(), k, (1, 2)).copy())
+            turned = torch.from_numpy(np.rot90(pixels.numpy(), k, (1, 2)).copy())
             vector = trainer.model.vit(turned[None]).last_hidden_state[:, 0]
             z = (vector @ head.weight.T + head.bias)[0].tolist()
         total += cross_entropy(z, k) / 8
@@ -142,6 +142,14 @@ def test_the_head_of_the_task_is_trained_and_saved(tmp_path: Path) -> None:
     assert trainer.objective.head.weight.grad is None
     assert "head.weight" in trainer.objective.state_dict()
     assert not any("head" in name for name in trainer.model.state_dict())
+
+
+def test_a_persons_own_optimizer_moves_the_head_too(tmp_path: Path) -> None:
+    trainer = build("remixmatch", tmp_path, "image", num_strong=1)
+    trainer.optimizer = torch.optim.SGD(trainer.model.parameters(), lr=0.05)
+    trainer.train()
+    assert trainer.objective.head.weight.abs().sum() > 0
+    assert len(trainer.optimizer.param_groups) == 2
 
 
 def test_the_task_of_text_is_the_order_of_halves_and_off_by_default(tmp_path: Path) -> None:
