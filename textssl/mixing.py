@@ -15,9 +15,10 @@ from .backends.base import Backend, Mix
 from .backends.inside import hidden_layers
 from .config import SSLConfig, allowed, positive
 from .errors import UserError
+from .objective import Objective
 
 
-__all__ = ["Mixer", "MixingConfig", "check_distribution"]
+__all__ = ["Mixer", "MixingConfig", "MixingObjective", "check_distribution"]
 
 PLACES = ("input", "hidden", "pooled")
 # The layers of BERT-base that MixText mixes, as shares of its depth.
@@ -116,6 +117,18 @@ class Mixer:
         if at == "hidden":
             at = self.layers[int(torch.randint(len(self.layers), ()))]
         return Mix(partners.tolist(), _sent(partners, device), _sent(coefficients, device), at)
+
+
+class MixingObjective(Objective):
+    """A method that mixes the examples of a batch by its ``mixer``."""
+
+    mixes_examples = True
+    mixer: Mixer
+
+    def check_model(self, backend: Backend, model: nn.Module) -> None:
+        """Raise UserError unless the model can be mixed where it is asked to be."""
+        super().check_model(backend, model)
+        self.mixer.check(backend, model)
 
 
 def check_distribution(name: str, given: Sequence[float] | None, num_labels: int) -> tuple[float, ...]:

@@ -33,14 +33,14 @@ from torch import Tensor, nn
 from .. import functional as F
 from ..citation import Citation
 from ..config import allowed, decay, in_unit_interval, not_negative
-from ..mixing import Mixer, MixingConfig
-from ..objective import Batch, Objective, Task
+from ..mixing import Mixer, MixingConfig, MixingObjective
+from ..objective import Batch, Task
 from ..state import EMATeacher
 from ..trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend, Forward, Inputs
+    from ..backends.base import Forward, Inputs
 
 
 __all__ = ["ICT", "ICTConfig", "ICTTrainer"]
@@ -94,11 +94,10 @@ class ICTConfig(MixingConfig):
         super().__post_init__()
 
 
-class ICT(Objective):
+class ICT(MixingObjective):
     """Interpolation consistency training."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
-    mixes_examples = True
     citation: ClassVar[Citation | None] = Citation(
         title="Interpolation Consistency Training for Semi-Supervised Learning",
         authors=("Vikas Verma", "Alex Lamb", "Juho Kannala", "Yoshua Bengio", "David Lopez-Paz"),
@@ -118,10 +117,6 @@ class ICT(Objective):
         given = config.unlabeled_weight
         self.full_weight = float(task.num_labels) if given is None else given
         self.mixer = Mixer(config, fold=False)
-
-    def check_model(self, backend: Backend, model: nn.Module) -> None:
-        """Raise UserError unless the model can be mixed where it is asked to be."""
-        self.mixer.check(backend, model)
 
     def bind(self, model: nn.Module) -> None:
         """Build the teacher."""

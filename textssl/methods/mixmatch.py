@@ -41,20 +41,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import functional as F
 from ..averaged import AveragedObjective
 from ..citation import Citation
 from ..config import decay, in_unit_interval, not_negative, positive
 from ..errors import UserError
-from ..mixing import Mixer, MixingConfig
+from ..mixing import Mixer, MixingConfig, MixingObjective
 from ..objective import Batch, Task, numbered
 from ..trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend, Forward, Inputs
+    from ..backends.base import Forward, Inputs
 
 
 __all__ = ["MixMatch", "MixMatchConfig", "MixMatchTrainer"]
@@ -112,11 +112,10 @@ class MixMatchConfig(MixingConfig):
         super().__post_init__()
 
 
-class MixMatch(AveragedObjective):
+class MixMatch(MixingObjective, AveragedObjective):
     """Guessed labels, and everything mixed with everything."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak", "weak_2")}
-    mixes_examples = True
     citation: ClassVar[Citation | None] = Citation(
         title="MixMatch: A Holistic Approach to Semi-Supervised Learning",
         authors=(
@@ -149,10 +148,6 @@ class MixMatch(AveragedObjective):
     def views_for(cls, config: MixMatchConfig) -> Mapping[str, tuple[str, ...]]:
         """K weak views of the unlabeled examples."""
         return {"labeled": ("weak",), "unlabeled": numbered("weak", config.num_weak)}
-
-    def check_model(self, backend: Backend, model: nn.Module) -> None:
-        """Raise UserError unless the model can be mixed where it is asked to be."""
-        self.mixer.check(backend, model)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``weight`` and ``confidence``."""

@@ -37,20 +37,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import functional as F
 from ..averaged import AveragedObjective
 from ..citation import Citation
 from ..config import allowed, decay, in_unit_interval, not_negative, positive
 from ..errors import UserError
-from ..mixing import Mixer, MixingConfig
+from ..mixing import Mixer, MixingConfig, MixingObjective
 from ..objective import Batch, Task, numbered
 from ..trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend, Forward, Inputs
+    from ..backends.base import Forward, Inputs
 
 
 __all__ = ["MixText", "MixTextConfig", "MixTextTrainer"]
@@ -121,11 +121,10 @@ class MixTextConfig(MixingConfig):
         super().__post_init__()
 
 
-class MixText(AveragedObjective):
+class MixText(MixingObjective, AveragedObjective):
     """TMix of labeled texts and guessed ones."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak", "strong")}
-    mixes_examples = True
     citation: ClassVar[Citation | None] = Citation(
         title="MixText: Linguistically-Informed Interpolation of Hidden Space for Semi-Supervised Text Classification",
         authors=("Jiaao Chen", "Zichao Yang", "Diyi Yang"),
@@ -149,10 +148,6 @@ class MixText(AveragedObjective):
         """The text itself and its augmented versions."""
         augmented = len(config.guess_weights) - 1
         return {"labeled": ("weak",), "unlabeled": ("weak", *(numbered("strong", augmented) if augmented else ()))}
-
-    def check_model(self, backend: Backend, model: nn.Module) -> None:
-        """Raise UserError unless the model can be mixed where it is asked to be."""
-        self.mixer.check(backend, model)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``weight``, ``confidence`` and, if weighed, ``hinge``."""

@@ -27,17 +27,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..mixing import Mixer, MixingConfig
-from ..objective import Batch, Objective, Task
+from ..mixing import Mixer, MixingConfig, MixingObjective
+from ..objective import Batch, Task
 from ..trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend, Forward
+    from ..backends.base import Forward
 
 
 __all__ = ["Mixup", "MixupConfig", "MixupTrainer"]
@@ -63,11 +63,10 @@ class MixupConfig(MixingConfig):
     }
 
 
-class Mixup(Objective):
+class Mixup(MixingObjective):
     """Cross entropy on mixed labeled examples."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",)}
-    mixes_examples = True
     citation: ClassVar[Citation | None] = Citation(
         title="mixup: Beyond Empirical Risk Minimization",
         authors=("Hongyi Zhang", "Moustapha Cisse", "Yann N. Dauphin", "David Lopez-Paz"),
@@ -84,10 +83,6 @@ class Mixup(Objective):
     def __init__(self, config: MixupConfig, task: Task) -> None:
         super().__init__(config, task)
         self.mixer = Mixer(config, fold=False)
-
-    def check_model(self, backend: Backend, model: nn.Module) -> None:
-        """Raise UserError unless the model can be mixed where it is asked to be."""
-        self.mixer.check(backend, model)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss`` and ``supervised``, which are the same."""

@@ -32,20 +32,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import functional as F
 from ..averaged import AveragedObjective
 from ..citation import Citation
 from ..config import decay, in_unit_interval, not_negative
-from ..mixing import Mixer, MixingConfig, check_distribution
+from ..mixing import Mixer, MixingConfig, MixingObjective, check_distribution
 from ..objective import Batch, Task
 from ..state import ExampleMemory
 from ..trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend, Forward
+    from ..backends.base import Forward
 
 
 __all__ = ["MixupPseudoLabel", "MixupPseudoLabelConfig", "MixupPseudoLabelTrainer"]
@@ -92,11 +92,10 @@ class MixupPseudoLabelConfig(MixingConfig):
         super().__post_init__()
 
 
-class MixupPseudoLabel(AveragedObjective):
+class MixupPseudoLabel(MixingObjective, AveragedObjective):
     """Soft pseudo-labels, mixed with everything."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
-    mixes_examples = True
     citation: ClassVar[Citation | None] = Citation(
         title="Pseudo-Labeling and Confirmation Bias in Deep Semi-Supervised Learning",
         authors=("Eric Arazo", "Diego Ortego", "Paul Albert", "Noel E. O'Connor", "Kevin McGuinness"),
@@ -120,10 +119,6 @@ class MixupPseudoLabel(AveragedObjective):
         self.register_buffer("prior", torch.tensor(prior), persistent=False)
         # Predictions of the micro-batches of a step; empty between steps, so they are no state.
         self._pending: list[tuple[Tensor, Tensor]] = []
-
-    def check_model(self, backend: Backend, model: nn.Module) -> None:
-        """Raise UserError unless the model can be mixed where it is asked to be."""
-        self.mixer.check(backend, model)
 
     def before_step(self, forward: Forward, batches: list[Batch], progress: float) -> None:
         """Forget what a step that was cut short has left."""

@@ -50,7 +50,7 @@ from ..backends.inside import last_linear
 from ..citation import Citation
 from ..config import allowed, decay, in_unit_interval, not_negative, positive
 from ..errors import UserError
-from ..mixing import Mixer, MixingConfig, check_distribution
+from ..mixing import Mixer, MixingConfig, MixingObjective, check_distribution
 from ..objective import Batch, Task, numbered
 from ..state import DistributionAlignment
 from ..trainer import SSLTrainer
@@ -131,11 +131,10 @@ class ReMixMatchConfig(MixingConfig):
         super().__post_init__()
 
 
-class ReMixMatch(AveragedObjective):
+class ReMixMatch(MixingObjective, AveragedObjective):
     """Aligned guesses of weak views, learned on mixed strong ones."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak", "strong", "strong_2")}
-    mixes_examples = True
     citation: ClassVar[Citation | None] = Citation(
         title="ReMixMatch: Semi-Supervised Learning with Distribution Alignment and Augmentation Anchoring",
         authors=(
@@ -174,7 +173,7 @@ class ReMixMatch(AveragedObjective):
 
     def check_model(self, backend: Backend, model: nn.Module) -> None:
         """Raise UserError unless the model can be mixed and has the pretext task; build the head of that task."""
-        self.mixer.check(backend, model)
+        super().check_model(backend, model)
         if self.config.pretext == "none":
             return
         if self.config.pretext != backend.pretext:
