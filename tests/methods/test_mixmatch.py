@@ -161,6 +161,7 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
     assert (image.num_weak, image.temperature, image.alpha, image.ema_decay) == (2, 0.5, 0.75, 0.999)
     assert image.per_example
     assert image.rampup == 1.0
+    assert build("mixmatch", tmp_path, "features").args.alpha == 0.1
     assert build("mixmatch", tmp_path, "image").objective.full_weight == 75.0
     assert build("mixmatch", tmp_path).objective.full_weight == 3.0
     assert text.ema_decay == 0.99

@@ -92,7 +92,7 @@ def test_terms_equal_the_formula_on_hidden_states(
 
 @pytest.mark.parametrize("modality", ["text", "image", "features"])
 def test_terms_equal_the_formula_on_inputs(modality: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = build("mixtext", tmp_path, modality, mix_at="input")
+    trainer = build("mixtext", tmp_path, modality, mix_at="input", temperature=0.5)
     batch = first_batch(trainer)
     known_draws(monkeypatch)
     got = terms(trainer, batch)
@@ -167,6 +167,12 @@ def test_the_gradient_reaches_the_encoder_below_the_mix(tmp_path: Path) -> None:
     terms(trainer, first_batch(trainer))["unsupervised"].backward()
     assert trainer.model.bert.embeddings.word_embeddings.weight.grad.abs().sum() > 0
     assert trainer.model.bert.encoder.layer[0].attention.self.query.weight.grad.abs().sum() > 0
+
+
+def test_defaults_follow_the_modality(tmp_path: Path) -> None:
+    text, features = build("mixtext", tmp_path).args, build("mixtext", tmp_path, "features").args
+    assert (text.alpha, text.mix_at, text.temperature) == (16.0, "hidden", 0.5)
+    assert (features.alpha, features.mix_at, features.temperature) == (0.1, "input", 1.0)
 
 
 def test_evaluation_is_the_students_unless_asked(tmp_path: Path) -> None:

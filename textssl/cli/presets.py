@@ -39,6 +39,7 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
             "learning_rate": 1e-4,
             "second_view": "same",
         },
+        "mixtext": {"mu": 2, "ema_decay": 0.97},
         "uda": {"tsa": "none", "ema_decay": 0.97, "align": True, "threshold": 0.9, "temperature": 1.0},
     },
     "image": {

@@ -68,7 +68,7 @@ class MixMatchConfig(MixingConfig):
         mu: unlabeled examples per labeled one; 1.
         num_weak: K, weak views of each unlabeled example; 2.
         temperature: T of the sharpening; 0.5.
-        alpha: of the Beta distribution; 0.75.
+        alpha: of the Beta distribution; 0.75, and 0.1 for features, where 0.75 let all fall into one class.
         per_example: a coefficient for each row; True.
         unlabeled_weight: lambda_u at the end of the ramp; by default 75 for images (the paper has 250 for SVHN, 150
             for CIFAR-100), and C for C classes for text and features.
@@ -83,7 +83,7 @@ class MixMatchConfig(MixingConfig):
     modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
         "text": {"alpha": 0.75, "mix_at": "input", "ema_decay": 0.99},
         "image": {"alpha": 0.75, "mix_at": "input", "ema_decay": 0.999, "unlabeled_weight": 75.0},
-        "features": {"alpha": 0.75, "mix_at": "input", "ema_decay": 0.99},
+        "features": {"alpha": 0.1, "mix_at": "input", "ema_decay": 0.99},
     }
 
     mu: int = field(default=1, metadata={"help": "Unlabeled examples per labeled one in a batch."})
