@@ -61,7 +61,14 @@ def test_terms_equal_the_formula(
     modality: str, num_weak: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = build(
-        "mixmatch", tmp_path, modality, num_weak=num_weak, temperature=0.4, unlabeled_weight=7.0, rampup=0.4
+        "mixmatch",
+        tmp_path,
+        modality,
+        num_weak=num_weak,
+        alpha=0.75,
+        temperature=0.4,
+        unlabeled_weight=7.0,
+        rampup=0.4,
     )
     batch = first_batch(trainer)
     assert len([v for v in batch["unlabeled"].values() if isinstance(v, dict)]) == num_weak
