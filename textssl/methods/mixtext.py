@@ -28,8 +28,8 @@ does not have, mix their input with alpha 0.75, MixMatch's, or 0.1.
 
 *When it loses.* Nothing keeps guesses from falling into one class: where labels are hardly told from the input, as
 sentiment from embeddings of a frozen encoder, a network with room to know the labeled examples by heart did so, and
-called all else one class. A small alpha and T = 1, the defaults for features, prevent it; so does ReMixMatch's
-alignment.
+called all else one class. A small alpha, T = 1 and a small weight, the defaults for features, prevent it; so does
+ReMixMatch's alignment.
 
 *Relations.* MixMatch with hidden layers, KL divergence and several kinds of views; without unlabeled data it is TMix,
 ``mixup`` with ``mix_at="hidden"``.
@@ -77,7 +77,7 @@ class MixTextConfig(MixingConfig):
         per_example: draw a coefficient for each row; one for the batch, as in the authors' code, by default.
         mix_at: ``hidden`` for text, ``input`` for images and features by default.
         separate_mix: mix labeled rows with labeled ones and the others with others, without max(l, 1 - l).
-        unlabeled_weight: lambda_u at the end of the ramp; 1.
+        unlabeled_weight: lambda_u at the end of the ramp; by default 1, and 0.3 for features.
         rampup: share of training over which it climbs linearly; 1.
         hinge_weight: lambda_m; 0 by default, as in the authors' runs, and then the hinge costs nothing.
         hinge: ``norm``, the paper's, or ``entropy``, that of the authors' code.
@@ -90,9 +90,9 @@ class MixTextConfig(MixingConfig):
     """
 
     modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
-        "text": {"alpha": 16.0, "mix_at": "hidden", "temperature": 0.5},
-        "image": {"alpha": 0.75, "mix_at": "input", "temperature": 0.5},
-        "features": {"alpha": 0.1, "mix_at": "input", "temperature": 1.0},
+        "text": {"alpha": 16.0, "mix_at": "hidden", "temperature": 0.5, "unlabeled_weight": 1.0},
+        "image": {"alpha": 0.75, "mix_at": "input", "temperature": 0.5, "unlabeled_weight": 1.0},
+        "features": {"alpha": 0.1, "mix_at": "input", "temperature": 1.0, "unlabeled_weight": 0.3},
     }
 
     mu: int = field(default=2, metadata={"help": "Unlabeled examples per labeled one in a batch."})
@@ -104,7 +104,9 @@ class MixTextConfig(MixingConfig):
         default=None, metadata={"help": "T, of the sharpening of guesses. Default: 0.5, for features 1."}
     )
     separate_mix: bool = field(default=False, metadata={"help": "Mix labeled and unlabeled rows apart, unfolded."})
-    unlabeled_weight: float = field(default=1.0, metadata={"help": "lambda_u, weight of the unlabeled term."})
+    unlabeled_weight: float | None = field(
+        default=None, metadata={"help": "lambda_u, weight of the unlabeled term. Default: 1, for features 0.3."}
+    )
     rampup: float = field(default=1.0, metadata={"help": "Share of training over which the weight climbs."})
     hinge_weight: float = field(default=0.0, metadata={"help": "lambda_m, weight of the hinge on unsure predictions."})
     hinge: str = field(default="norm", metadata={"help": "What the hinge looks at: norm or entropy."})
