@@ -18,7 +18,7 @@ from .errors import UserError
 from .objective import Objective
 
 
-__all__ = ["Mixer", "MixingConfig", "MixingObjective", "check_distribution"]
+__all__ = ["Mixer", "MixingConfig", "MixingObjective", "check_distribution", "check_not_compiled"]
 
 PLACES = ("input", "hidden", "pooled")
 # The layers of BERT-base that MixText mixes, as shares of its depth.
@@ -83,6 +83,7 @@ class Mixer:
         if self.config.mix_at == "input":
             backend.check_continuous(model)
         if self.config.mix_at == "hidden":
+            check_not_compiled(self.config, "mix_at='hidden'")
             if self.config.gradient_checkpointing:
                 raise UserError(
                     "gradient_checkpointing: got True; layers that are run again would not be mixed again. Use mix_at "
@@ -144,6 +145,17 @@ def check_distribution(name: str, given: Sequence[float] | None, num_labels: int
             f"{name}: got {list(given)}; expected {num_labels} shares, one per class, of 0 or more, that sum to one"
         )
     return tuple(given)
+
+
+def check_not_compiled(config: SSLConfig, what: str) -> None:
+    """Raise UserError where the model will be compiled: what is hooked into it then would pass unnoticed.
+
+    Args:
+        config: of the run.
+        what: the setting that needs hooks, as a person would write it.
+    """
+    if config.torch_compile:
+        raise UserError(f"torch_compile: got True; {what} reaches inside the model, which must not be compiled")
 
 
 def _sent(x: torch.Tensor, device: torch.device) -> torch.Tensor:

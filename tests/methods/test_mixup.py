@@ -127,6 +127,13 @@ def test_layers_out_of_range_and_without_use_are_named(tmp_path: Path) -> None:
         build("mixup", tmp_path, "features", mix_at="hidden")
 
 
+def test_a_model_that_will_be_compiled_is_not_reached_into(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"torch_compile: got True; mix_at='hidden' reaches inside"):
+        build("mixup", tmp_path, mix_at="hidden", torch_compile=True)
+    with pytest.raises(UserError, match=r"torch_compile: got True; pretext='rotation' reaches inside"):
+        build("remixmatch", tmp_path, "image", torch_compile=True)
+
+
 def test_layers_that_would_run_again_unmixed_are_refused(tmp_path: Path) -> None:
     known = MixupConfig.__dataclass_fields__
     flag = "activation_checkpointing" if "activation_checkpointing" in known else "gradient_checkpointing"

@@ -50,7 +50,7 @@ from ..backends.inside import last_linear
 from ..citation import Citation
 from ..config import allowed, decay, in_unit_interval, not_negative, positive
 from ..errors import UserError
-from ..mixing import Mixer, MixingConfig, MixingObjective, check_distribution
+from ..mixing import Mixer, MixingConfig, MixingObjective, check_distribution, check_not_compiled
 from ..objective import Batch, Task, numbered
 from ..state import DistributionAlignment
 from ..trainer import SSLTrainer
@@ -181,6 +181,7 @@ class ReMixMatch(MixingObjective, AveragedObjective):
                 f"pretext: got {self.config.pretext!r}; for {type(model).__name__} allowed: "
                 f"{'' if backend.pretext is None else f'{backend.pretext}, '}none"
             )
+        check_not_compiled(self.config, f"pretext={self.config.pretext!r}")
         # Zeros: it is a linear classifier, and so begins the same on every process.
         self.head = nn.Linear(last_linear(model).in_features, backend.pretext_classes)
         nn.init.zeros_(self.head.weight)
