@@ -173,7 +173,7 @@ DIGITS = {"source": "digits", "labels": 20, "num_test": 20}
 ON_IMAGES: dict[str, tuple[dict[str, Any], str]] = {
     "keep_end": ({"keep_end": True}, "keep_end: got True; it is for text, and the model takes pixel_values"),
     "max_length": ({"max_length": 64}, "max_length: got 64; it is for text, and the model takes pixel_values"),
-    "strong": ({"strong": "tfidf"}, "strong: got 'tfidf'; here allowed: auto, randaugment"),
+    "strong": ({"strong": "tfidf"}, "strong: got 'tfidf'; here allowed: auto, randaugment, ctaugment"),
     "lengths": (
         {"train_sampling_strategy": "group_by_length"},
         "train_sampling_strategy: got 'group_by_length'; it is for text, and the model takes pixel_values",
@@ -222,7 +222,7 @@ ON_TEXTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "strong": (
         {"strong": "randaugment"},
-        "strong: got 'randaugment'; here allowed: auto, tfidf, uniform, apertium, tfidf+apertium, seq2seq",
+        "strong: got 'randaugment'; here allowed: auto, tfidf, uniform, apertium, tfidf+apertium, seq2seq, ctaugment",
     ),
     "features and their end": (
         {"backend": "features", "keep_end": True},
