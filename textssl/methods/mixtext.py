@@ -29,7 +29,8 @@ does not have, mix their input with alpha 0.75, MixMatch's, or 0.1.
 *When it loses.* Nothing keeps guesses from falling into one class: where labels are hardly told from the input, as
 sentiment from embeddings of a frozen encoder, a network with room to know the labeled examples by heart did so, and
 called all else one class. A small alpha, T = 1 and a small weight, the defaults for features, prevent it; so does
-ReMixMatch's alignment.
+ReMixMatch's alignment. On IMDb, fine-tuned for some 250 steps, it ended six points below supervised training; on
+topics it gained six.
 
 *Relations.* MixMatch with hidden layers, KL divergence and several kinds of views; without unlabeled data it is TMix,
 ``mixup`` with ``mix_at="hidden"``.
