@@ -16,6 +16,7 @@ from .backends.inside import hidden_layers
 from .config import SSLConfig, allowed, positive
 from .errors import UserError
 from .objective import Objective
+from .transfer import sent
 
 
 __all__ = ["Mixer", "MixingConfig", "MixingObjective", "check_distribution", "check_not_compiled"]
@@ -117,7 +118,7 @@ class Mixer:
         at: str | int = self.config.mix_at
         if at == "hidden":
             at = self.layers[int(torch.randint(len(self.layers), ()))]
-        return Mix(partners.tolist(), _sent(partners, device), _sent(coefficients, device), at)
+        return Mix(partners.tolist(), sent(partners, device), sent(coefficients, device), at)
 
 
 class MixingObjective(Objective):
@@ -156,8 +157,3 @@ def check_not_compiled(config: SSLConfig, what: str) -> None:
     """
     if config.torch_compile:
         raise UserError(f"torch_compile: got True; {what} reaches inside the model, which must not be compiled")
-
-
-def _sent(x: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """On the device, without waiting for it."""
-    return x.contiguous().pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)

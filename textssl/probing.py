@@ -18,6 +18,7 @@ from .augment.plans import HITS, PROBE, AdaptiveAugmentation
 from .modalities.base import stem_of
 from .objective import Objective
 from .state import BinRates
+from .transfer import sent
 
 
 if TYPE_CHECKING:
@@ -87,7 +88,5 @@ def _record(rates: BinRates, hits: list[list[tuple[int, int]]], agreement: torch
     """Tell ``rates`` the agreement [B] of each example under the operations and bins that it met."""
     flat = [(row, *hit) for row, found in enumerate(hits) for hit in found]
     table = torch.tensor(flat, dtype=torch.long).reshape(-1, 3)
-    if agreement.device.type == "cuda":
-        table = table.pin_memory()
-    rows, operations, bins = table.to(agreement.device, non_blocking=True).unbind(1)
+    rows, operations, bins = sent(table, agreement.device).unbind(1)
     rates.update(operations, bins, agreement.index_select(0, rows))

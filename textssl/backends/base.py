@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..modes import evaluating, own_precision, still_statistics, training
+from ..transfer import sent
 from .inside import mixed_inside, read_vector
 from .mix import Mix
 from .passes import plan_passes
@@ -291,5 +292,4 @@ class Forward:
 
 
 def _on_device(rows: Sequence[int] | Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    index = torch.tensor(rows, dtype=torch.long)
-    return index.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else index
+    return sent(torch.tensor(rows, dtype=torch.long), device)

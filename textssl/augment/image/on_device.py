@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...transfer import sent
 from ..plans import PLAN
 from ..views import Augmentation
 from .device_operations import NUMBERS, boxes, covered, device_operation
@@ -128,5 +129,4 @@ class DeviceRandAugment(RandAugment):
 
 def _sent(parts: list[np.ndarray], device: torch.device) -> Tensor:
     """Stacked and on the device, without waiting for it."""
-    tensor = torch.from_numpy(np.stack(parts))
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+    return sent(torch.from_numpy(np.stack(parts)), device)
