@@ -12,7 +12,7 @@ from torch import nn
 
 from . import functional as F
 from .backends.base import Backend, Mix
-from .backends.inside import hidden_layers
+from .backends.inside import check_run_once, hidden_layers
 from .config import SSLConfig, allowed, positive
 from .errors import UserError
 from .objective import Objective
@@ -85,11 +85,8 @@ class Mixer:
             backend.check_continuous(model)
         if self.config.mix_at == "hidden":
             check_not_compiled(self.config, "mix_at='hidden'")
-            if self.config.gradient_checkpointing:
-                raise UserError(
-                    "gradient_checkpointing: got True; layers that are run again would not be mixed again. Use mix_at "
-                    "'input' or 'pooled'"
-                )
+            # Trainer switches it on later than the model can be looked at.
+            check_run_once(bool(self.config.gradient_checkpointing))
             self.layers = self.config.mix_layers or self._usual_layers(backend, model)
             backend.check_hidden(model, self.layers)
         elif self.config.mix_layers is not None:

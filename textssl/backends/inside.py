@@ -17,7 +17,7 @@ from ..modes import evaluating
 from .mix import Mix
 
 
-__all__ = ["check_hidden", "hidden_layers", "last_linear", "mixed_inside", "read_vector"]
+__all__ = ["check_hidden", "check_run_once", "hidden_layers", "last_linear", "mixed_inside", "read_vector"]
 
 SERVED = "models such as BERT, RoBERTa, DistilBERT, DeBERTa-v2, ELECTRA, ModernBERT, MiniLM and ViT serve"
 MASK = "attention_mask"
@@ -159,6 +159,15 @@ def _seeing(mask: Tensor, mix: Mix) -> Tensor:
     return torch.where(blind, torch.zeros_like(mask).masked_fill(~tokens, torch.finfo(mask.dtype).min), mask)
 
 
+def check_run_once(checkpointing: bool) -> None:
+    """Raise UserError where layers are run a second time for their gradients, without a mix."""
+    if checkpointing:
+        raise UserError(
+            "gradient_checkpointing: got True; layers that are run again would not be mixed again. Use mix_at "
+            "'input' or 'pooled'"
+        )
+
+
 def check_hidden(model: nn.Module, inputs: dict[str, Tensor], numbers: list[int]) -> None:
     """Raise UserError unless hidden layers of the model can be mixed.
 
@@ -176,11 +185,7 @@ def check_hidden(model: nn.Module, inputs: dict[str, Tensor], numbers: list[int]
             f"mix_layers: got {wrong[0]}; expected numbers from 1 to {len(layers)}, the hidden layers of "
             f"{type(model).__name__}"
         )
-    if any(getattr(module, "gradient_checkpointing", False) for module in model.modules()):
-        raise UserError(
-            "gradient_checkpointing: got True; layers that are run again would not be mixed again. Use mix_at "
-            "'input' or 'pooled'"
-        )
+    check_run_once(any(getattr(module, "gradient_checkpointing", False) for module in model.modules()))
     device = next(model.parameters()).device
     index, kept = torch.tensor([0, 0], device=device), torch.tensor([1.0, 0.0], device=device)
     with torch.no_grad(), evaluating(model):

@@ -36,7 +36,8 @@ class CTAugment(DeviceRandAugment):
 
     As with :class:`DeviceRandAugment` a worker makes the weak view and draws numbers, and the trainer does the rest
     on its device: by the rates of the step before, however far the workers are ahead. Reading them takes one wait for
-    the device in each step. It must be a view by itself: what goes before is ``weak``, and nothing can follow.
+    the device for each view of a step. It must be a view by itself: what goes before is ``weak``, and nothing can
+    follow.
 
     *Differs from the paper in.* Operations and ranges are those of FixMatch's table for RandAugment, with inversion
     and cutout as in UDA; the paper's have a strength for inversion and the like too, and rescale and blur besides.
