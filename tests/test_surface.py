@@ -48,6 +48,10 @@ MAY_IMPORT = {
     "modalities": {"augment", "backends", "data", "errors", "positions"},
     "hub": {"files", "citation", "errors", "report"},
     "checkpoints": {"files", "errors", "objective"},
+    "jobs": {"data", "errors", "files"},
+    "selection": {"errors"},
+    "scoring": {"backends", "data", "modalities", "modes", "objective", "state", "transfer"},
+    "retrieval": {"augment", "data", "errors", "features", "files", "jobs", "modes", "positions", "selection"},
 }
 
 

@@ -51,6 +51,9 @@ class Objective(nn.Module):
             A method without unlabeled views leaves the stream out. Where their number is a setting,
             :meth:`views_for` says which.
         citation: the paper.
+        modalities: what it works on; a model of another modality is refused.
+        takes_probs: whether the unlabeled stream holds ``"probs"`` [B, C], what a teacher said of each example: the
+            column ``config.probs_column`` of the unlabeled data.
         perturbs_inputs: whether it reaches the continuous input: the trainer then makes sure that the model takes it.
         mixes_examples: whether the loss of an example depends on which others share its batch, as mixing does. Then
             several processes or accumulation cannot equal one large batch.
@@ -61,6 +64,8 @@ class Objective(nn.Module):
         "unlabeled": ("weak", "strong"),
     }
     citation: ClassVar[Citation | None] = None
+    modalities: ClassVar[tuple[str, ...]] = ("text", "image", "features")
+    takes_probs: ClassVar[bool] = False
     perturbs_inputs: ClassVar[bool] = False
     mixes_examples: ClassVar[bool] = False
 

@@ -85,6 +85,7 @@ class SSLTrainer(SealedTrainer):
     ) -> None:
         self._check_arguments(model, args, unlabeled_dataset)
         self.modality = modality_of(model, processing_class)
+        self._check_modality()
         args = self._settled(args)
         views = self.objective_class.views_for(args)
         if "unlabeled" not in views:
@@ -99,7 +100,15 @@ class SSLTrainer(SealedTrainer):
         super().__init__(
             model=model,
             args=args,
-            data_collator=ViewCollator(self.modality.encoder(args), views, ways, args.seed, column, args.label_column),
+            data_collator=ViewCollator(
+                self.modality.encoder(args),
+                views,
+                ways,
+                args.seed,
+                column,
+                args.label_column,
+                self._probs_column(args),
+            ),
             train_dataset=TwoStreamDataset(data.labeled, data.unlabeled),
             eval_dataset=data.evaluation,
             processing_class=processing_class,
@@ -131,6 +140,16 @@ class SSLTrainer(SealedTrainer):
             raise UserError(f"model: got num_labels {model.config.num_labels}; expected at least 2 classes")
         if "unlabeled" in self.objective_class.views and unlabeled_dataset is None:
             raise UserError(f"unlabeled_dataset: got None; {type(self).__name__} needs unlabeled examples")
+
+    def _check_modality(self) -> None:
+        allowed = self.objective_class.modalities
+        if self.modality.name not in allowed:
+            raise UserError(
+                f"model: got one of {self.modality.name}; {type(self).__name__} is for {' and '.join(allowed)}"
+            )
+
+    def _probs_column(self, args: Any) -> str | None:
+        return args.probs_column if self.objective_class.takes_probs else None
 
     def _settled(self, args: SSLConfig) -> SSLConfig:
         """The config with the paper's values for the modality, checked against the model."""

@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import datasets
+import numpy as np
 import torch
 
 from tests.contract import tiny_features, tiny_images
@@ -24,12 +26,17 @@ Variant = tuple[str, str, dict[str, Any]]
 
 
 def variants() -> list[Variant]:
-    """Every method: its defaults in each modality; on text also what its own test lists as CONTRACT."""
+    """Every method: its defaults in each of its modalities; on text also what its own test lists as CONTRACT.
+
+    CONTRACT_DEFAULT is for defaults that are too long a run.
+    """
     found: list[Variant] = []
     for name in METHODS:
         own = importlib.import_module(f"tests.methods.test_{name}")
-        found += [(name, "text", settings) for settings in [{}, *getattr(own, "CONTRACT", [])]]
-        found += [(name, "image", getattr(own, "CONTRACT_IMAGE", {})), (name, "features", {})]
+        first: dict[str, Any] = getattr(own, "CONTRACT_DEFAULT", {})
+        found += [(name, "text", settings) for settings in [first, *getattr(own, "CONTRACT", [])]]
+        others = {"image": getattr(own, "CONTRACT_IMAGE", first), "features": first}
+        found += [(name, m, others[m]) for m in METHODS[name].objective_class.modalities if m != "text"]
     # Views that adapt are the trainer's business: one method stands for all.
     return [*found, ("fixmatch", "text", {"ctaugment": True}), ("fixmatch", "image", {"ctaugment": True})]
 
@@ -69,7 +76,17 @@ def build(
     if adapts:
         strong = CTAugment() if modality == "image" else TextCTAugment.fit(unlabeled()["text"])
         problem["augmentations"] = {**problem.get("augmentations", {}), "strong": strong}
+    if trainer_class.objective_class.takes_probs:
+        problem["unlabeled_dataset"] = with_probs(problem["unlabeled_dataset"])
     return trainer_class(**problem, args=config)
+
+
+def with_probs(dataset: datasets.Dataset) -> datasets.Dataset:
+    """The data with what some teacher said of each row, sure and unsure."""
+    rng = np.random.default_rng(5)
+    probs = rng.dirichlet([0.5] * CLASSES, len(dataset)).astype(np.float32)
+    feature = datasets.Sequence(datasets.Value("float32"), length=CLASSES)
+    return dataset.add_column("probs", list(probs), feature=feature)
 
 
 def _problem(modality: str, dropout: float) -> dict[str, Any]:

@@ -217,6 +217,8 @@ def test_twice_the_classes_do_not_double_the_term(method: str, modality: str, se
     unsupervised = []
     for extra in (0, CLASSES):
         widen_head(trainer.model, extra)
+        if "probs" in batch["unlabeled"]:
+            batch["unlabeled"]["probs"] = torch.nn.functional.pad(batch["unlabeled"]["probs"], (0, extra))
         task = trainer.objective.task
         wide = replace(task, num_labels=CLASSES + extra, class_prior=(*task.class_prior, *[0.0] * extra))
         if "class_prior" in settings:

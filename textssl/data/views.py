@@ -50,6 +50,7 @@ class ViewCollator:
         seed: of all augmentations.
         column: what holds the text or the image.
         label_column: what holds the class number.
+        probs_column: what holds a teacher's probabilities of an unlabeled example; ``None`` if nobody wants them.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class ViewCollator:
         seed: int,
         column: str = "text",
         label_column: str = "label",
+        probs_column: str | None = None,
     ) -> None:
         self.encode = encode
         self.views = views
@@ -67,6 +69,7 @@ class ViewCollator:
         self.seed = seed
         self.column = column
         self.label_column = label_column
+        self.probs_column = probs_column
 
     def __call__(self, items: Sequence[Item] | Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Collate items of a two-stream data set, or plain examples for evaluation."""
@@ -82,6 +85,9 @@ class ViewCollator:
             batch[name]["index"] = torch.tensor([item.key.index for item in members])
             if name == "labeled":
                 batch[name]["labels"] = self._labels([item.example for item in members])
+            elif self.probs_column is not None:
+                probs = np.asarray([item.example[self.probs_column] for item in members], dtype=np.float32)
+                batch[name]["probs"] = torch.from_numpy(probs)
         return batch
 
     def _view(self, items: Sequence[Item], view: str) -> dict[str, Any]:
