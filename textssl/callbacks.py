@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from .probing import update_rates
+from .scoring import check_scored, is_due, score
 from .state import all_mean, average_batch_norms
 
 
@@ -28,20 +29,23 @@ class StepCallback(TrainerCallback):
         self.trainer = trainer
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Forget what a run that was cut short had not logged yet."""
+        """Forget what a run that was cut short had not logged yet; see that the model has what will be scored."""
         self.trainer.terms.clear()
+        check_scored(self.trainer)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Set the number of the epoch's first batch, from the step alone: ``set_epoch`` is lost on resume."""
         sampler = self.trainer.sampler
-        steps = len(sampler) // (args.world_size * args.gradient_accumulation_steps)
-        sampler.start = state.global_step // steps * len(sampler)
+        sampler.start = state.global_step // self._steps_per_epoch(args) * len(sampler)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Show the objective the micro-batches to come."""
+        """Show the objective all examples where an epoch begins, and the micro-batches to come."""
         trainer = self.trainer
         if trainer.in_warm_start:
             return
+        begins = args.warm_start_steps
+        if is_due(trainer.objective, state.global_step, begins, self._steps_per_epoch(args)):
+            trainer.objective.before_epoch(score(trainer), trainer.progress)
         forward = trainer.forward_for(trainer.model_wrapped)
         trainer.objective.before_step(forward, trainer.micro_batches, trainer.progress)
 
@@ -60,3 +64,6 @@ class StepCallback(TrainerCallback):
         average_batch_norms(forward.unwrapped)
         trainer.objective.after_step(forward, trainer.progress)
         update_rates(trainer.objective, forward, trainer.evaluated_model, trainer.micro_batches)
+
+    def _steps_per_epoch(self, args: Any) -> int:
+        return len(self.trainer.sampler) // (args.world_size * args.gradient_accumulation_steps)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .backends.base import Backend, Forward
 
 
-__all__ = ["Batch", "Objective", "Task", "numbered"]
+__all__ = ["Batch", "Objective", "Scores", "Task", "numbered"]
 
 Batch = dict[str, Any]
 
@@ -39,6 +39,21 @@ class Task:
     class_prior: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Scores:
+    """What the student says of every example in evaluation mode and without augmentation, equal on every process.
+
+    Args:
+        labeled: of the labeled examples, in the order of their data set: pooled vectors [N_l, D], or losses [N_l].
+        unlabeled: of the unlabeled examples in theirs: [N_u, D]; [0] where losses were asked for.
+        labels: class numbers of the labeled examples [N_l].
+    """
+
+    labeled: Tensor
+    unlabeled: Tensor
+    labels: Tensor
+
+
 class Objective(nn.Module):
     """A method, free of any model, optimizer or data set.
 
@@ -57,6 +72,8 @@ class Objective(nn.Module):
         perturbs_inputs: whether it reaches the continuous input: the trainer then makes sure that the model takes it.
         mixes_examples: whether the loss of an example depends on which others share its batch, as mixing does. Then
             several processes or accumulation cannot equal one large batch.
+        scored: what :meth:`before_epoch` is handed: ``"features"``, the pooled vectors of all examples, ``"losses"``,
+            the cross entropy of the given labels, or ``None``: it is not called.
     """
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -68,6 +85,7 @@ class Objective(nn.Module):
     takes_probs: ClassVar[bool] = False
     perturbs_inputs: ClassVar[bool] = False
     mixes_examples: ClassVar[bool] = False
+    scored: ClassVar[str | None] = None
 
     def __init__(self, config: Any, task: Task) -> None:
         super().__init__()
@@ -86,6 +104,17 @@ class Objective(nn.Module):
 
     def bind(self, model: nn.Module) -> None:
         """Build what depends on the student, such as a teacher. Called once, with the unwrapped student."""
+
+    def score_every(self, steps_per_epoch: int) -> int:
+        """Steps from one call of :meth:`before_epoch` to the next; by default an epoch."""
+        return steps_per_epoch
+
+    def before_epoch(self, scores: Scores, progress: float) -> None:
+        """See all examples as the student does now: where the method begins, and whenever an epoch does.
+
+        A function of its arguments alone, without draws: a run that is resumed here calls it again, and one that is
+        resumed later finds what it wrote in the buffers.
+        """
 
     def before_step(self, forward: Forward, batches: list[Batch], progress: float) -> None:
         """See all micro-batches of the coming optimizer step, where a term needs a count over all of them.

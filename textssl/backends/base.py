@@ -143,9 +143,12 @@ class Forward:
         """
         return self._all(inputs, model, dropout, noise, statistics, full_precision)
 
-    def pooled(self, *inputs: Inputs) -> list[Tensor]:
-        """What the student's last linear layer reads of each of ``inputs``, [B_i, D] in float32: the pooled vector."""
-        return self._all(inputs, pooled=True)
+    def pooled(self, *inputs: Inputs, dropout: bool = True) -> list[Tensor]:
+        """What the student's last linear layer reads of each of ``inputs``, [B_i, D] in float32: the pooled vector.
+
+        Without ``dropout`` in evaluation mode, as in :meth:`__call__`.
+        """
+        return self._all(inputs, dropout=dropout, pooled=True)
 
     def mixed(self, *inputs: Inputs, mix: Mix) -> list[Tensor]:
         """Logits [B_i, C] in float32 of the student in training mode, on rows that are mixed in pairs.

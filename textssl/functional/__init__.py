@@ -2,7 +2,8 @@
 
 B examples, C classes. ``logits`` are unnormalised, ``probs`` and ``targets`` sum to one along the
 last axis, ``mask`` is ``[B]`` of 0 and 1, ``progress`` is the share of training done, in [0, 1].
-Losses and masks come one per example; the caller reduces. No function waits for the device.
+Losses and masks come one per example; the caller reduces. No function waits for the device, but those of
+``graph``, which look at a whole data set.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from textssl.functional.adversarial import (
     normalize_perturbation,
     sign_perturbation,
 )
+from textssl.functional.graph import certainty, class_balance_weights, nearest_neighbors, propagate_labels
 from textssl.functional.losses import entropy, kl_divergence, prior_divergence, soft_cross_entropy, squared_error
 from textssl.functional.masks import confidence_mask, tsa_mask, tsa_threshold
 from textssl.functional.mixing import join_masks, mix, mixup_coefficients
@@ -26,6 +28,8 @@ __all__ = [
     "agreement",
     "align_distribution",
     "bin_probs",
+    "certainty",
+    "class_balance_weights",
     "confidence_mask",
     "cosine_rampdown",
     "entropy",
@@ -38,9 +42,11 @@ __all__ = [
     "linear_rampup",
     "mix",
     "mixup_coefficients",
+    "nearest_neighbors",
     "normalize_perturbation",
     "one_hot",
     "prior_divergence",
+    "propagate_labels",
     "sharpen",
     "sigmoid_rampup",
     "sign_perturbation",
