@@ -206,7 +206,7 @@ def write_shard(folder: Path, number: int, content: bytes) -> Path:
 
 def remove_leftovers(folder: Path) -> None:
     """Delete what killed processes had begun to write, when all shards are there."""
-    for path in folder.glob(".shard-*.tmp"):
+    for path in folder.glob(".shard-*"):
         path.unlink(missing_ok=True)
 
 
