@@ -67,7 +67,7 @@ def test_small_classes_are_duplicated() -> None:
     again = select_pseudo_labels(PROBS, per_class=5, balance="duplicate")
     assert kept.rows.tolist() == again.rows.tolist()
     assert select_pseudo_labels(PROBS, balance="duplicate").counts.tolist() == [3, 3]
-    assert "0: 5 of 3 (3 distinct)" in kept.describe()
+    assert "0: 3 of 3, with copies 5; 1: 2 of 2" in kept.describe()
 
 
 def test_a_class_that_nothing_is_sure_of_is_seen_in_the_counts() -> None:

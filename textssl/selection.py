@@ -17,7 +17,7 @@ import numpy as np
 from .errors import UserError
 
 
-__all__ = ["BALANCES", "Selection", "check_selection", "select_pseudo_labels"]
+__all__ = ["BALANCES", "SUM_TOLERANCE", "Selection", "check_selection", "select_pseudo_labels"]
 
 BALANCES = ("none", "labeled", "duplicate")
 # How far a row of half-precision probabilities may be from one.
@@ -51,8 +51,8 @@ class Selection:
     def describe(self, label_names: Sequence[str] | None = None) -> str:
         """One line for a person."""
         names = label_names or [str(c) for c in range(len(self.counts))]
-        return ", ".join(
-            f"{name}: {kept:,} of {there:,}" + (f" ({distinct:,} distinct)" if distinct != kept else "")
+        return "; ".join(
+            f"{name}: {distinct:,} of {there:,}" + (f", with copies {kept:,}" if distinct != kept else "")
             for name, kept, there, distinct in zip(
                 names, self.counts.tolist(), self.available.tolist(), self.distinct.tolist(), strict=True
             )

@@ -1,0 +1,2 @@
+"""Naive."""
+CONTRACT_IMAGE = {"survival": 1.0}

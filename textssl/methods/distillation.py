@@ -1,0 +1,111 @@
+"""Distillation: a student learns what a teacher says of unlabeled examples (Hinton et al., 2015, arXiv:1503.02531).
+
+With unlabeled examples: Chen et al., 2020, SimCLRv2, arXiv:2006.10029, section 2.3. The loss is
+
+    (1 - alpha) tau^2 mean_B CE(y, softmax(z_S(x) / tau))
+        +  alpha tau^2 mean_muB CE(softmax(z_T(u) / tau), softmax(z_S(u) / tau))
+
+The teacher, a classifier of any architecture and tokenizer, is fixed: it labels all unlabeled examples once, in
+evaluation mode. The student may be smaller, to have a fast model that is nearly as good, or the same, which by itself
+often gains (self-distillation). tau^2 keeps the size of the gradient when tau changes. The labels are not needed
+(alpha = 1); where they are a large part of the data they help.
+
+*Views.* labeled: ``weak``; unlabeled: ``weak``.
+
+*State.* None; the teacher's labels are files (:mod:`textssl.round_folder`).
+
+*Differs from the paper in.* The teacher sees each example once and as it is, not each augmented version of it: this is
+what lets its tokenizer be another. tau stands on both sides and tau^2 before both terms, as in SimCLRv2's code; the
+paper's section 2.3 has no tau^2. tau is 1; the paper has 0.1 to 1.
+
+*Relations.* ``noisy_student`` with one round, no filter and strong views. SentAugment's student is this one, on
+sentences that were retrieved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor
+
+from .. import functional as F
+from ..citation import Citation
+from ..config import in_unit_interval, positive
+from ..objective import Batch
+from ..pseudo_labeled import PseudoLabeledConfig, PseudoLabeledObjective
+from ..rounds import RoundsTrainer
+from .supervised import SupervisedTrainer
+
+
+if TYPE_CHECKING:
+    from ..backends.base import Forward
+
+
+__all__ = ["Distillation", "DistillationConfig", "DistillationTrainer"]
+
+
+@dataclass
+class DistillationConfig(PseudoLabeledConfig):
+    """Arguments of distillation; those of the teacher are in :class:`textssl.pseudo_labeled.PseudoLabeledConfig`.
+
+    Args:
+        alpha: weight of the teacher's term; 1 - alpha is that of the labels. 1, the teacher alone: the labeled
+            examples are then not run.
+        temperature: tau, on both sides; 1.
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    alpha: float = field(default=1.0, metadata={"help": "Weight of the teacher's term; 1 - alpha: of the labels."})
+    temperature: float = field(default=1.0, metadata={"help": "tau, of teacher and student."})
+
+    def __post_init__(self) -> None:
+        in_unit_interval("alpha", self.alpha)
+        positive("temperature", self.temperature)
+        super().__post_init__()
+
+
+class Distillation(PseudoLabeledObjective):
+    """Cross entropy with a teacher's softened probabilities."""
+
+    views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
+    citation: ClassVar[Citation | None] = Citation(
+        title="Big Self-Supervised Models are Strong Semi-Supervised Learners",
+        authors=("Ting Chen", "Simon Kornblith", "Kevin Swersky", "Mohammad Norouzi", "Geoffrey Hinton"),
+        year=2020,
+        arxiv="2006.10029",
+        bibtex="""@inproceedings{chen2020big,
+  title     = {Big Self-Supervised Models are Strong Semi-Supervised Learners},
+  author    = {Chen, Ting and Kornblith, Simon and Swersky, Kevin and Norouzi, Mohammad and Hinton, Geoffrey},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year      = {2020}
+}""",
+    )
+
+    def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return ``loss``, ``supervised``, ``unsupervised`` and ``confidence``, the teacher's."""
+        labeled, unlabeled = batch["labeled"], batch["unlabeled"]
+        alpha, tau, probs = self.config.alpha, self.config.temperature, unlabeled["probs"]
+        if alpha < 1:
+            logits, own = forward(labeled["weak"], unlabeled["weak"])
+            supervised = tau**2 * self.cross_entropy(logits / tau, labeled["labels"])
+        else:
+            (own,) = forward(unlabeled["weak"])
+            supervised = own.new_zeros(())
+        unsupervised = tau**2 * F.soft_cross_entropy(own / tau, F.sharpen(probs, tau)).mean()
+        return {
+            "loss": (1 - alpha) * supervised + alpha * unsupervised,
+            "supervised": supervised,
+            "unsupervised": unsupervised,
+            "confidence": probs.amax(-1).mean(),
+        }
+
+
+class DistillationTrainer(RoundsTrainer):
+    """Labels the unlabeled examples by a teacher, and trains the student on them."""
+
+    objective_class = Distillation
+    config_class = DistillationConfig
+    teacher_class = SupervisedTrainer

@@ -1,0 +1,164 @@
+"""Noisy Student: a noised student learns from an un-noised teacher (Xie et al., 2020, arXiv:1911.04252).
+
+A teacher is trained on the labeled examples. In each round it gives every unlabeled example its probabilities p_T, in
+evaluation mode and without augmentation. Examples that it is at least 0.3 sure of are kept, of each class the surest;
+classes that fall short are filled up with copies. A student, of the teacher's size or larger, then learns from both
+sets at once, noised by dropout, augmentation and, for images, stochastic depth:
+
+    mean_B CE(y, p_S(x'))  +  r mean_muB CE(softmax(z_T / tau), p_S(u'))
+
+with x' and u' the augmented examples. The student is the teacher of the next round.
+
+*Views.* labeled: ``weak`` and, with ``noise_labeled``, ``strong``; unlabeled: ``strong``.
+
+*State.* None; teachers and their labels are files (:mod:`textssl.round_folder`).
+
+*Differs from the paper in.* Labels are made once a round, of whole data sets, as there; but every example of the
+balanced set weighs the same in ours, and a batch holds ``mu`` unlabeled examples for each labeled one. r is ``mu``, as
+in the authors' code, where the unlabeled loss is summed over r B examples and divided by B. Stochastic depth acts on
+the layers of ViT and its kin and on the blocks of ResNet; a text encoder has its dropout. The paper's dropout of 0.5
+is a matter of the model's config. Its last step, training at a higher resolution, is left out.
+
+*Relations.* ``self_training`` without noise, with hard labels and few of them at first; ``distillation`` with one
+round and no filter. FixMatch makes the label anew at each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor, nn
+
+from .. import functional as F
+from ..backends.depth import residual_branches, stochastic_depth
+from ..citation import Citation
+from ..config import allowed, in_unit_interval, not_negative, positive
+from ..errors import UserError
+from ..objective import Batch
+from ..pseudo_labeled import PseudoLabeledConfig, PseudoLabeledObjective
+from ..rounds import RoundsTrainer
+from ..selection import BALANCES, check_selection
+from .supervised import SupervisedTrainer
+
+
+if TYPE_CHECKING:
+    from ..backends.base import Backend, Forward
+
+
+__all__ = ["NoisyStudent", "NoisyStudentConfig", "NoisyStudentTrainer"]
+
+
+@dataclass
+class NoisyStudentConfig(PseudoLabeledConfig):
+    """Arguments of Noisy Student; those of the teacher are in :class:`textssl.pseudo_labeled.PseudoLabeledConfig`.
+
+    Args:
+        rounds: students in all; 3.
+        temperature: tau, of the teacher's probabilities; 1.
+        hard_labels: learn the teacher's likeliest class, smoothed by ``label_smoothing_factor``; off.
+        unlabeled_weight: r; ``None`` takes ``mu``, as the authors do.
+        threshold: least confidence of an example that is kept; 0.3.
+        per_class: at most so many examples of a class, the surest; ``None`` keeps all (130,000 on ImageNet).
+        balance: ``duplicate``, copies bring each class to ``per_class`` or to the size of the largest; ``labeled``,
+            the class ratio of the labeled examples; ``none``.
+        noise_labeled: whether labeled examples are augmented too; ``None``: images are, texts and features are not.
+        survival: probability that the last residual block is kept; ``None``: 0.8 for images, 1 otherwise.
+        label_smoothing_factor: of labels and of hard pseudo-labels; 0.1.
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        "text": {"noise_labeled": "no", "survival": 1.0},
+        "image": {"noise_labeled": "yes", "survival": 0.8},
+    }
+
+    rounds: int = field(default=3, metadata={"help": "Students in all."})
+    temperature: float = field(default=1.0, metadata={"help": "tau, of the teacher's probabilities."})
+    hard_labels: bool = field(default=False, metadata={"help": "Learn the teacher's likeliest class."})
+    unlabeled_weight: float | None = field(
+        default=None, metadata={"help": "r, weight of the unlabeled term; default: mu."}
+    )
+    threshold: float = field(default=0.3, metadata={"help": "Least confidence of an example that is kept."})
+    per_class: int | None = field(default=None, metadata={"help": "At most so many examples of a class."})
+    balance: str = field(default="duplicate", metadata={"help": "duplicate, labeled or none."})
+    noise_labeled: str | None = field(default=None, metadata={"help": "Augment labeled examples: yes or no."})
+    survival: float | None = field(default=None, metadata={"help": "Stochastic depth: share of the last block kept."})
+    label_smoothing_factor: float = field(default=0.1, metadata={"help": "Of labels and hard pseudo-labels."})
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise UserError(f"rounds: got {self.rounds}; expected at least 1")
+        positive("temperature", self.temperature)
+        not_negative("unlabeled_weight", self.unlabeled_weight)
+        allowed("balance", self.balance, BALANCES)
+        allowed("noise_labeled", self.noise_labeled, ("yes", "no"))
+        in_unit_interval("survival", self.survival)
+        positive("survival", self.survival)
+        check_selection(threshold=self.threshold, per_class=self.per_class, total=None, balance=self.balance)
+        super().__post_init__()
+
+    def selection(self, round_number: int, num_labels: int, num_unlabeled: int) -> dict[str, Any]:
+        """The same in every round."""
+        return {"threshold": self.threshold, "per_class": self.per_class, "balance": self.balance}
+
+
+class NoisyStudent(PseudoLabeledObjective):
+    """What a noised student loses against labels and against its teacher."""
+
+    views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak", "strong"), "unlabeled": ("strong",)}
+    citation: ClassVar[Citation | None] = Citation(
+        title="Self-Training With Noisy Student Improves ImageNet Classification",
+        authors=("Qizhe Xie", "Minh-Thang Luong", "Eduard Hovy", "Quoc V. Le"),
+        year=2020,
+        arxiv="1911.04252",
+        bibtex="""@inproceedings{xie2020noisy,
+  title     = {Self-Training With Noisy Student Improves {ImageNet} Classification},
+  author    = {Xie, Qizhe and Luong, Minh-Thang and Hovy, Eduard and Le, Quoc V.},
+  booktitle = {Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition},
+  year      = {2020}
+}""",
+    )
+
+    @classmethod
+    def views_for(cls, config: Any) -> Mapping[str, tuple[str, ...]]:
+        """Labeled examples have a strong view only if they are noised."""
+        return cls.views if config.noise_labeled == "yes" else {**cls.views, "labeled": ("weak",)}
+
+    def check_model(self, backend: Backend, model: nn.Module) -> None:
+        """Raise UserError where stochastic depth was asked for and the model has no blocks to drop."""
+        if self.config.survival < 1:
+            if getattr(model, "main_input_name", "") != "pixel_values":
+                raise UserError(f"survival: got {self.config.survival}; it is for images; other models have dropout")
+            residual_branches(model)
+
+    def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return ``loss``, ``supervised``, ``unsupervised`` and ``confidence``, the teacher's."""
+        labeled, unlabeled = batch["labeled"], batch["unlabeled"]
+        view = "strong" if "strong" in labeled else "weak"
+        with stochastic_depth(forward.unwrapped, self.config.survival):
+            logits, own = forward(labeled[view], unlabeled["strong"])
+        supervised = self.cross_entropy(logits, labeled["labels"])
+        probs = unlabeled["probs"]
+        if self.config.hard_labels:
+            unsupervised = self.cross_entropy(own, probs.argmax(-1))
+        else:
+            unsupervised = F.soft_cross_entropy(own, F.sharpen(probs, self.config.temperature)).mean()
+        weight = self.config.mu if self.config.unlabeled_weight is None else self.config.unlabeled_weight
+        return {
+            "loss": supervised + weight * unsupervised,
+            "supervised": supervised,
+            "unsupervised": unsupervised,
+            "confidence": probs.amax(-1).mean(),
+        }
+
+
+class NoisyStudentTrainer(RoundsTrainer):
+    """Trains a teacher, then noisy students, each on the labels of the one before."""
+
+    objective_class = NoisyStudent
+    config_class = NoisyStudentConfig
+    teacher_class = SupervisedTrainer

@@ -1,0 +1,297 @@
+"""The outer loop of self-training: a teacher labels, a student learns, the student is the next teacher."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from transformers import PreTrainedModel
+
+from .augment import Augmentation
+from .augment.plans import PROBE
+from .checkpoints import sealed_checkpoints
+from .config import derive
+from .data.files import content_checksum, write_parquet
+from .data.tables import take_rows
+from .data.two_stream import TwoStreamDataset
+from .errors import UserError
+from .jobs import open_shards, run_job
+from .modalities import modality_of
+from .modalities.base import stem_of
+from .pseudo_labeled import PseudoLabeledConfig, check_probs
+from .round_folder import RoundFolder
+from .selection import Selection, select_pseudo_labels
+from .teachers import TeacherJob, check_same_labels, label_names, load_teacher, weights_checksum
+from .trainer import SSLTrainer
+
+
+__all__ = ["RoundsTrainer"]
+
+# Of examples whose probabilities are written at once: what a kill can lose.
+SHARD_ROWS = 512
+PSEUDO_LABELS = "pseudo_labels.parquet"
+
+
+class RoundsTrainer(SSLTrainer):
+    """A trainer whose :meth:`train` is a whole self-training, unless the unlabeled data are labeled already.
+
+    Each round a teacher, in evaluation mode and without noise, gives probabilities to all unlabeled examples; some are
+    kept; a student learns from them and from the labeled examples. The last student is this trainer's model: its
+    checkpoints, logs, evaluation and card are those of any trainer. What the rounds before leave in ``output_dir`` is
+    told in :mod:`textssl.round_folder`; a killed run goes on at the round, the shard and the step where it was.
+
+    Args:
+        model: the student of the last round; also of the others, and where the teacher starts from, by default.
+        args: the method's config.
+        train_dataset: the labeled examples.
+        unlabeled_dataset: the unlabeled ones; with a column ``args.probs_column`` there is one student and no teacher.
+        eval_dataset: as for any trainer. Each teacher and student is measured on it once, for the record.
+        processing_class: as for any trainer.
+        augmentations: as for any trainer.
+        teacher: a trained classifier in place of ``args.teacher``; its architecture and tokenizer may be others.
+        teacher_processing_class: tokenizer or image processor of ``teacher``; the student's by default.
+        make_student: makes the student of a round, from 1, that is not the last; a copy of ``model`` by default.
+        **kwargs: as for any trainer; callbacks and optimizers are those of the last round.
+
+    Raises:
+        UserError: also for a teacher of other labels, or one that cannot be loaded.
+    """
+
+    teacher_class: ClassVar[type[SSLTrainer]]
+    args: PseudoLabeledConfig
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: PseudoLabeledConfig,
+        train_dataset: datasets.Dataset,
+        unlabeled_dataset: datasets.Dataset | None = None,
+        eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
+        processing_class: Any = None,
+        augmentations: Mapping[str, Augmentation] | None = None,
+        *,
+        teacher: PreTrainedModel | None = None,
+        teacher_processing_class: Any = None,
+        make_student: Callable[[int], PreTrainedModel] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._given: tuple[Any, Any] = (teacher, teacher_processing_class or processing_class)
+        self._make_student = make_student
+        super().__init__(
+            model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
+        )
+        self.rounds: list[dict[str, Any]] = []
+        unlabeled = self.train_dataset.unlabeled
+        assert unlabeled is not None
+        self.is_labeled = self.args.probs_column in unlabeled.column_names
+        if self.is_labeled:
+            self._adopt(check_probs(unlabeled, self.args.probs_column, int(model.config.num_labels or 0)))
+        elif teacher is None and self.args.teacher is not None:
+            self._given = load_teacher(self.args.teacher, self.modality.name)
+        if self._given[0] is not None:
+            modality_of(self._given[0], self._given[1])
+            check_same_labels(self._given[0].config, model.config)
+
+    def train(  # type: ignore[override]  # what else Trainer takes is handed through
+        self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any
+    ) -> Any:
+        """Run all rounds; with ``resume_from_checkpoint=True`` go on where a killed run was.
+
+        A checkpoint that is named is one of the last round's student; the rounds before stand beside it.
+
+        Raises:
+            UserError: ``output_dir`` holds rounds of other settings, or of a run that nobody asked to go on with; a
+                threshold that keeps nothing.
+        """
+        if not self.is_labeled:
+            self._label(resume_from_checkpoint)
+        return super().train(resume_from_checkpoint, **kwargs)
+
+    def _label(self, resume: str | bool | None) -> None:
+        """All that comes before the last student: its data set is then in place."""
+        home = Path(resume).parent if isinstance(resume, str) else Path(str(self.args.output_dir))
+        last = self.args.num_rounds
+        folder = RoundFolder(home, self._settings(), bool(resume), self.is_world_process_zero())
+        # All have looked before one writes.
+        self._wait()
+        folder.claim()
+        initial = copy.deepcopy(self.accelerator.unwrap_model(self.model))
+        for number in range(1, last + 1):
+            data = self._data_of_round(number, folder, initial)
+            if number < last and not folder.is_done(folder.student(number)):
+                self._train_stage(folder, folder.student(number), self._student(number, folder, initial, data))
+        self._adopt(data)
+        if self.args.student == "continued":
+            _start_from(self._teacher(last, folder, initial)[0], self.accelerator.unwrap_model(self.model))
+
+    def _settings(self) -> dict[str, Any]:
+        """What decides all data sets: a run that goes on must have it in common."""
+        args, unlabeled = self.args, self.train_dataset.unlabeled
+        assert unlabeled is not None
+        given = self._given[0]
+        names = ("seed", "teacher_steps", "teacher_learning_rate", "student", "max_steps", "learning_rate")
+        chosen = args.selection(1, self.objective.task.num_labels, len(unlabeled))
+        return {
+            "method": type(self).__name__,
+            "rounds": args.num_rounds,
+            "labeled": content_checksum(self.train_dataset.labeled, [self.modality.column(args), args.label_column]),
+            "unlabeled": content_checksum(unlabeled, [self.modality.column(args)]),
+            "teacher": "trained" if given is None else f"sha256:{weights_checksum(given)}",
+            **{name: getattr(args, name) for name in names},
+            **chosen,
+        }
+
+    # --- teachers and students
+
+    def _teacher(self, number: int, folder: RoundFolder, initial: PreTrainedModel) -> tuple[PreTrainedModel, Any]:
+        """The teacher of a round: given, trained, or the student of the round before."""
+        if number > 1:
+            return _saved(folder.student(number - 1), initial), self.processing_class
+        if self._given[0] is not None:
+            return self._given
+        if not folder.is_done(folder.teacher):
+            self._train_stage(folder, folder.teacher, self._teacher_trainer(folder, initial))
+        return _saved(folder.teacher, initial), self.processing_class
+
+    def _teacher_trainer(self, folder: RoundFolder, initial: PreTrainedModel) -> SSLTrainer:
+        args, kind = self.args, self.teacher_class.config_class
+        config = derive(
+            args,
+            kind,
+            output_dir=str(folder.teacher),
+            max_steps=args.teacher_steps or args.max_steps,
+            learning_rate=args.teacher_learning_rate or args.learning_rate,
+            warm_start_steps=0,
+            push_to_hub=False,
+        )
+        return self.teacher_class(
+            copy.deepcopy(initial), config, self.train_dataset.labeled, self.train_dataset.unlabeled, **self._shared()
+        )
+
+    def _student(
+        self, number: int, folder: RoundFolder, initial: PreTrainedModel, data: datasets.Dataset
+    ) -> SSLTrainer:
+        model = copy.deepcopy(initial) if self._make_student is None else self._make_student(number)
+        if self.args.student == "continued":
+            _start_from(self._teacher(number, folder, initial)[0], model)
+        config = derive(self.args, type(self.args), output_dir=str(folder.student(number)), push_to_hub=False)
+        return type(self)(model, config, self.train_dataset.labeled, data, **self._shared())
+
+    def _shared(self) -> dict[str, Any]:
+        """What the trainers of all stages have in common. Augmentations may adapt, so each has its own."""
+        ways = self.data_collator.augmentations
+        return {
+            "eval_dataset": self.eval_dataset,
+            "processing_class": self.processing_class,
+            "augmentations": copy.deepcopy({n: way for n, way in ways.items() if stem_of(n) != PROBE}),
+            "compute_metrics": self.compute_metrics,
+        }
+
+    def _train_stage(self, folder: RoundFolder, stage: Path, trainer: SSLTrainer) -> None:
+        self._say(f"training {stage.relative_to(folder.path)}")
+        trainer.train(resume_from_checkpoint=bool(sealed_checkpoints(stage)))
+        metrics = {} if trainer.eval_dataset is None else trainer.evaluate()
+        trainer.save_model()
+        self._wait()
+        folder.finish(stage, {k: v for k, v in metrics.items() if isinstance(v, float | int)})
+        self._wait()
+
+    # --- data sets
+
+    def _data_of_round(self, number: int, folder: RoundFolder, initial: PreTrainedModel) -> datasets.Dataset:
+        """The examples that a round's student learns from, with the column of probabilities."""
+        path = folder.of_round(number) / PSEUDO_LABELS
+        facts = folder.round_facts(number)
+        if facts is None or not path.is_file():
+            facts = self._make_data(number, folder, path, initial)
+        self.rounds = [*self.rounds[: number - 1], facts]
+        chosen = pq.read_table(path, columns=["row", self.args.probs_column])
+        unlabeled = self.train_dataset.unlabeled
+        assert unlabeled is not None
+        self._say(f"round {number} of {self.args.num_rounds}: {facts['kept']}")
+        probs = chosen[self.args.probs_column].combine_chunks()
+        return take_rows(unlabeled, chosen["row"].to_numpy(), {self.args.probs_column: probs})
+
+    def _make_data(self, number: int, folder: RoundFolder, path: Path, initial: PreTrainedModel) -> dict[str, Any]:
+        """Label, select, write; the record of the round comes last."""
+        args, unlabeled = self.args, self.train_dataset.unlabeled
+        assert unlabeled is not None
+        model, processing_class = self._teacher(number, folder, initial)
+        order = check_same_labels(model.config, initial.config)
+        job = TeacherJob(model, processing_class, args, order, self.accelerator.autocast)
+        shards = path.parent / "probs"
+        run_job(
+            job, unlabeled, shards, columns=[job.column], rows_per_shard=SHARD_ROWS, rank=args.process_index,
+            world=args.world_size, progress=self.is_world_process_zero() and not args.disable_tqdm,
+            description=f"round {number}: labeling",
+        )  # fmt: skip
+        self._wait()
+        probs = open_shards(shards).column("probs")
+        settings = args.selection(number, probs.shape[1], len(unlabeled))
+        prior = self.objective.task.class_prior
+        chosen = select_pseudo_labels(probs, **settings, prior=prior, seed=args.seed + number)
+        names = label_names(initial.config)
+        stage = folder.student(number - 1) if number > 1 else folder.teacher
+        facts = {
+            "round": number,
+            "teacher": f"sha256:{weights_checksum(model)}",
+            "teacher_metrics": folder.facts_of(stage),
+            "settings": settings,
+            "label_names": names,
+            **chosen.facts(),
+            "kept": f"kept {int(chosen.distinct.sum()):,} of {len(unlabeled):,} ({chosen.describe(names)})",
+        }
+        if self.is_world_process_zero():
+            write_parquet(self._record(unlabeled, chosen, probs, names), path)
+        folder.record_round(number, facts)
+        self._wait()
+        return facts
+
+    def _record(
+        self, unlabeled: datasets.Dataset, chosen: Selection, probs: np.ndarray, names: list[str]
+    ) -> datasets.Dataset:
+        """The data set of a round as it is written: texts for a person to read, images by their rows."""
+        column = self.modality.column(self.args)
+        shown = unlabeled.select_columns([column] if self.modality.name == "text" else [])
+        rows, size = chosen.rows, probs.shape[1]
+        columns = {
+            "row": pa.array(rows),
+            "pseudo_label": pa.array(chosen.labels),
+            "confidence": pa.array(chosen.confidence),
+            self.args.probs_column: pa.FixedSizeListArray.from_arrays(pa.array(probs[rows].reshape(-1)), size),
+        }
+        if not shown.column_names:
+            return datasets.Dataset(pa.table(columns))
+        return take_rows(shown, rows, columns, pseudo_label=names)
+
+    def _adopt(self, unlabeled: datasets.Dataset) -> None:
+        """Train on these unlabeled examples."""
+        self.train_dataset = TwoStreamDataset(self.train_dataset.labeled, unlabeled)
+
+    def _wait(self) -> None:
+        self.accelerator.wait_for_everyone()
+
+    def _say(self, line: str) -> None:
+        if self.is_world_process_zero() and not self.args.disable_tqdm:
+            print(line)
+
+
+def _saved(folder: Path, like: PreTrainedModel) -> PreTrainedModel:
+    """The model of a stage: by its own config, for it may be larger than ``like``."""
+    loaded: PreTrainedModel = type(like).from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    return loaded.float()
+
+
+def _start_from(teacher: PreTrainedModel, student: PreTrainedModel) -> None:
+    try:
+        student.load_state_dict(teacher.state_dict())
+    except RuntimeError as error:
+        raise UserError(
+            "student: got 'continued', and the teacher is of another architecture or size; allowed then: fresh"
+        ) from error

@@ -1,0 +1,171 @@
+"""Teachers: trained classifiers that label examples, in evaluation mode and without any noise."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+)
+
+from .backends.base import Forward
+from .config import SSLConfig, derive
+from .errors import UserError
+from .features import FeatureClassifier
+from .modalities import modality_of
+from .positions import position_limit
+
+
+__all__ = ["TeacherJob", "check_same_labels", "label_names", "load_teacher", "weights_checksum"]
+
+LOADERS: dict[str, tuple[Any, Any]] = {
+    "text": (AutoModelForSequenceClassification, AutoTokenizer),
+    "image": (AutoModelForImageClassification, AutoImageProcessor),
+    "features": (FeatureClassifier, None),
+}
+
+
+def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
+    """A trained classifier in float32, and its tokenizer or image processor.
+
+    Args:
+        place: a folder, or a model of the Hub. Only safetensors are read, and no code of it is run.
+        modality: ``"text"``, ``"image"`` or ``"features"``.
+
+    Raises:
+        UserError: no such model, or one without a trained head.
+    """
+    model_class, processor_class = LOADERS[modality]
+    local = Path(place).is_dir()
+    try:
+        model, info = model_class.from_pretrained(
+            place, dtype=torch.float32, use_safetensors=True, local_files_only=local, output_loading_info=True
+        )
+        processor = None if processor_class is None else processor_class.from_pretrained(place, local_files_only=local)
+    except (OSError, ValueError) as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise UserError(f"teacher: {place!r} cannot be loaded ({reason})") from error
+    if info["missing_keys"]:
+        raise UserError(f"teacher: {place!r} holds no trained classifier; it lacks {sorted(info['missing_keys'])[0]}")
+    return model, processor
+
+
+def check_same_labels(teacher: Any, student: Any) -> list[int]:
+    """Where each class of the student stands among those of the teacher.
+
+    Args:
+        teacher: config of a model.
+        student: config of a model. Where either of the two has no names of its own, classes are told by number.
+
+    Raises:
+        UserError: other classes; the message has both.
+    """
+    theirs, ours = label_names(teacher), label_names(student)
+    numbers = list(range(len(ours)))
+    if len(theirs) == len(ours) and (_unnamed(theirs) or _unnamed(ours)):
+        return numbers
+    if sorted(theirs) != sorted(ours):
+        raise UserError(f"teacher: its labels are {_told(theirs)}; those of the student are {_told(ours)}")
+    return [theirs.index(name) for name in ours]
+
+
+class TeacherJob:
+    """Class probabilities of examples, as a job for :func:`textssl.jobs.run_job`.
+
+    Args:
+        model: the teacher; it is moved to the run's device and back.
+        processing_class: its own tokenizer or image processor, which need not be the student's.
+        args: of the student's run: column, most tokens, device, evaluation batch. A teacher with fewer positions is
+            given as many tokens as it takes.
+        order: what :func:`check_same_labels` gave.
+        autocast: makes the context of mixed precision.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        processing_class: Any,
+        args: SSLConfig,
+        order: list[int],
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        modality = modality_of(model, processing_class)
+        limit = position_limit(model) if modality.name == "text" else None
+        if limit is not None and limit < args.max_length:
+            args = derive(args, type(args), max_length=limit)
+        self.model, self.args, self.order = model, args, order
+        self.column = modality.column(args)
+        self.encode = modality.encoder(args)
+        self.backend = modality.backend(args)
+        self.forward = Forward(model, model, self.backend, autocast)
+        self.by_length = modality.name == "text"
+
+    @property
+    def name(self) -> str:
+        """The weights and all that else decides a probability."""
+        args = self.args
+        cut = f" max_length={args.max_length} keep_end={args.keep_end}" if self.by_length else ""
+        precision = "bf16" if args.bf16 or args.bf16_full_eval else "fp16" if args.fp16 else "fp32"
+        order = "" if self.order == sorted(self.order) else f" order={self.order}"
+        return f"probs sha256:{weights_checksum(self.model)} {precision}{cut}{order}"
+
+    def __call__(self, rows: dict[str, list[Any]]) -> dict[str, np.ndarray]:
+        """``{"probs": [n, C]}`` of n rows, float32."""
+        contents = rows[self.column]
+        order = np.arange(len(contents))
+        if self.by_length:
+            # Texts of like length share a batch.
+            order = np.argsort([-len(text) for text in contents], kind="stable")
+        probs = np.empty((len(contents), len(self.order)), np.float32)
+        home = next(self.model.parameters()).device
+        self.model.to(self.args.device)  # type: ignore[arg-type]
+        size = self.args.per_device_eval_batch_size
+        with torch.no_grad():
+            for start in range(0, len(order), size):
+                batch = order[start : start + size]
+                probs[batch] = self._probs([contents[i] for i in batch]).cpu().numpy()
+        self.model.to(home)  # type: ignore[arg-type]
+        return {"probs": probs}
+
+    def _probs(self, contents: list[Any]) -> Tensor:
+        inputs = {
+            key: value.to(self.args.device, non_blocking=True) if isinstance(value, Tensor) else value
+            for key, value in self.encode(contents, None).items()
+        }
+        (logits,) = self.forward(inputs, model=self.model, dropout=False)
+        return logits.softmax(-1)[:, self.order]
+
+
+def weights_checksum(model: torch.nn.Module) -> str:
+    """SHA-256 of all weights and buffers, their names and shapes."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name}{list(value.shape)}{value.dtype}\0".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def label_names(config: Any) -> list[str]:
+    """Names of the classes, in order."""
+    return [str(config.id2label[i]) for i in range(int(config.num_labels))]
+
+
+def _unnamed(names: list[str]) -> bool:
+    """Whether these are the names that transformers gives classes that nobody named."""
+    return names == [f"LABEL_{i}" for i in range(len(names))]
+
+
+def _told(names: list[str]) -> str:
+    shown = ", ".join(names[:10])
+    return f"{len(names)} ({shown}{', ...' if len(names) > 10 else ''})"
