@@ -1,0 +1,197 @@
+"""The stage before fine-tuning: from texts to a checkpoint that knows them, once, and again after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+from accelerate import PartialState
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ..data.files import content_checksum
+from ..errors import UserError
+from ..files import write_atomically
+from ..positions import position_limit
+from .config import PretrainingConfig
+from .corpus import joined_texts, split_texts, windows_of
+from .masked_lm import encoder_of, masked_language_model, save_pretrained
+from .masking import TokenMasker
+from .trainer import PretrainingTrainer
+
+
+__all__ = ["check_pretrainable", "pretrain_in_domain"]
+
+logger = logging.getLogger(__name__)
+
+RECORD = "pretraining.json"
+WINDOWS = "windows"
+# Settings that change the weights. The others, such as what is logged, may differ between a run and its continuation.
+DECISIVE = (
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
+    "bf16",
+    "data_seed",
+    "fp16",
+    "learning_rate",
+    "lr_scheduler_kwargs",
+    "lr_scheduler_type",
+    "mask_share",
+    "max_grad_norm",
+    "max_length",
+    "max_steps",
+    "num_train_epochs",
+    "optim",
+    "optim_args",
+    "seed",
+    "validation_share",
+    "warmup_steps",
+    "weight_decay",
+    "whole_word",
+)
+
+
+def pretrain_in_domain(
+    model: PreTrainedModel | str | Path,
+    processing_class: PreTrainedTokenizerBase,
+    dataset: datasets.Dataset | Sequence[datasets.Dataset],
+    config: PretrainingConfig,
+    resume_from_checkpoint: str | bool | None = None,
+) -> Path:
+    """Train an encoder further on the texts of a task, by masked language modelling.
+
+    Task-adaptive pretraining (Gururangan et al., 2020, arXiv:2004.10964). The result is an ordinary checkpoint:
+    ``AutoModelForMaskedLM`` loads it, and ``AutoModelForSequenceClassification.from_pretrained(folder)`` takes its
+    encoder. Beside it ``pretraining.json`` tells what it was made of, how long, and the loss on held-out texts.
+    A finished run of the same settings, data and weights in the folder is not repeated.
+
+    Args:
+        model: an encoder with any head or none, which stays as it is; or a folder or a name on the Hub. The head of a
+            masked language model is kept where ``model``, or what it was loaded from, has one.
+        processing_class: its tokenizer, a fast one with a mask token.
+        dataset: one data set or several, all of whose texts are trained on but for the held-out share.
+        config: settings; ``config.output_dir`` is the folder.
+        resume_from_checkpoint: ``True`` goes on from the newest finished checkpoint of the folder, if there is one; a
+            folder goes on from that one; ``None`` begins anew.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: model, tokenizer, texts or settings that cannot work; a checkpoint that is damaged, or a folder
+            that holds a run of other settings.
+    """
+    source = encoder_of(model)
+    check_pretrainable(source, processing_class, config)
+    texts = joined_texts(dataset, config.text_column)
+    train, held_out = split_texts(texts, config.validation_share, config.seed)
+    folder, state = Path(str(config.output_dir)), PartialState()
+    record = {
+        "base_model": str(source.config.name_or_path),
+        "base_sha256": _weights_checksum(source),
+        "data_sha256": content_checksum(texts, [config.text_column]),
+        "texts": len(train),
+        "held_out_texts": len(held_out),
+        "settings": _decisive(config),
+    }
+    fingerprint = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    record = {"fingerprint": fingerprint, "finished": False, **record}
+    if _is_finished(folder, record, bool(resume_from_checkpoint)):
+        logger.info("%s holds the finished pretraining", folder)
+        return folder
+    state.wait_for_everyone()
+    if state.is_main_process:
+        _claim(folder, record, bool(resume_from_checkpoint))
+    state.wait_for_everyone()
+    stem = fingerprint[:16]
+    with config.main_process_first(desc="windows"):
+        train_windows, held_out_windows = (
+            windows_of(
+                part, config.text_column, processing_class, config.max_length,
+                folder / WINDOWS / f"{name}-{stem}.arrow",
+            )
+            for name, part in (("train", train), ("held_out", held_out))
+        )  # fmt: skip
+    network = masked_language_model(source, config.seed)
+    trainer = PretrainingTrainer(network, config, train_windows, held_out_windows, processing_class)
+    start = time.monotonic()
+    output = trainer.train(resume_from_checkpoint=resume_from_checkpoint)
+    figures = {"windows": len(train_windows), "steps": output.global_step, "seconds": time.monotonic() - start}
+    figures |= trainer.evaluate()
+    if state.is_main_process:
+        save_pretrained(trainer.accelerator.unwrap_model(trainer.model), source, folder)
+        processing_class.save_pretrained(folder)
+        shutil.rmtree(folder / WINDOWS, ignore_errors=True)
+        _write(folder, {**record, "finished": True, **figures})
+    state.wait_for_everyone()
+    return folder
+
+
+def check_pretrainable(model: PreTrainedModel, processing_class: Any, config: PretrainingConfig) -> None:
+    """Check all that can be checked before any work.
+
+    Raises:
+        UserError: a tokenizer that is not fast, or has no mask or padding token; more tokens than positions.
+    """
+    if not getattr(processing_class, "is_fast", False):
+        raise UserError(f"processing_class: got {type(processing_class).__name__}; expected a fast tokenizer")
+    if processing_class.pad_token_id is None:
+        raise UserError("processing_class: expected a tokenizer that has a padding token")
+    TokenMasker(processing_class, config.mask_share, config.whole_word)
+    positions = position_limit(model)
+    if positions is not None and config.max_length > positions:
+        raise UserError(f"max_length: got {config.max_length}; the model has {positions} positions")
+
+
+def _decisive(config: PretrainingConfig) -> dict[str, Any]:
+    plain = config.to_dict()
+    windows = config.per_device_train_batch_size * config.gradient_accumulation_steps * config.world_size
+    return {"batch_size": windows, **{name: plain[name] for name in DECISIVE}}
+
+
+def _weights_checksum(model: PreTrainedModel) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(model.base_model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _is_finished(folder: Path, record: dict[str, Any], resume: bool) -> bool:
+    """Whether the folder holds what is to be made.
+
+    Raises:
+        UserError: it holds something else, and is to be gone on with.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return False
+    try:
+        before = json.loads(path.read_text())
+        same = before["fingerprint"] == record["fingerprint"]
+        finished = bool(before["finished"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"output_dir: {path} is damaged; delete {folder}") from error
+    if resume and not same:
+        told = sorted(k for k in record if k not in ("fingerprint", "finished") and before.get(k) != record[k])
+        raise UserError(f"resume_from_checkpoint: {folder} holds a pretraining of other {', '.join(told)}")
+    return same and finished
+
+
+def _claim(folder: Path, record: dict[str, Any], resume: bool) -> None:
+    """Mark the folder as that of an unfinished run; a run from the beginning leaves no earlier checkpoint there."""
+    if not resume and (folder / RECORD).is_file():
+        for path in folder.glob("checkpoint-*"):
+            shutil.rmtree(path)
+    _write(folder, record)
+
+
+def _write(folder: Path, record: dict[str, Any]) -> None:
+    write_atomically(folder / RECORD, json.dumps(record, indent=1).encode())
