@@ -44,13 +44,15 @@ def as_arrow(values: Any, rows: int, origin: str) -> pa.Array:
     Raises:
         UserError: as for :func:`serialized`.
     """
-    if not hasattr(values, "__len__") or len(values) != rows:
-        length = len(values) if hasattr(values, "__len__") else type(values).__name__
-        raise UserError(f"{origin}: got {length} values for {rows} rows; expected one for each row")
+    if isinstance(values, str) or not hasattr(values, "__len__") or getattr(values, "ndim", 1) == 0:
+        raise UserError(f"{origin}: got {values!r:.60}; expected an array of numbers, or strings")
+    if len(values) != rows:
+        raise UserError(f"{origin}: got {len(values)} values for {rows} rows; expected one for each row")
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
         strings = list(values)
-        if wrong := next((value for value in strings if not isinstance(value, str)), None):
-            raise UserError(f"{origin}: got {wrong!r:.60}; expected an array of numbers, or strings")
+        for value in strings:
+            if not isinstance(value, str):
+                raise UserError(f"{origin}: got {value!r:.60}; expected an array of numbers, or strings")
         return pa.array(strings, pa.string())
     if values.ndim > 2 or 0 in values.shape:
         raise UserError(f"{origin}: got shape {list(values.shape)}; expected [{rows}] or [{rows}, D]")

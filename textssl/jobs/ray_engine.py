@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from .shards import finished_shards, remove_leftovers
 from .task import ShardTask
 
 
-__all__ = ["ShardActor", "made_by_ray", "on_disk"]
+__all__ = ["ShardActor", "made_by_ray", "on_disk", "rows_told"]
 
 # Ray restarts a process for ever. One that dies in the same shard time and again does not die by chance.
 DEATHS = 5
@@ -105,10 +105,19 @@ def made_by_ray(task: ShardTask, numbers: Sequence[int], workers: int) -> Iterat
             compute=ray.data.ActorPoolStrategy(size=min(workers, len(numbers)), max_tasks_in_flight_per_actor=1),
             num_gpus=1 / math.ceil(workers / graphics) if graphics else None,
         )
-        for row in done.iter_rows():
-            if row["refusal"]:
-                raise UserError(row["refusal"])
-            yield int(row["rows"])
+        yield from rows_told(done.iter_rows())
+
+
+def rows_told(told: Iterable[Mapping[str, Any]]) -> Iterator[int]:
+    """Rows of each shard, of what :class:`ShardActor` returned.
+
+    Raises:
+        UserError: one was refused.
+    """
+    for shard in told:
+        if shard["refusal"]:
+            raise UserError(str(shard["refusal"]))
+        yield int(shard["rows"])
 
 
 def on_disk(dataset: Dataset, path: Path) -> Dataset:
