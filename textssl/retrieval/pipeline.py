@@ -1,0 +1,244 @@
+"""The whole road from a bank of sentences to pseudo-labeled examples of a task.
+
+SentAugment (Du et al., 2021, arXiv:2010.02194): embed the bank, ask it with the labeled examples of each class, clean
+what is found, let a fine-tuned teacher score it, and keep the surest of each class in the proportions of the labeled
+data. A student is then trained on the teacher's probabilities.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import ClassLabel, Dataset
+
+from ..data.files import content_checksum, write_parquet
+from ..data.validation import check_labeled, check_texts
+from ..errors import UserError
+from ..features import Encoder
+from ..files import write_atomically
+from ..jobs import run_job
+from ..selection import Selection, select_pseudo_labels
+from .bank import Bank, check_k, random_bank_sample
+from .candidates import Candidates, as_examples, best_of_each
+from .cleaning import Cleaned, clean, evaluation_sentences
+from .encoding import EmbedJob, embed_bank, embed_texts
+from .indexing import build_index
+from .scoring import ScoreJob, check_teacher
+from .searching import Queries, SearchJob, find_neighbours, label_queries
+from .settings import RANDOM, RetrievalConfig
+
+
+__all__ = ["PROVENANCE", "RETRIEVED", "retrieve"]
+
+RETRIEVED = "retrieved.parquet"
+PROVENANCE = "provenance.json"
+
+
+def retrieve(
+    bank: Bank,
+    labeled: Dataset,
+    teacher: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    config: RetrievalConfig | None = None,
+    *,
+    encoder: str | os.PathLike[str] | Encoder = "embedded",
+    text_column: str = "text",
+    label_column: str = "label",
+    evaluation: Sequence[Dataset] = (),
+    store: str | os.PathLike[str] | None = None,
+    batch_size: int = 64,
+    engine: str = "local",
+    workers: int = 2,
+    progress: bool = True,
+) -> Dataset:
+    """Find examples of a task in a bank, and label them by a teacher.
+
+    Every stage is kept, and the same call goes on where a kill cut it off. ``output`` then holds
+    ``retrieved.parquet``, the examples, and ``provenance.json``: what they were made of, what was removed and why,
+    and how many there are of each class.
+
+    Args:
+        bank: of sentences.
+        labeled: examples with a ``ClassLabel``. A text is asked for whole, as far as the encoder reads.
+        teacher: folder of a classifier of these classes.
+        output: folder of all results; made where it is missing.
+        config: all other settings.
+        encoder: see :class:`textssl.retrieval.EmbedJob`.
+        text_column: of ``labeled`` and ``evaluation``.
+        label_column: of ``labeled``.
+        evaluation: data sets whose texts must not come back.
+        store: folder of the embeddings and the index of the bank, where other tasks find them; ``output`` by default.
+        batch_size: texts per pass of encoder and teacher.
+        engine: as for :func:`textssl.jobs.run_job`.
+        workers: as for :func:`textssl.jobs.run_job`.
+        progress: show progress bars.
+
+    Returns:
+        K rows: ``text``; ``probs`` ``[C]``; ``label``, the likeliest class; ``similarity`` to the query that found it,
+        and ``query_label``, its class, -1 if it was of all classes; ``source`` and ``document`` in the bank.
+
+    Raises:
+        UserError: a class without a labeled example, a ``k`` above the size of the bank, a teacher of other classes,
+            an evaluation set without texts; nothing that could be kept; a folder with results of other settings.
+    """
+    task = _Retrieval(
+        bank=bank,
+        labeled=labeled,
+        output=Path(output),
+        store=Path(output if store is None else store),
+        config=config or RetrievalConfig(),
+        columns=(text_column, label_column),
+        run={"engine": engine, "workers": workers, "progress": progress},
+    )
+    label_names = task.check(evaluation)
+    embed = EmbedJob(encoder, max_length=task.config.max_length, batch_size=batch_size)
+    score = ScoreJob(
+        teacher, max_length=task.config.teacher_max_length, keep_end=task.config.keep_end, batch_size=batch_size
+    )
+    check_teacher(score, label_names)
+    found = task.candidates(embed, label_names)
+    cleaned = task.cleaned(found, embed, evaluation)
+    return task.selected(found.take(cleaned.rows), cleaned, score, label_names)
+
+
+@dataclass(frozen=True)
+class _Retrieval:
+    """One call of :func:`retrieve`."""
+
+    bank: Bank
+    labeled: Dataset
+    output: Path
+    store: Path
+    config: RetrievalConfig
+    columns: tuple[str, str]
+    run: dict[str, Any]
+
+    def check(self, evaluation: Sequence[Dataset]) -> list[str]:
+        """Check the data before anything long; the names of the classes."""
+        text_column, label_column = self.columns
+        check_k(self.config.k, self.bank)
+        feature = self.labeled.features.get(label_column)
+        if not isinstance(feature, ClassLabel):
+            raise UserError(f"label_column: {label_column!r} of the labeled data is {feature}; expected a ClassLabel")
+        names = [str(name) for name in feature.names]
+        known = {name: number for number, name in enumerate(names)}
+        check_labeled(self.labeled, text_column, label_column, len(names), known, argument="labeled")
+        for number, dataset in enumerate(evaluation):
+            check_texts(dataset, text_column, f"evaluation {number}")
+        return names
+
+    def candidates(self, embed: EmbedJob, label_names: list[str]) -> Candidates:
+        """What the bank answers."""
+        text_column, label_column = self.columns
+        texts = list(self.labeled.with_format(None)[text_column])
+        vectors = embed_texts(texts, self.output / "labeled", embed, description="embed labeled texts", **self.run)
+        labels = np.asarray(self.labeled.with_format(None)[label_column][:], np.int64)
+        if self.config.queries == RANDOM:
+            return self._random(embed, label_queries(vectors, labels, label_names))
+        queries = label_queries(vectors, labels, label_names, self.config.queries)
+        return self._neighbours(embed, queries)
+
+    def _random(self, embed: EmbedJob, queries: Queries) -> Candidates:
+        """Of the bank only the sample is embedded."""
+        count = min(len(self.bank), self.config.k * len(queries.labels))
+        rows = random_bank_sample(self.bank, count, self.config.seed)
+        texts = self.bank.texts(rows)
+        vectors = embed_texts(texts, self.output / "sample", embed, description="embed sample", **self.run)
+        scores = vectors @ queries.vectors.T
+        return Candidates(rows, scores.max(1), queries.labels[scores.argmax(1)], vectors, {"encoder": embed.name})
+
+    def _neighbours(self, embed: EmbedJob, queries: Queries) -> Candidates:
+        config = self.config
+        embeddings = embed_bank(self.bank, self.store / "embeddings", embed, **self.run)
+        # A scan is no reason to refuse an index that other tasks have built.
+        folder = self.store / ("scan" if config.exact else "index")
+        index = build_index(
+            embeddings,
+            folder,
+            kind="flat" if config.exact else config.index,
+            nlist=config.nlist,
+            nprobe=config.nprobe,
+            rerank=config.rerank,
+            seed=config.seed,
+            progress=self.run["progress"],
+        )
+        job = SearchJob(self.bank.folder, self.store / "embeddings", folder, config.k, name=index.name, exact=config.exact)
+        scores, rows = find_neighbours(job, queries, self.output / "neighbours", **self.run)
+        rows, places = best_of_each(rows.reshape(-1), scores.reshape(-1))
+        labels = np.repeat(queries.labels, config.k)[places]
+        facts = {"encoder": embed.name, "index": job.name}
+        return Candidates(rows, scores.reshape(-1)[places], labels, embeddings.take(rows), facts)
+
+    def cleaned(self, found: Candidates, embed: EmbedJob, evaluation: Sequence[Dataset]) -> Cleaned:
+        """What remains of the candidates."""
+        texts = [str(text) for dataset in evaluation for text in dataset.with_format(None)[self.columns[0]]]
+        vectors = None
+        if (sentences := evaluation_sentences(texts)) and self.config.near_evaluation is not None:
+            folder = self.output / "evaluation"
+            vectors = embed_texts(sentences, folder, embed, description="embed evaluation sentences", **self.run)
+        cleaned = clean(
+            self.bank.texts(found.rows),
+            found.vectors,
+            found.similarity,
+            evaluation=texts,
+            evaluation_vectors=vectors,
+            near_duplicate=self.config.near_duplicate,
+            near_evaluation=self.config.near_evaluation,
+            progress=self.run["progress"],
+        )
+        if not len(cleaned.rows):
+            raise UserError(f"evaluation: of {len(found.rows)} candidates none remains: {cleaned.counts}")
+        return cleaned
+
+    def selected(self, found: Candidates, cleaned: Cleaned, score: ScoreJob, label_names: list[str]) -> Dataset:
+        """Score, select, and write."""
+        table = self.bank.rows(found.rows)
+        texts = Dataset.from_dict({"text": table["text"].to_pylist()})
+        folder = self.output / "scores"
+        shards = run_job(score, texts, folder, columns=["text"], description="score candidates", **self.run)
+        assert shards is not None, "one process makes all shards"
+        probs = shards.column("probs")
+        config = self.config
+        selection = select_pseudo_labels(
+            probs,
+            threshold=config.threshold,
+            per_class=config.per_class,
+            total=config.total,
+            balance=config.balance,
+            prior=self._shares(len(label_names)),
+            seed=config.seed,
+        )
+        dataset = as_examples(table, found, probs, selection, label_names)
+        write_parquet(dataset, self.output / RETRIEVED)
+        self._write_provenance(found.facts, cleaned, score, selection, label_names)
+        return dataset
+
+    def _shares(self, classes: int) -> np.ndarray:
+        labels = np.asarray(self.labeled.with_format(None)[self.columns[1]][:], np.int64)
+        return np.bincount(labels, minlength=classes) / len(labels)
+
+    def _write_provenance(
+        self,
+        facts: dict[str, str],
+        cleaned: Cleaned,
+        score: ScoreJob,
+        selection: Selection,
+        label_names: list[str],
+    ) -> None:
+        content = {
+            "bank": {"folder": str(self.bank.folder), "fingerprint": self.bank.fingerprint, "rows": len(self.bank)},
+            "labeled": {"rows": len(self.labeled), "checksum": content_checksum(self.labeled, self.columns)},
+            **facts,
+            "teacher": score.name,
+            "config": asdict(self.config),
+            "cleaning": cleaned.counts,
+            "classes": {"names": label_names, **selection.facts()},
+            "rows": len(selection.rows),
+        }
+        write_atomically(self.output / PROVENANCE, json.dumps(content, indent=1).encode())

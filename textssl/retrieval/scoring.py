@@ -1,0 +1,132 @@
+"""A teacher's opinion of each candidate: class probabilities by a fine-tuned classifier."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+
+from ..data.in_domain import predict_probs
+from ..errors import UserError
+
+
+__all__ = ["ScoreJob", "check_teacher"]
+
+# What a prediction depends on; a trainer writes other files beside them.
+PARTS = ("config.json", "*.safetensors", "tokenizer*", "*_tokens*.json", "vocab*", "merges.txt", "*.model")
+
+
+class ScoreJob:
+    """A corpus job from texts to class probabilities.
+
+    The classifier is loaded from its folder without the network, from safetensors and without code of its own, when
+    the first texts come.
+
+    Args:
+        folder: of a fine-tuned classifier and its tokenizer, as ``save_pretrained`` and a trainer write it.
+        column: of the texts.
+        max_length: most tokens of a text; by default what tokenizer and model allow.
+        keep_end: cut the beginning of a longer text, not its end.
+        batch_size: texts per pass.
+
+    Raises:
+        UserError: no classifier in the folder, or a size out of range.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        column: str = "text",
+        max_length: int | None = None,
+        keep_end: bool = False,
+        batch_size: int = 32,
+    ) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / "config.json").is_file():
+            raise UserError(f"teacher: {str(folder)!r} is not a folder with a model (no config.json)")
+        for name, value, least in (("batch_size", batch_size, 1), ("max_length", max_length, 3)):
+            if value is not None and value < least:
+                raise UserError(f"{name}: got {value}; expected at least {least}")
+        self.column = column
+        self.max_length = max_length
+        self.keep_end = keep_end
+        self.batch_size = batch_size
+        # Now, so that no process of a job has to read the files for it again.
+        self.name = f"probabilities by {_checksum(self.folder)}, max_length {max_length}, keep_end {keep_end}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_loaded"}
+
+    def __call__(self, rows: dict[str, list[Any]]) -> dict[str, np.ndarray]:
+        """``probs`` ``[n, C]`` float32 of n texts."""
+        model, tokenizer = self._loaded
+        probs = predict_probs(
+            model,
+            tokenizer,
+            Dataset.from_dict({self.column: rows[self.column]}),
+            text_column=self.column,
+            batch_size=self.batch_size,
+            max_length=self.max_length,
+            progress=False,
+        )
+        return {"probs": probs}
+
+    @property
+    def label_names(self) -> list[str]:
+        """Names of the C classes, by the model's config."""
+        config = json.loads((self.folder / "config.json").read_text())
+        names = {int(number): str(name) for number, name in (config.get("id2label") or {}).items()}
+        return [names[number] for number in sorted(names)] or ["LABEL_0", "LABEL_1"]
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        import torch
+        from accelerate import PartialState
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        where = str(self.folder)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True)
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                where, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
+        except (OSError, ValueError) as error:
+            raise UserError(f"teacher: cannot load {where!r}: {' '.join(str(error).split())[:200]}") from error
+        if missing := sorted(info["missing_keys"]):
+            raise UserError(f"teacher: {where!r} holds no trained classifier; it lacks the weights {missing}")
+        if self.keep_end:
+            tokenizer.truncation_side = "left"
+        return model.to(PartialState().device), tokenizer
+
+
+def check_teacher(job: ScoreJob, label_names: Sequence[str]) -> None:
+    """Check that a teacher knows the classes of a task, in their order.
+
+    A teacher that was trained without names has LABEL_0, LABEL_1, and so on; then their number is compared.
+
+    Raises:
+        UserError: it knows others.
+    """
+    names = job.label_names
+    unnamed = [f"LABEL_{number}" for number in range(len(names))]
+    if len(names) != len(label_names) or (names not in (unnamed, list(label_names))):
+        raise UserError(
+            f"teacher: {str(job.folder)!r} has the classes {names}, and the labeled data have {list(label_names)}"
+        )
+
+
+def _checksum(folder: Path) -> str:
+    """SHA-256 of the files that a model and its tokenizer are made of."""
+    digest = hashlib.sha256()
+    for path in sorted({path for part in PARTS for path in folder.glob(part) if path.is_file()}):
+        with path.open("rb") as content:
+            digest.update(f"{path.name}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
