@@ -60,7 +60,7 @@ def test_a_process_tells_rows_and_refusals(tmp_path: Path) -> None:
 def test_a_refusal_ends_the_job() -> None:
     told = rows_told([{"rows": 8, "refusal": ""}, {"rows": 0, "refusal": "shard 1: no"}, {"rows": 8, "refusal": ""}])
     assert next(told) == 8
-    with pytest.raises(UserError, match="^shard 1: no$"):
+    with pytest.raises(UserError, match=r"^shard 1: no$"):
         next(told)
 
 
