@@ -45,7 +45,7 @@ class TokenMasker:
         self.mask_token_id = int(tokenizer.mask_token_id)
         self.special = np.zeros(len(tokenizer), dtype=bool)
         self.special[sorted(special_ids(tokenizer))] = True
-        self.ordinary = np.flatnonzero(~self.special)
+        self.ordinary = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
         self.continues: np.ndarray | None = None
         if whole_word:
             names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
