@@ -107,16 +107,19 @@ class Embeddings:
 
     Args:
         bank: whose they are.
+        folder: that holds them.
         parts: those of each shard of the bank.
 
     Attributes:
         bank: whose they are.
+        folder: that holds them.
         name: of the job that made them: encoder, most tokens, precision.
         size: D, numbers in an embedding.
     """
 
-    def __init__(self, bank: Bank, parts: Sequence[Shards]) -> None:
+    def __init__(self, bank: Bank, folder: Path, parts: Sequence[Shards]) -> None:
         self.bank = bank
+        self.folder = folder
         self.name = str(parts[0].facts["job"])
         firsts: list[int] = []
         self._blocks: list[np.ndarray] = []
@@ -191,7 +194,7 @@ def embed_bank(
         )
         assert shards is not None, "one process makes all shards"
         parts.append(shards)
-    return Embeddings(bank, parts)
+    return Embeddings(bank, Path(folder), parts)
 
 
 def open_embeddings(bank: Bank, folder: str | os.PathLike[str]) -> Embeddings:
@@ -212,7 +215,7 @@ def open_embeddings(bank: Bank, folder: str | os.PathLike[str]) -> Embeddings:
         parts.append(shards)
     if len(names := sorted({str(part.facts["job"]) for part in parts})) > 1:
         raise UserError(f"embeddings: {str(folder)!r} has embeddings of different encoders: {' and '.join(names)}")
-    return Embeddings(bank, parts)
+    return Embeddings(bank, Path(folder), parts)
 
 
 def embed_texts(

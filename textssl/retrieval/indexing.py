@@ -165,6 +165,10 @@ def _train(folder: Path, facts: IndexFacts, embeddings: Embeddings, sentences: i
     index = faiss.index_factory(embeddings.size, f"IVF{facts.nlist},{storage}", faiss.METRIC_INNER_PRODUCT)
     # A small bank is trained on whole, and needs no warning of it.
     index.cp.min_points_per_centroid = 1
+    if facts.kind == "pq":
+        index.pq.cp.min_points_per_centroid = 1
+        # It renumbers centroids for a filter by Hamming distance, which no search here uses, and takes seconds.
+        index.do_polysemous_training = False
     rng = np.random.default_rng([facts.seed, 0])
     rows = np.sort(rng.choice(len(embeddings), min(len(embeddings), sentences), replace=False))
     index.train(embeddings.take(rows))

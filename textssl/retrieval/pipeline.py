@@ -168,7 +168,8 @@ class _Retrieval:
             seed=config.seed,
             progress=self.run["progress"],
         )
-        job = SearchJob(self.bank.folder, self.store / "embeddings", folder, config.k, name=index.name, exact=config.exact)
+        folders = (self.bank.folder, self.store / "embeddings", folder)
+        job = SearchJob(*folders, config.k, name=index.name, exact=config.exact)
         scores, rows = find_neighbours(job, queries, self.output / "neighbours", **self.run)
         rows, places = best_of_each(rows.reshape(-1), scores.reshape(-1))
         labels = np.repeat(queries.labels, config.k)[places]

@@ -86,6 +86,14 @@ class ScoreJob:
         names = {int(number): str(name) for number, name in (config.get("id2label") or {}).items()}
         return [names[number] for number in sorted(names)] or ["LABEL_0", "LABEL_1"]
 
+    def load(self) -> tuple[Any, Any]:
+        """The classifier, where this process computes, and its tokenizer.
+
+        Raises:
+            UserError: they cannot be loaded, or lack weights.
+        """
+        return self._loaded
+
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         import torch
@@ -110,10 +118,11 @@ class ScoreJob:
 def check_teacher(job: ScoreJob, label_names: Sequence[str]) -> None:
     """Check that a teacher knows the classes of a task, in their order.
 
-    A teacher that was trained without names has LABEL_0, LABEL_1, and so on; then their number is compared.
+    A teacher that was trained without names has LABEL_0, LABEL_1, and so on; then their number is compared. It is
+    loaded, so that one that cannot be is found before long work.
 
     Raises:
-        UserError: it knows others.
+        UserError: it knows others, or cannot be loaded.
     """
     names = job.label_names
     unnamed = [f"LABEL_{number}" for number in range(len(names))]
@@ -121,6 +130,7 @@ def check_teacher(job: ScoreJob, label_names: Sequence[str]) -> None:
         raise UserError(
             f"teacher: {str(job.folder)!r} has the classes {names}, and the labeled data have {list(label_names)}"
         )
+    job.load()
 
 
 def _checksum(folder: Path) -> str:
