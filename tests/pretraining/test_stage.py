@@ -149,6 +149,13 @@ def test_a_kill_after_the_last_checkpoint_costs_the_ending_alone(
             run(tmp_path)
     monkeypatch.setattr(PretrainingTrainer, "training_step", killed)
     assert same(run(tmp_path, resume=True), whole)
+    assert record(tmp_path)["steps"] == 4
+
+
+def test_no_text_need_be_held_out(tmp_path: Path) -> None:
+    told = record(run(tmp_path, max_steps=1, validation_share=0.0))
+    assert told["held_out_texts"] == 0
+    assert "eval_loss" not in told
 
 
 def test_a_finished_run_is_not_repeated(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,9 @@ from ..modalities import MODALITIES, Modality
 from ..modalities.features import FeatureModality
 from ..modalities.image import ImageModality
 from ..modalities.text import TextModality
+from ..pretraining import PretrainingConfig, pretrain_in_domain
+from ..pretraining.config import before_fine_tuning
+from ..pretraining.stage import check_pretrainable
 from .models import (
     label_settings,
     load_classifier,
@@ -100,6 +103,7 @@ class TextKind(Kind):
         if self.wants_strong:
             self.strong = choose_strong(options.strong)
         self.processing_class = load_tokenizer(options.model)
+        self.start = options.model
 
     def prepare(self, folder: Path) -> None:
         """Fit word replacements, translate."""
@@ -111,9 +115,29 @@ class TextKind(Kind):
             column = self.config.text_column
             self.augmentations["weak_2"] = TfIdfReplacement.fit(self.data.unlabeled[column], p=MILD, column=column)
 
+    def check_pretraining(self, folder: Path) -> None:
+        """Raise UserError where :meth:`pretrain` could not begin."""
+        check_pretrainable(self.make_model(), self.processing_class, self._pretraining(folder))
+
+    def pretrain(self, folder: Path, resume: str | bool | None) -> None:
+        """Train the encoder on all texts, in ``folder``: models that are made from then on start from it."""
+        texts = [self.data.labeled, self.data.unlabeled]
+        config = self._pretraining(folder)
+        self.start = str(pretrain_in_domain(self.make_model(), self.processing_class, texts, config, resume))
+
+    def _pretraining(self, folder: Path) -> PretrainingConfig:
+        with told_as("pretrain_batch_size", "pretraining_batch_size"):
+            return before_fine_tuning(
+                self.config,
+                str(folder),
+                self.options.pretrain_batch_size,
+                max_steps=self.options.pretrain_steps,
+                learning_rate=self.options.pretrain_learning_rate,
+            )
+
     def make_model(self) -> PreTrainedModel:
         """The encoder with a fresh head."""
-        return load_classifier(self.options.model, self.data.label_names, self.config.seed)
+        return load_classifier(self.start, self.data.label_names, self.config.seed)
 
 
 class ImageKind(Kind):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ..config import allowed, in_unit_interval
+from ..config import allowed, in_unit_interval, not_negative, positive
 from ..errors import UserError
 
 
@@ -88,6 +88,15 @@ class RecipeOptions:
     forward_translator: str = field(default="Helsinki-NLP/opus-mt-en-fr", metadata={"help": "For seq2seq: there."})
     backward_translator: str = field(default="Helsinki-NLP/opus-mt-fr-en", metadata={"help": "For seq2seq: and back."})
     translation_temperature: float = field(default=0.9, metadata={"help": "For seq2seq: sampling temperature."})
+    pretrain_steps: int = field(
+        default=0,
+        metadata={
+            "help": "Steps of masked language modelling on the texts first. The method starts from what it gives, "
+            "the baseline from the model as it is: the gain is that of both."
+        },
+    )
+    pretrain_batch_size: int = field(default=256, metadata={"help": "Windows of tokens in such a step."})
+    pretrain_learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate of these steps."})
     baseline: bool = field(default=True, metadata={"help": "Train the supervised baseline on the same labels first."})
     baseline_steps: int = field(default=3000, metadata={"help": "Steps of the baseline."})
     baseline_learning_rate: float = field(default=3e-5, metadata={"help": "Learning rate of the baseline."})
@@ -99,7 +108,9 @@ class RecipeOptions:
         allowed("second_view", self.second_view, ("same", "tfidf"))
         if self.replace is not None:
             in_unit_interval("replace", self.replace)
-        for name in ("num_labeled", "baseline_steps"):
+        not_negative("pretrain_steps", self.pretrain_steps)
+        positive("pretrain_learning_rate", self.pretrain_learning_rate)
+        for name in ("num_labeled", "baseline_steps", "pretrain_batch_size"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}: got {getattr(self, name)}; expected at least 1")
         for name in ("num_unlabeled", "num_test"):

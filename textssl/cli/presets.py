@@ -88,6 +88,7 @@ def text_presets(output_dir: str, method: str, **changes: Any) -> Presets:
         "mu": 3,
         "strong": "tfidf",
         "replace": 0.2,
+        "pretrain_batch_size": 32,
         "second_view": "tfidf",
         "eval_strategy": "steps",
         "eval_steps": 50,

@@ -10,12 +10,13 @@ from typing import Any
 from accelerate import PartialState
 
 from ..config import SSLConfig, derive
+from ..errors import UserError
 from ..methods import METHODS
 from ..methods.supervised import SupervisedConfig
 from ..trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
 from .comparison import check_push, report_comparison
-from .kinds import Kind, kind_of
+from .kinds import Kind, TextKind, kind_of
 from .options import RecipeOptions
 from .presets import fitting_preset
 from .run_folder import RunFolder
@@ -24,6 +25,8 @@ from .task_data import load_task
 
 
 __all__ = ["train_recipe"]
+
+PRETRAINING = "pretraining"
 
 
 def train_recipe(
@@ -52,6 +55,8 @@ def train_recipe(
     data = load_task(options, config, source)
     views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
     kind = kind_of(options, data)(options, config, data, views)
+    if options.pretrain_steps:
+        _check_pretraining(method, options, kind, run.path / PRETRAINING)
     if PartialState().is_main_process:
         run.claim(data=data.describe(), data_sha256=data.checksum(config), strong_view=kind.strong, method=method)
     check_push(config, run)
@@ -64,7 +69,18 @@ def train_recipe(
     if options.baseline and method != "supervised":
         make = _maker(METHODS["supervised"], _baseline(options, config), kind)
         results["supervised"] = run_stage(run, "supervised", make, kind.data.test)
+    if isinstance(kind, TextKind) and options.pretrain_steps:
+        kind.pretrain(run.path / PRETRAINING, run.checkpoint(PRETRAINING))
     report_comparison(run, method, _maker(trainer_class, config, kind), results, kind, options, config)
+
+
+def _check_pretraining(method: str, options: RecipeOptions, kind: Kind, folder: Path) -> None:
+    told = f"pretrain_steps: got {options.pretrain_steps}; "
+    if not isinstance(kind, TextKind):
+        raise UserError(f"{told}it is for models that read texts")
+    if method == "in_domain_pretraining":
+        raise UserError(f"{told}{method} has pretraining_steps of its own")
+    kind.check_pretraining(folder)
 
 
 def _baseline(options: RecipeOptions, config: SSLConfig) -> SupervisedConfig:

@@ -28,10 +28,12 @@ def joined_texts(parts: datasets.Dataset | Sequence[datasets.Dataset], column: s
     parts = [parts] if isinstance(parts, datasets.Dataset) else list(parts)
     for part in parts:
         check_texts(part, column, "dataset")
-    features = datasets.Features({column: datasets.Value("large_string")})
-    texts = [part.with_format(None).select_columns([column]).cast(features) for part in parts]
+    texts = [part.with_format(None).select_columns([column]) for part in parts]
     if not sum(map(len, texts)):
         raise UserError("dataset: got no rows; expected at least one text")
+    # Arrow has several types of strings.
+    features = texts[0].features
+    texts = [part if part.features == features else part.cast(features) for part in texts]
     return datasets.concatenate_datasets(texts)
 
 

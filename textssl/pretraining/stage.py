@@ -70,7 +70,7 @@ def pretrain_in_domain(
     Task-adaptive pretraining (Gururangan et al., 2020, arXiv:2004.10964). The result is an ordinary checkpoint:
     ``AutoModelForMaskedLM`` loads it, and ``AutoModelForSequenceClassification.from_pretrained(folder)`` takes its
     encoder. Beside it ``pretraining.json`` tells what it was made of, how long, and the loss on held-out texts.
-    A finished run of the same settings, data and weights in the folder is not repeated.
+    A finished run of the same settings, data and weights in the folder is not repeated, unless a checkpoint is named.
 
     Args:
         model: an encoder with any head or none, which stays as it is; or a folder or a name on the Hub. The head of a
@@ -103,7 +103,7 @@ def pretrain_in_domain(
     }
     fingerprint = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     record = {"fingerprint": fingerprint, "finished": False, **record}
-    if _is_finished(folder, record, bool(resume_from_checkpoint)):
+    if _is_finished(folder, record, bool(resume_from_checkpoint)) and not isinstance(resume_from_checkpoint, str):
         logger.info("%s holds the finished pretraining", folder)
         return folder
     state.wait_for_everyone()
