@@ -83,7 +83,8 @@ def propagate_labels(
         alpha: share of a label that comes from the neighbours, in [0, 1); 0.99.
         neighbors: similarities and row numbers ``[N, k']``, found elsewhere, in place of a search; then ``features``
             and ``k`` are not looked at. Number -1 is no neighbour, and an example's own number counts as none.
-        tolerance: of each class's residual, relative to its Y.
+        tolerance: of each class's residual, relative to its Y; 1e-6. Of an example that is far from all labels F is
+            small, and what is left of the residual counts for more.
         max_iterations: most steps of the solver; at alpha 0.99 about 100 reach the tolerance.
 
     Returns:
