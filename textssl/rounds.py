@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, set_seed
 
 from .augment import Augmentation
 from .augment.plans import PROBE
@@ -36,6 +36,7 @@ __all__ = ["RoundsTrainer"]
 # Of examples whose probabilities are written at once: what a kill can lose.
 SHARD_ROWS = 512
 PSEUDO_LABELS = "pseudo_labels.parquet"
+TIMINGS = ("_runtime", "_per_second", "_time")
 
 
 class RoundsTrainer(SSLTrainer):
@@ -111,6 +112,8 @@ class RoundsTrainer(SSLTrainer):
         """
         if not self.is_labeled:
             self._label(resume_from_checkpoint)
+            # What the stages before drew, a run that goes on does not draw again.
+            set_seed(self.args.seed)
         return super().train(resume_from_checkpoint, **kwargs)
 
     def _label(self, resume: str | bool | None) -> None:
@@ -199,7 +202,7 @@ class RoundsTrainer(SSLTrainer):
         metrics = {} if trainer.eval_dataset is None else trainer.evaluate()
         trainer.save_model()
         self._wait()
-        folder.finish(stage, {k: v for k, v in metrics.items() if isinstance(v, float | int)})
+        folder.finish(stage, {k: v for k, v in metrics.items() if not k.endswith(TIMINGS)})
         self._wait()
 
     # --- data sets
