@@ -24,7 +24,7 @@ from .stages import run_stage
 from .task_data import load_task
 
 
-__all__ = ["train_recipe"]
+__all__ = ["baseline_config", "maker", "train_recipe"]
 
 PRETRAINING = "pretraining"
 
@@ -64,14 +64,17 @@ def train_recipe(
     # Before the baseline, so that a translator which is missing is told before anything long.
     kind.prepare(run.path)
     if run.stage_result(method) is None:
-        _rehearse(_maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
+        _rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
     results = {}
     if options.baseline and method != "supervised":
-        make = _maker(METHODS["supervised"], _baseline(options, config), kind)
+        make = maker(METHODS["supervised"], baseline_config(options, config), kind)
         results["supervised"] = run_stage(run, "supervised", make, kind.data.test)
+        if trainer_class.objective_class.takes_probs and getattr(config, "teacher", None) is None:
+            # The baseline is the teacher that would be trained first.
+            config = derive(config, type(config), teacher=str(run.path / "supervised"))
     if isinstance(kind, TextKind) and options.pretrain_steps:
         kind.pretrain(run.path / PRETRAINING, run.checkpoint(PRETRAINING))
-    report_comparison(run, method, _maker(trainer_class, config, kind), results, kind, options, config)
+    report_comparison(run, method, maker(trainer_class, config, kind), results, kind, options, config)
 
 
 def _check_pretraining(method: str, options: RecipeOptions, kind: Kind, folder: Path) -> None:
@@ -83,7 +86,8 @@ def _check_pretraining(method: str, options: RecipeOptions, kind: Kind, folder: 
     kind.check_pretraining(folder)
 
 
-def _baseline(options: RecipeOptions, config: SSLConfig) -> SupervisedConfig:
+def baseline_config(options: RecipeOptions, config: SSLConfig) -> SupervisedConfig:
+    """The config of the supervised baseline, which agrees with that of the method in all else."""
     return derive(
         config,
         SupervisedConfig,
@@ -104,8 +108,8 @@ def _rehearse(make: Callable[[Path], SSLTrainer], folder: Path, kind: Kind) -> N
     gc.collect()
 
 
-def _maker(trainer_class: type[SSLTrainer], config: SSLConfig, kind: Kind) -> Callable[[Path], SSLTrainer]:
-    """What builds a trainer, given the folder of its stage."""
+def maker(trainer_class: type[SSLTrainer], config: SSLConfig, kind: Kind) -> Callable[[Path], SSLTrainer]:
+    """What builds the trainer of a stage, given its folder."""
     told = kind.trainer_config(config)
 
     def make(folder: Path) -> SSLTrainer:
