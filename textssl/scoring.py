@@ -117,15 +117,16 @@ def _loader(trainer: SSLTrainer, rows: np.ndarray, workers: int) -> DataLoader:
     args, data = trainer.args, trainer.train_dataset
     labeled = len(data.labeled)
     size = args.per_device_eval_batch_size
-    keys = [
-        [Key(LABELED, row, 0) if row < labeled else Key(UNLABELED, row - labeled, 0) for row in part.tolist()]
-        for part in np.split(rows, range(size, len(rows), size))
-    ]
+    keys = [Key(LABELED, row, 0) if row < labeled else Key(UNLABELED, row - labeled, 0) for row in rows.tolist()]
     known = args.label_column if trainer.objective.scored == "losses" else None
     collate = partial(_collated, trainer.data_collator.encode, trainer.data_collator.column, known, labeled)
     # A generator of its own: by default a loader draws from the one that dropout draws from.
     return DataLoader(
-        data, batch_sampler=keys, collate_fn=collate, num_workers=workers, generator=torch.Generator().manual_seed(0)
+        data,
+        batch_sampler=[keys[start : start + size] for start in range(0, len(keys), size)],
+        collate_fn=collate,
+        num_workers=workers,
+        generator=torch.Generator().manual_seed(0),
     )
 
 

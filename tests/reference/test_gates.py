@@ -26,6 +26,13 @@ GATES: list[tuple[str, str, dict[str, Any], float, float]] = [
     ("digits", "vat", {"epsilon": 3.0}, 90.0, 0.5),
     ("digits", "mean_teacher", {"ema_decay": 0.97}, 90.0, 1.0),
     ("digits", "mixmatch", {"mu": 2, "unlabeled_weight": 30.0, "ema_decay": 0.97}, 90.0, 1.0),
+    (
+        "digits",
+        "label_propagation",
+        {"warm_start_steps": 100, "max_steps": 250, "mu": 2, "k": 10, "learning_rate": 2e-3},
+        93.0,
+        3.0,
+    ),
 ]
 
 
