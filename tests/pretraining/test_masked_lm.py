@@ -82,7 +82,7 @@ def test_the_head_reads_some_places_as_it_reads_all(name: str) -> None:
 @pytest.mark.parametrize("name", ["roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
 def test_a_classifier_s_encoder_is_that_of_its_masked_language_model(name: str) -> None:
     classifier = built(name, AutoModelForSequenceClassification)
-    network = masked_language_model(classifier, seed=0)
+    network, _ = masked_language_model(classifier, seed=0)
     own, given = network.base_model.state_dict(), classifier.base_model.state_dict()
     assert own.keys() <= given.keys()
     for key, value in own.items():
@@ -90,12 +90,25 @@ def test_a_classifier_s_encoder_is_that_of_its_masked_language_model(name: str) 
     assert network.get_output_embeddings().weight is network.get_input_embeddings().weight
 
 
-def test_a_fresh_head_is_a_function_of_the_seed_tied_and_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fresh_head_is_told_and_predicts_the_nearest_words(caplog: pytest.LogCaptureFixture) -> None:
+    """After BERT's activation and normalisation, which its head has."""
     with caplog.at_level(logging.INFO, logger="textssl"):
-        a, b, c = (masked_language_model(model(), seed).cls.predictions for seed in (0, 0, 1))
-    assert torch.equal(a.transform.dense.weight, b.transform.dense.weight)
-    assert not torch.equal(a.transform.dense.weight, c.transform.dense.weight)
+        network, fresh = masked_language_model(model(), seed=0)
+    assert fresh
     assert "a fresh masked-language-model head" in caplog.text
+    ids = torch.tensor([[2, 9, 8, 7, 3]])
+    hidden = network.bert(input_ids=ids).last_hidden_state
+    activated = torch.nn.functional.layer_norm(torch.nn.functional.gelu(hidden), [32], eps=1e-12)
+    torch.testing.assert_close(
+        network(input_ids=ids).logits, activated @ network.get_input_embeddings().weight.T, atol=1e-4, rtol=1e-4
+    )
+
+
+def test_a_head_that_cannot_start_as_the_identity_is_a_function_of_the_seed() -> None:
+    classifier = built("electra", AutoModelForSequenceClassification)
+    a, b, c = (masked_language_model(classifier, seed)[0].generator_predictions.dense.weight for seed in (0, 0, 1))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
 
 
 def test_the_head_of_the_checkpoint_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -105,25 +118,26 @@ def test_the_head_of_the_checkpoint_is_kept(tmp_path: Path, caplog: pytest.LogCa
     with torch.no_grad():
         classifier.base_model.embeddings.word_embeddings.weight.add_(1.0)
     with caplog.at_level(logging.INFO, logger="textssl"):
-        network = masked_language_model(classifier, seed=5)
+        network, _ = masked_language_model(classifier, seed=5)
     saved = built("bert").cls.predictions
     assert torch.equal(network.cls.predictions.transform.dense.weight, saved.transform.dense.weight)
     assert torch.equal(network.get_input_embeddings().weight, classifier.get_input_embeddings().weight)
     assert "fresh" not in caplog.text
-    itself = masked_language_model(built("bert"), seed=5)
+    itself, fresh = masked_language_model(built("bert"), seed=5)
+    assert not fresh
     assert torch.equal(itself.cls.predictions.transform.dense.weight, saved.transform.dense.weight)
 
 
 def test_what_it_was_loaded_from_may_be_gone(tmp_path: Path) -> None:
     classifier = model()
     classifier.config.name_or_path = str(tmp_path / "gone")
-    network = masked_language_model(classifier, seed=0)
+    network, _ = masked_language_model(classifier, seed=0)
     assert torch.equal(network.get_input_embeddings().weight, classifier.get_input_embeddings().weight)
 
 
 def test_the_folder_gives_both_models_and_the_pooler(tmp_path: Path) -> None:
     classifier = model()
-    network = masked_language_model(classifier, seed=0)
+    network, _ = masked_language_model(classifier, seed=0)
     with torch.no_grad():
         network.bert.encoder.layer[0].output.dense.weight.add_(1.0)
     save_pretrained(network, classifier, tmp_path)

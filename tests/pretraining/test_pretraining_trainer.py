@@ -42,7 +42,7 @@ def windows(count: int, seed: int) -> datasets.Dataset:
 
 
 def build(out: Path, held_out: int = 11, dropout: float = 0.0, **settings: Any) -> PretrainingTrainer:
-    network = masked_language_model(model(dropout=dropout), seed=0)
+    network, _ = masked_language_model(model(dropout=dropout), seed=0)
     config = PretrainingConfig(output_dir=str(out), **{**SETTINGS, **settings})
     return PretrainingTrainer(network, config, windows(40, 1), windows(held_out, 2), tokenizer())
 
@@ -110,12 +110,30 @@ def test_it_learns_to_predict_and_evaluates_while_it_does(tmp_path: Path) -> Non
     rows = datasets.Dataset.from_dict({"input_ids": ids})
     adam = {"optim": "adamw_torch", "learning_rate": 3e-3, "eval_strategy": "steps", "eval_steps": 20}
     config = PretrainingConfig(output_dir=str(tmp_path), **{**SETTINGS, **adam, "max_steps": 60})
-    trainer = PretrainingTrainer(masked_language_model(model(), 0), config, rows, rows.select(range(8)), tokenizer())
+    trainer = PretrainingTrainer(
+        masked_language_model(model(), 0)[0], config, rows, rows.select(range(8)), tokenizer()
+    )
     assert trainer.evaluate()["eval_loss"] > 3.0
     trainer.train()
     losses = [row["eval_loss"] for row in trainer.state.log_history if "eval_loss" in row]
     assert len(losses) == 3
     assert losses[-1] < 0.3
+
+
+def test_a_fresh_head_learns_at_a_rate_of_its_own(tmp_path: Path) -> None:
+    """By hand: a step of SGD at ten times the learning rate, or at the one that is told; not so a head that was."""
+    for fresh, told, factor in ((True, None, 10.0), (True, 0.2, 4.0), (False, 0.2, 1.0)):
+        settings = {**SETTINGS, "max_steps": 1, "head_learning_rate": told}
+        network, _ = masked_language_model(model(), seed=0)
+        plain = build(tmp_path, max_steps=1)
+        stock_loss(plain, [next(iter(plain.get_train_dataloader()))]).backward()
+        config = PretrainingConfig(output_dir=str(tmp_path), **settings)
+        trainer = PretrainingTrainer(network, config, windows(40, 1), windows(11, 2), tokenizer(), fresh)
+        trainer.train()
+        for name, parameter in trainer.model.named_parameters():
+            before = dict(plain.model.named_parameters())[name]
+            step = 0.05 * before.grad * (factor if name.startswith("cls.") else 1.0)
+            torch.testing.assert_close(parameter.detach(), before.detach() - step, atol=2e-6, rtol=1e-4, msg=name)
 
 
 def test_bf16_runs_and_its_loss_is_near(tmp_path: Path) -> None:
@@ -126,7 +144,7 @@ def test_bf16_runs_and_its_loss_is_near(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
-    network = masked_language_model(model(), seed=0)
+    network, _ = masked_language_model(model(), seed=0)
     config = PretrainingConfig(output_dir=str(tmp_path), **SETTINGS)
     with pytest.raises(UserError, match="no tokens"):
         PretrainingTrainer(network, config, windows(3, 1).select([]), windows(3, 1), tokenizer())

@@ -15,6 +15,8 @@ from ..errors import UserError
 
 __all__ = ["PretrainingConfig", "before_fine_tuning"]
 
+# What else decides the weights, at transformers' own defaults.
+UNDECLARED = {"adam_beta1", "lr_scheduler_kwargs", "max_grad_norm", "max_steps", "optim_args"}
 # Windows of a micro-batch: what fits beside a base-sized encoder.
 MICRO_BATCH = 32
 
@@ -35,6 +37,8 @@ class PretrainingConfig(TrainingArguments):
             is. Of these 80 % are masked, 10 % replaced by a random token, and 10 % left as they are.
         whole_word: choose whole words, all their word pieces together; for WordPiece vocabularies.
         validation_share: share of the texts that is held out to measure the loss on; at least one text, unless 0.
+        head_learning_rate: peak learning rate of a fresh head, which has to be learned before the encoder can learn
+            anything from it; by default ten times ``learning_rate``. A head that the model had has ``learning_rate``.
 
     Raises:
         UserError: a value out of range.
@@ -45,6 +49,10 @@ class PretrainingConfig(TrainingArguments):
     mask_share: float = field(default=0.15, metadata={"help": "Share of tokens to predict."})
     whole_word: bool = field(default=False, metadata={"help": "Choose whole words, all their pieces together."})
     validation_share: float = field(default=0.02, metadata={"help": "Share of texts to measure the loss on."})
+
+    head_learning_rate: float | None = field(
+        default=None, metadata={"help": "Peak learning rate of a fresh head. Default: ten times learning_rate."}
+    )
 
     learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate."})
     num_train_epochs: float = field(default=100.0, metadata={"help": "Passes over all windows."})
@@ -58,6 +66,7 @@ class PretrainingConfig(TrainingArguments):
     remove_unused_columns: bool = field(default=False, metadata={"help": "Must stay off."})
     ddp_find_unused_parameters: bool | None = field(default=False, metadata={"help": "Off: each takes part."})
     ddp_broadcast_buffers: bool | None = field(default=False, metadata={"help": "Off: passes are unequal."})
+    logging_nan_inf_filter: bool = field(default=False, metadata={"help": "Off: a loss that is not finite must show."})
 
     def __post_init__(self) -> None:
         self.check()
@@ -68,6 +77,7 @@ class PretrainingConfig(TrainingArguments):
     def check(self) -> None:
         """Raise UserError for values that cannot work."""
         positive("mask_share", self.mask_share)
+        positive("head_learning_rate", self.head_learning_rate)
         if self.mask_share > 1:
             raise UserError(f"mask_share: got {self.mask_share}; expected a number in (0, 1]")
         if not 0 <= self.validation_share < 1:
@@ -100,14 +110,13 @@ def before_fine_tuning(config: SSLConfig, output_dir: str, batch_size: int, **ch
     micro = next(size for size in range(min(per_process, MICRO_BATCH), 0, -1) if per_process % size == 0)
     known = PretrainingConfig.__dataclass_fields__
     own = PretrainingConfig.__annotations__.keys() - {"max_length", "text_column"}
-    defaults = {name: known[name].default for name in own | {"adam_beta1", "max_grad_norm", "max_steps", "optim_args"}}
+    defaults = {name: known[name].default for name in own | UNDECLARED}
     stage = derive(  # type: ignore[type-var]  # any TrainingArguments serve
         config, PretrainingConfig,
         **defaults | {
             # Not through __init__, which would reset the state of an accelerator that is in use: as it leaves them.
             "optim": OptimizerNames(known["optim"].default),
             "lr_scheduler_type": SchedulerType.LINEAR,
-            "lr_scheduler_kwargs": {},
             "eval_strategy": IntervalStrategy.NO,
             "load_best_model_at_end": False,
             "push_to_hub": False,

@@ -42,15 +42,19 @@ def encoder_of(model: PreTrainedModel | str | Path) -> PreTrainedModel:
     return encoder
 
 
-def masked_language_model(model: PreTrainedModel, seed: int) -> PreTrainedModel:
+def masked_language_model(model: PreTrainedModel, seed: int) -> tuple[PreTrainedModel, bool]:
     """A masked language model that has the encoder's weights of ``model``, which stays as it is.
 
     Its head is that of ``model``, or of the checkpoint that ``model`` was loaded from, where these have one. Else it
-    is a fresh one, whose output embeddings are the word embeddings.
+    is a fresh one: its output embeddings are the word embeddings, and a layer before them that is square starts as
+    the identity, so that what is predicted first are the words nearest to the hidden states.
 
     Args:
         model: an encoder with any head or none.
         seed: of a fresh head.
+
+    Returns:
+        The model, and whether its head is fresh.
 
     Raises:
         UserError: there is no masked language model of this architecture.
@@ -59,7 +63,7 @@ def masked_language_model(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     if kind is None:
         raise UserError(f"model: there is no masked language model of {type(model).__name__}")
     if isinstance(model, kind):
-        return copy.deepcopy(model)
+        return copy.deepcopy(model), False
     config = copy.deepcopy(model.config)
     config.tie_word_embeddings = True
     attention = model.config._attn_implementation
@@ -78,9 +82,20 @@ def masked_language_model(model: PreTrainedModel, seed: int) -> PreTrainedModel:
         except (OSError, ValueError):
             logger.info("%s is gone: its head cannot be looked for", config.name_or_path)
     if fresh:
+        _start_as_identity(network)
         logger.info("%s: a fresh masked-language-model head, tied to the word embeddings", type(network).__name__)
     copy_encoder(model, network)
-    return network
+    return network, fresh
+
+
+@torch.no_grad()
+def _start_as_identity(network: PreTrainedModel) -> None:
+    encoder = {id(module) for module in network.base_model.modules()}
+    for module in network.modules():
+        if isinstance(module, nn.Linear) and id(module) not in encoder and module.in_features == module.out_features:
+            nn.init.eye_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 @contextmanager

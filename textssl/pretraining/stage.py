@@ -40,6 +40,7 @@ DECISIVE = (
     "bf16",
     "data_seed",
     "fp16",
+    "head_learning_rate",
     "learning_rate",
     "lr_scheduler_kwargs",
     "lr_scheduler_type",
@@ -119,8 +120,8 @@ def pretrain_in_domain(
             )
             for name, part in (("train", train), ("held_out", held_out))
         )  # fmt: skip
-    network = masked_language_model(source, config.seed)
-    trainer = PretrainingTrainer(network, config, train_windows, held_out_windows, processing_class)
+    network, fresh = masked_language_model(source, config.seed)
+    trainer = PretrainingTrainer(network, config, train_windows, held_out_windows, processing_class, fresh)
     start = time.monotonic()
     output = trainer.train(resume_from_checkpoint=resume_from_checkpoint)
     figures = {"windows": len(train_windows), "steps": output.global_step, "seconds": time.monotonic() - start}

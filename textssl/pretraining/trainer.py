@@ -32,6 +32,8 @@ from .masking import MaskingCollator, TokenMasker
 __all__ = ["PretrainingTrainer"]
 
 HELD_OUT = 0
+# By default a fresh head learns so many times as fast.
+FRESH_HEAD = 10.0
 
 
 class PretrainingTrainer(SealedTrainer):
@@ -47,6 +49,7 @@ class PretrainingTrainer(SealedTrainer):
         train_windows: ``input_ids``, one row a window.
         held_out_windows: to measure the loss on, with masks that are the same each time; may be empty.
         processing_class: the tokenizer.
+        fresh_head: whether the head has a learning rate of its own.
         **kwargs: as for ``transformers.Trainer``.
 
     Raises:
@@ -68,6 +71,7 @@ class PretrainingTrainer(SealedTrainer):
         train_windows: datasets.Dataset,
         held_out_windows: datasets.Dataset,
         processing_class: PreTrainedTokenizerBase,
+        fresh_head: bool = False,
         **kwargs: Any,
     ) -> None:
         if not len(train_windows):
@@ -91,6 +95,7 @@ class PretrainingTrainer(SealedTrainer):
             raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
         # Nothing is remembered: checkpoints are those of the model.
         self.objective = Objective(args, Task(0, 0, len(train_windows), ()))
+        self.fresh_head = fresh_head
         # Share of one masked token in the loss of the coming step.
         self.token_weight: Tensor | float = 0.0
         self.add_callback(_EpochCallback(self))
@@ -112,6 +117,20 @@ class PretrainingTrainer(SealedTrainer):
                 self.state = state
                 return TrainOutput(state.global_step, 0.0, {})
         return super().train(checkpoint, **kwargs)
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Trainer's optimizer, in which a fresh head has the learning rate of one."""
+        optimizer = super().create_optimizer(model)
+        if not self.fresh_head:
+            return optimizer
+        # Output embeddings that are tied are the encoder's.
+        encoder = {id(p) for p in self.accelerator.unwrap_model(self.model).base_model.parameters()}
+        rate = self.args.head_learning_rate or FRESH_HEAD * self.args.learning_rate
+        for group in list(optimizer.param_groups):
+            head = [p for p in group["params"] if id(p) not in encoder]
+            group["params"] = [p for p in group["params"] if id(p) in encoder]
+            optimizer.add_param_group({**group, "params": head, "lr": rate})
+        return optimizer
 
     # --- data
 
