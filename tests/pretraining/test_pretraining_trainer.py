@@ -148,6 +148,9 @@ def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
     config = PretrainingConfig(output_dir=str(tmp_path), **SETTINGS)
     with pytest.raises(UserError, match="no tokens"):
         PretrainingTrainer(network, config, windows(3, 1).select([]), windows(3, 1), tokenizer())
+    config.torch_compile = True
+    with pytest.raises(UserError, match="torch_compile: got True"):
+        PretrainingTrainer(network, config, windows(3, 1), windows(3, 1), tokenizer())
     for setting, value, told in (
         ("mask_share", 0.0, "mask_share: got 0.0"),
         ("mask_share", 1.5, "mask_share: got 1.5"),

@@ -92,46 +92,27 @@ def pretrain_in_domain(
     source = encoder_of(model)
     check_pretrainable(source, processing_class, config)
     texts = joined_texts(dataset, config.text_column)
-    train, held_out = split_texts(texts, config.validation_share, config.seed)
-    folder, state = Path(str(config.output_dir)), PartialState()
-    record = {
-        "base_model": str(source.config.name_or_path),
-        "base_sha256": _weights_checksum(source),
-        "data_sha256": content_checksum(texts, [config.text_column]),
-        "texts": len(train),
-        "held_out_texts": len(held_out),
-        "settings": _decisive(config),
-    }
-    fingerprint = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-    record = {"fingerprint": fingerprint, "finished": False, **record}
-    if _is_finished(folder, record, bool(resume_from_checkpoint)) and not isinstance(resume_from_checkpoint, str):
+    parts = split_texts(texts, config.validation_share, config.seed)
+    folder = Path(str(config.output_dir))
+    record = _record(source, texts, parts, config)
+    again = isinstance(resume_from_checkpoint, str)
+    if _is_finished(folder, record, bool(resume_from_checkpoint)) and not again:
         logger.info("%s holds the finished pretraining", folder)
         return folder
-    state.wait_for_everyone()
-    if state.is_main_process:
-        _claim(folder, record, bool(resume_from_checkpoint))
-    state.wait_for_everyone()
-    stem = fingerprint[:16]
-    with config.main_process_first(desc="windows"):
-        train_windows, held_out_windows = (
-            windows_of(
-                part, config.text_column, processing_class, config.max_length,
-                folder / WINDOWS / f"{name}-{stem}.arrow",
-            )
-            for name, part in (("train", train), ("held_out", held_out))
-        )  # fmt: skip
+    _claim(folder, record, bool(resume_from_checkpoint))
+    windows, held_out = _windows(parts, processing_class, config, record["fingerprint"][:16])
     network, fresh = masked_language_model(source, config.seed)
-    trainer = PretrainingTrainer(network, config, train_windows, held_out_windows, processing_class, fresh)
+    trainer = PretrainingTrainer(network, config, windows, held_out, processing_class, fresh)
     start = time.monotonic()
-    output = trainer.train(resume_from_checkpoint=resume_from_checkpoint)
-    figures = {"windows": len(train_windows), "steps": output.global_step, "seconds": time.monotonic() - start}
-    figures |= trainer.evaluate()
-    if state.is_main_process:
+    steps = trainer.train(resume_from_checkpoint=resume_from_checkpoint).global_step
+    record |= {"finished": True, "fresh_head": fresh, "windows": len(windows), "steps": steps}
+    record |= {"seconds": time.monotonic() - start, **trainer.evaluate()}
+    if trainer.is_world_process_zero():
         save_pretrained(trainer.accelerator.unwrap_model(trainer.model), source, folder)
         processing_class.save_pretrained(folder)
         shutil.rmtree(folder / WINDOWS, ignore_errors=True)
-        _write(folder, {**record, "finished": True, **figures})
-    state.wait_for_everyone()
+        _write(folder, record)
+    PartialState().wait_for_everyone()
     return folder
 
 
@@ -151,10 +132,34 @@ def check_pretrainable(model: PreTrainedModel, processing_class: Any, config: Pr
         raise UserError(f"max_length: got {config.max_length}; the model has {positions} positions")
 
 
-def _decisive(config: PretrainingConfig) -> dict[str, Any]:
+def _record(
+    source: PreTrainedModel, texts: datasets.Dataset, parts: Sequence[datasets.Dataset], config: PretrainingConfig
+) -> dict[str, Any]:
+    """What a run is made of, and a fingerprint of that: all that decides its weights."""
     plain = config.to_dict()
-    windows = config.per_device_train_batch_size * config.gradient_accumulation_steps * config.world_size
-    return {"batch_size": windows, **{name: plain[name] for name in DECISIVE}}
+    batch_size = config.per_device_train_batch_size * config.gradient_accumulation_steps * config.world_size
+    made_of = {
+        "base_model": str(source.config.name_or_path),
+        "base_sha256": _weights_checksum(source),
+        "data_sha256": content_checksum(texts, [config.text_column]),
+        "texts": len(parts[0]),
+        "held_out_texts": len(parts[1]),
+        "settings": {"batch_size": batch_size, **{name: plain[name] for name in DECISIVE}},
+    }
+    fingerprint = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+    return {"fingerprint": fingerprint, "finished": False, **made_of}
+
+
+def _windows(
+    parts: Sequence[datasets.Dataset], tokenizer: PreTrainedTokenizerBase, config: PretrainingConfig, stem: str
+) -> list[datasets.Dataset]:
+    """Windows of the texts to train on, and of the held-out ones; the first process cuts them, the others read."""
+    folder, column = Path(str(config.output_dir), WINDOWS), config.text_column
+    with config.main_process_first(desc="windows"):
+        return [
+            windows_of(part, column, tokenizer, config.max_length, folder / f"{name}-{stem}.arrow")
+            for name, part in zip(("train", "held_out"), parts, strict=True)
+        ]
 
 
 def _weights_checksum(model: PreTrainedModel) -> str:
@@ -188,10 +193,15 @@ def _is_finished(folder: Path, record: dict[str, Any], resume: bool) -> bool:
 
 def _claim(folder: Path, record: dict[str, Any], resume: bool) -> None:
     """Mark the folder as that of an unfinished run; a run from the beginning leaves no earlier checkpoint there."""
-    if not resume and (folder / RECORD).is_file():
-        for path in folder.glob("checkpoint-*"):
-            shutil.rmtree(path)
-    _write(folder, record)
+    state = PartialState()
+    # All must have seen what was there.
+    state.wait_for_everyone()
+    if state.is_main_process:
+        if not resume and (folder / RECORD).is_file():
+            for path in (folder / WINDOWS, *folder.glob("checkpoint-*")):
+                shutil.rmtree(path, ignore_errors=True)
+        _write(folder, record)
+    state.wait_for_everyone()
 
 
 def _write(folder: Path, record: dict[str, Any]) -> None:

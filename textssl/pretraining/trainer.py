@@ -53,7 +53,7 @@ class PretrainingTrainer(SealedTrainer):
         **kwargs: as for ``transformers.Trainer``.
 
     Raises:
-        UserError: no windows, or a tokenizer without a mask token.
+        UserError: no windows, a tokenizer without a mask token, or settings that are not supported.
     """
 
     # compute_loss undoes both divisions that follow: Trainer's by the accumulation steps, DDP's by the processes.
@@ -76,6 +76,10 @@ class PretrainingTrainer(SealedTrainer):
     ) -> None:
         if not len(train_windows):
             raise UserError("dataset: its texts have no tokens; expected at least one window")
+        if args.torch_compile:
+            raise UserError(
+                "torch_compile: got True; the head is run at masked places alone, which cannot be compiled"
+            )
         if args.n_gpu > 1:
             # DataParallel would cut our batches apart; one process per device is what accelerate launches.
             args._n_gpu = 1
