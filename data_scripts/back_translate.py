@@ -7,7 +7,8 @@
 The output folder holds the data, in the format of the input, with the columns ``back_translation``
 (or ``back_translation_0``, ...), and ``translations/``, every result by its content. A job that was
 killed goes on with ``--resume``; so does one with more rows, where only the new texts are
-translated.
+translated. ``--run_on ray`` shares the texts among processes of Ray, on this machine or on a cluster, with the same
+results.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ from transformers import HfArgumentParser
 from textssl.augment.text.apertium import ApertiumEngine
 from textssl.augment.text.back_translation import BackTranslation, TranslationEngine
 from textssl.augment.text.seq2seq import Seq2SeqEngine
+from textssl.augment.text.translation_job import TranslationJob
+from textssl.data.validation import check_unlabeled
 from textssl.errors import UserError
 from textssl.files import atomic_path
+from textssl.jobs import ENGINES, run_job
 
 
 @dataclass
@@ -53,6 +57,10 @@ class Arguments:
     seed: int = field(default=0, metadata={"help": "of the sampling"})
     batch_size: int = field(default=512, metadata={"help": "texts per step; a killed job loses at most one step"})
     processes: int = field(default=1, metadata={"help": "apertium: calls at the same time"})
+    run_on: str = field(
+        default="local", metadata={"help": "local: this process; ray: --workers processes of Ray, see textssl.jobs"}
+    )
+    workers: int = field(default=2, metadata={"help": "processes of ray"})
     resume: bool = field(default=False, metadata={"help": "go on in an output folder that has translations"})
 
 
@@ -84,6 +92,8 @@ def back_translate(arguments: Arguments) -> Path:
     target = output / (source.name if source.is_file() else "dataset")
     if target.resolve() == source.resolve():
         raise UserError(f"--output: got {str(output)!r}, where the input lies; give another folder")
+    if arguments.run_on not in ENGINES:
+        raise UserError(f"--run_on: got {arguments.run_on!r}; allowed are {', '.join(ENGINES)}")
     dataset = read(source)
     view = BackTranslation(
         make_engine(arguments),
@@ -92,10 +102,31 @@ def back_translate(arguments: Arguments) -> Path:
         seed=arguments.seed,
         copies=arguments.copies,
     )
+    if arguments.run_on == "ray":
+        translate_with_ray(view, dataset, output / "shards", arguments)
     dataset = view.add_column(dataset, arguments.name, batch_size=arguments.batch_size)
     output.mkdir(parents=True, exist_ok=True)
     write(dataset, target)
     return target
+
+
+def translate_with_ray(view: BackTranslation, dataset: Dataset, folder: Path, arguments: Arguments) -> None:
+    """Have Ray translate the different texts, and put the results into the view's store."""
+    check_unlabeled(dataset, view.column, argument="--input")
+    texts = list(dict.fromkeys(dataset.with_format(None)[view.column]))
+    for copy in range(view.copies):
+        shards = run_job(
+            TranslationJob(view.engine, column=view.column, seed=view.seed, copy=copy),
+            Dataset.from_dict({view.column: texts}),
+            folder / f"copy-{copy}",
+            columns=[view.column],
+            rows_per_shard=arguments.batch_size,
+            engine="ray",
+            workers=arguments.workers,
+            description=f"translation {copy}",
+        )
+        assert shards is not None, "one process makes all shards"
+        view.keep(texts, list(shards.column("translation")), copy)
 
 
 def make_engine(arguments: Arguments) -> TranslationEngine:

@@ -7,6 +7,7 @@ from .eda import WordDeletion, WordInsertion, WordSwap
 from .nlpaug import Nlpaug
 from .seq2seq import Seq2SeqEngine
 from .tfidf import TfIdfReplacement, UniformReplacement
+from .translation_job import TranslationJob
 from .word_statistics import WordStatistics
 from .words import SplitText, split_words
 
@@ -20,6 +21,7 @@ __all__ = [
     "TextCTAugment",
     "TfIdfReplacement",
     "TranslationEngine",
+    "TranslationJob",
     "UniformReplacement",
     "WordDeletion",
     "WordInsertion",

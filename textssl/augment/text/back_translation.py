@@ -199,6 +199,18 @@ class BackTranslation:
             dataset = dataset.add_column(new, [self._stored(text, copy) for text in texts])
         return dataset
 
+    def keep(self, texts: Sequence[str], translations: Sequence[str], copy: int = 0) -> None:
+        """Store translations that were made elsewhere, by the engine and seed of this view.
+
+        Args:
+            texts: any number.
+            translations: as many.
+            copy: their number, from 0.
+        """
+        pairs = zip(texts, translations, strict=True)
+        keyed = {self._key(text, copy): str(translation) for text, translation in pairs}
+        self.store.add({key: translation for key, translation in keyed.items() if key not in self.store})
+
     def _key(self, text: str, copy: int) -> str:
         seed = 0 if self.engine.deterministic else self.seed
         return translation_key(self.engine.identity, seed, copy, text)
