@@ -166,8 +166,8 @@ def open_index(
         embeddings: of the bank that it is an index of.
         nprobe: instead of the one in ``index.json``.
         rerank: instead of the one in ``index.json``.
-        memory_map: leave the lists on the disk, for an index larger than memory; checksums are not compared then,
-            only sizes.
+        memory_map: leave the lists of an ``"ivf"`` index on the disk, for one larger than memory; checksums are not
+            compared then, only sizes.
 
     Raises:
         UserError: no index; one of another encoder or another bank; a file that is missing, cut or changed.
