@@ -57,6 +57,19 @@ def test_what_is_there_is_kept_and_a_grown_bank_costs_its_new_part(tmp_path: Pat
     np.testing.assert_allclose(opened.take(np.array([129]))[0], unit(sentence(129)), atol=1e-3)
 
 
+def test_cut_embeddings_are_refused_and_made_anew(bank, tmp_path: Path) -> None:
+    made_up_embeddings(bank, tmp_path)
+    path = sorted(tmp_path.rglob("shard-000002-*.arrow"))[0]
+    content = path.read_bytes()
+    path.write_bytes(content[:-40])
+    with pytest.raises(UserError, match=f"{path.name}' was cut or changed"):
+        open_embeddings(bank, tmp_path)
+    encoder = HashEncoder()
+    made_up_embeddings(bank, tmp_path, encoder)
+    assert len(encoder.texts) == 64
+    assert path.read_bytes() == content
+
+
 def test_another_encoder_is_refused_with_both_names(bank, tmp_path: Path) -> None:
     made_up_embeddings(bank, tmp_path)
     with pytest.raises(UserError, match=r"embeddings of hash, .*not of job 'embeddings of other"):

@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from ..errors import UserError
 from ..features import Encoder, SentenceEncoder
-from ..jobs import Shards, run_job
+from ..jobs import Shards, open_shards, run_job
 from ..jobs.outputs import as_numpy
 from ..jobs.shards import open_finished
 from .bank import Bank
@@ -197,17 +197,23 @@ def embed_bank(
     return Embeddings(bank, Path(folder), parts)
 
 
-def open_embeddings(bank: Bank, folder: str | os.PathLike[str]) -> Embeddings:
-    """Open what :func:`embed_bank` has finished, without reading it.
+def open_embeddings(bank: Bank, folder: str | os.PathLike[str], *, verify: bool = True) -> Embeddings:
+    """Open what :func:`embed_bank` has finished.
+
+    Args:
+        bank: whose they are.
+        folder: that holds them.
+        verify: read them once and compare checksums.
 
     Raises:
-        UserError: embeddings of some shards of the bank are missing, or of different encoders.
+        UserError: embeddings of some shards of the bank are missing, cut or changed, or of different encoders.
     """
     parts = []
     for number in range(len(bank.facts.shards)):
         part = _part_folder(bank, Path(folder), number)
-        facts = json.loads((part / "job.json").read_text()) if (part / "job.json").is_file() else None
-        shards = None if facts is None else open_finished(part, facts)
+        shards = None
+        if (part / "job.json").is_file():
+            shards = open_shards(part) if verify else open_finished(part, json.loads((part / "job.json").read_text()))
         if shards is None:
             raise UserError(
                 f"embeddings: {str(folder)!r} lacks some of shard {number + 1} of the bank {bank.name}; embed it first"

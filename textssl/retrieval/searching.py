@@ -164,7 +164,7 @@ class SearchJob:
         """``score`` and ``row`` ``[n, k]`` of the ``vector`` of n queries."""
         if self._index is None:
             bank, embeddings, index = self.folders
-            opened = open_embeddings(open_bank(bank), embeddings)
+            opened = open_embeddings(open_bank(bank), embeddings, verify=False)
             self._index = open_index(index, opened, nprobe=self.nprobe, rerank=self.rerank)
         vectors = np.array(rows["vector"], np.float32)
         scores, numbers = search(self._index, vectors, self.k, exact=self.exact)
