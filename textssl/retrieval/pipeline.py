@@ -73,7 +73,8 @@ def retrieve(
         text_column: of ``labeled`` and ``evaluation``.
         label_column: of ``labeled``.
         evaluation: data sets whose texts must not come back.
-        store: folder of the embeddings and the index of the bank, where other tasks find them; ``output`` by default.
+        store: folder of the embeddings of the bank and of the evaluation sets, and of the index, where other tasks
+            find them; ``output`` by default.
         batch_size: texts per pass of encoder and teacher.
         engine: as for :func:`textssl.jobs.run_job`.
         workers: as for :func:`textssl.jobs.run_job`.
@@ -181,7 +182,9 @@ class _Retrieval:
         texts = [str(text) for dataset in evaluation for text in dataset.with_format(None)[self.columns[0]]]
         vectors = None
         if (sentences := evaluation_sentences(texts)) and self.config.near_evaluation is not None:
-            folder = self.output / "evaluation"
+            # By their content: other tasks and other queries have the same.
+            told = content_checksum(Dataset.from_dict({"text": sentences}), ["text"])
+            folder = self.store / f"evaluation-{told[:12]}"
             vectors = embed_texts(sentences, folder, embed, description="embed evaluation sentences", **self.run)
         cleaned = clean(
             self.bank.texts(found.rows),
