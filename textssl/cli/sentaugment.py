@@ -23,7 +23,7 @@ from ..trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
 from .comparison import check_push, report_comparison
 from .kinds import TextKind
-from .options import RecipeOptions, told_as
+from .options import RecipeOptions
 from .presets import fitting_preset
 from .recipe import baseline_config, maker
 from .run_folder import RunFolder
@@ -60,6 +60,12 @@ class SentAugmentOptions:
     )
     bank_sources: str = field(
         default="rotten_tomatoes", metadata={"help": "Named data whose texts join the bank, with commas; or none."}
+    )
+    bank_store: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder of the bank's embeddings and index, for several runs; default: in the run's folder."
+        },
     )
     encoder: str = field(default="embedded", metadata={"help": "Model of sentence-transformers."})
     queries: str = field(default="label_average", metadata={"help": "label_average, all_average or per_sentence."})
@@ -141,21 +147,20 @@ class _Found:
         """Sentences with the teacher's probabilities; those of the control are as many."""
         held = [part for part in (self.data.validation, self.data.test) if part is not None]
         settings = self.own.retrieval("random" if stage == CONTROL else None, self.config.seed)
-        with told_as("num_labeled", "labeled"):
-            return retrieve(
-                self.bank,
-                self.data.labeled,
-                self.folder / "supervised",
-                self.folder / "retrieved" / stage,
-                settings,
-                encoder=self.own.encoder,
-                text_column=self.data.column,
-                label_column=self.config.label_column,
-                evaluation=held,
-                store=self.folder / "bank_index",
-                batch_size=self.config.per_device_eval_batch_size,
-                progress=not self.config.disable_tqdm,
-            )
+        return retrieve(
+            self.bank,
+            self.data.labeled,
+            self.folder / "supervised",
+            self.folder / "retrieved" / stage,
+            settings,
+            encoder=self.own.encoder,
+            text_column=self.data.column,
+            label_column=self.config.label_column,
+            evaluation=held,
+            store=self.own.bank_store or self.folder / "bank_index",
+            batch_size=self.config.per_device_eval_batch_size,
+            progress=not self.config.disable_tqdm,
+        )
 
     def student(self, trainer_class: type[SSLTrainer], kind: TextKind, stage: str) -> Any:
         """What builds the trainer of a student, given its folder."""
