@@ -57,8 +57,9 @@ class KeySet:
 
     def _push(self, run: np.ndarray) -> None:
         while self._runs and len(self._runs[-1]) <= 2 * len(run):
+            run = np.concatenate([self._runs.pop(), run])
             # Stable is the sort that finds two sorted halves and merges them.
-            run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")
+            run.sort(kind="stable")
         self._runs.append(run)
 
 
