@@ -96,8 +96,8 @@ def propagate_labels(
         ValueError: wrong shapes or dtypes, a number out of range, a class without a labeled example, or features
             or similarities that are not finite.
 
-    Source: Iscen et al., 2019, arXiv:1904.04717, sec. 4; the diffusion is that of Zhou et al., "Learning with Local
-    and Global Consistency", 2004.
+    Source: Iscen et al., 2019, arXiv:1904.04717; the diffusion is that of Zhou et al., "Learning with Local and
+    Global Consistency", 2004.
     """
     check_float("features", features, ("N", "D"))
     count = len(features)
@@ -132,7 +132,7 @@ def certainty(probs: Tensor) -> Tensor:
     Raises:
         ValueError: wrong rank or dtype, or fewer than two classes.
 
-    Source: Iscen et al., 2019, arXiv:1904.04717, equation 11.
+    Source: Iscen et al., 2019, arXiv:1904.04717.
     """
     check_float("probs", probs, ("N", "C"))
     if probs.shape[1] < 2:
@@ -159,7 +159,7 @@ def class_balance_weights(labels: Tensor, num_labels: int) -> Tensor:
     Raises:
         ValueError: wrong rank or dtype of ``labels``, or ``num_labels`` below 1.
 
-    Source: Iscen et al., 2019, arXiv:1904.04717, sec. 4.
+    Source: Iscen et al., 2019, arXiv:1904.04717.
     """
     check_integer("labels", labels, ("N",))
     if num_labels < 1:

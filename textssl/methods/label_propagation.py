@@ -6,7 +6,7 @@ unlabeled, are joined to a graph of nearest neighbours, and the labels diffuse o
     (I - alpha S) F = Y,   q_i = max(F_i, 0) / sum max(F_i, 0),   y_i = argmax q_i,   omega_i = 1 - H(q_i) / log C
 
 where omega is divided by its largest value, and labeled examples have their own label and omega = 1. Until the next
-epoch the loss of a batch of B labeled and muB unlabeled examples is (equation 10)
+epoch the loss of a batch of B labeled and muB unlabeled examples is
 
     1/(B + muB) sum_i omega_i zeta_{y_i} CE(y_i, p(x_i)),   zeta_c = (N/C) / |{i: y_i = c}|
 
@@ -20,13 +20,13 @@ serves where these tell the classes apart; a network that starts from random wei
 checkpoint.
 
 An epoch costs one more evaluation pass over all examples, and a search for neighbours: exact, whose time grows with
-N^2, for up to 50,000 examples, and by an inverted index of FAISS beyond.
+N^2, for up to 50,000 examples, and by an inverted index of FAISS beyond, whose time grows with N^1.5. At 60,000
+vectors of 384 numbers both take 40 seconds of one core; the diffusion takes 15.
 
-*Differs from the paper in.* Similarities below 0 count as 0, where an odd power would keep their sign; the paper's
-features come from a ReLU and have none. At most N/4 neighbours are taken. The paper's C counts all classes; here a
-class without a labeled example, which the trainer refuses, is never spread.
-Neighbours beyond 50,000 examples are approximate; the authors' search is exact. Diffusion is solved to a residual of
-1e-6, where the authors stop after 20 iterations. Label smoothing, if any, acts on the labeled examples alone.
+*Differs from the paper in.* Similarities below 0 count as 0: the authors' code takes an odd power, which keeps their
+sign, of features that come from a ReLU and have none. At most N/4 neighbours are taken, and beyond 50,000 examples
+they are approximate. The diffusion is solved to a residual of 1e-6, where the authors stop after 20 iterations.
+Label smoothing, if any, acts on the labeled examples alone.
 
 *Relations.* Pseudo-Label with labels from the graph, not from the classifier, and weights in place of a threshold.
 A class that few examples are given weighs much: up to N/(C |L_c|) where it keeps its labeled examples alone.
@@ -149,6 +149,7 @@ class LabelPropagation(Objective):
 
     def _diffuse(self, scores: Scores) -> None:
         config, features = self.config, torch.cat([scores.labeled, scores.unlabeled])
+        # A class without a labeled example, which the trainer refuses, would have nothing to spread.
         present, own = scores.labels.unique(return_inverse=True)
         labels = torch.cat([own, own.new_full((len(scores.unlabeled),), -1)])
         neighbors = _approximate_neighbors(features, config.k) if self.approximate else None
