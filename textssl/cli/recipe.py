@@ -24,7 +24,7 @@ from .stages import run_stage
 from .task_data import load_task
 
 
-__all__ = ["baseline_config", "maker", "train_recipe"]
+__all__ = ["baseline_config", "maker", "rehearse", "train_recipe"]
 
 PRETRAINING = "pretraining"
 
@@ -64,7 +64,7 @@ def train_recipe(
     # Before the baseline, so that a translator which is missing is told before anything long.
     kind.prepare(run.path)
     if run.stage_result(method) is None:
-        _rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
+        rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
     results = {}
     if options.baseline and method != "supervised":
         make = maker(METHODS["supervised"], baseline_config(options, config), kind)
@@ -98,7 +98,7 @@ def baseline_config(options: RecipeOptions, config: SSLConfig) -> SupervisedConf
     )
 
 
-def _rehearse(make: Callable[[Path], SSLTrainer], folder: Path, kind: Kind) -> None:
+def rehearse(make: Callable[[Path], SSLTrainer], folder: Path, kind: Kind) -> None:
     """Before the baseline is trained, have all checked that the method's trainer checks, and the held-out data."""
     trainer = make(folder)
     trainer.get_train_dataloader()

@@ -25,7 +25,7 @@ from .comparison import check_push, report_comparison
 from .kinds import TextKind
 from .options import RecipeOptions
 from .presets import fitting_preset
-from .recipe import baseline_config, maker
+from .recipe import baseline_config, maker, rehearse
 from .run_folder import RunFolder
 from .stages import run_stage
 from .task_data import TaskData, load_task
@@ -80,7 +80,7 @@ class SentAugmentOptions:
 
     def __post_init__(self) -> None:
         allowed("variant", self.variant, tuple(VARIANTS))
-        self.retrieval("label_average", 0)
+        self.retrieval(None, 0)
 
     def retrieval(self, queries: str | None, seed: int) -> RetrievalConfig:
         """All settings of a retrieval; ``queries`` in place of one's own."""
@@ -123,6 +123,8 @@ def sentaugment_recipe(
     run.claim(data=data.describe(), data_sha256=data.checksum(config), method=METHOD, **_bank_facts(own))
     check_push(config, run)
     print(f"{METHOD} ({own.variant}); {data.describe()}; model: {options.model}")
+    if run.stage_result(METHOD) is None:
+        rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
     make = maker(METHODS["supervised"], baseline_config(options, config), kind)
     results = {"supervised": run_stage(run, "supervised", make, data.test)}
     bank = _bank(own, options, config, data, run.path)
