@@ -80,15 +80,15 @@ class SentAugmentOptions:
 
     def __post_init__(self) -> None:
         allowed("variant", self.variant, tuple(VARIANTS))
-        self.retrieval(None, 0)
+        self.retrieval(None, 0, self.total)
 
-    def retrieval(self, queries: str | None, seed: int) -> RetrievalConfig:
-        """All settings of a retrieval; ``queries`` in place of one's own."""
+    def retrieval(self, queries: str | None, seed: int, total: int | None) -> RetrievalConfig:
+        """All settings of a retrieval; ``queries`` and ``total`` in place of one's own."""
         return RetrievalConfig(
             queries=queries or self.queries,
             k=self.k,
             max_length=self.encoder_length,
-            total=self.total,
+            total=total,
             per_class=self.per_class,
             threshold=self.min_confidence,
             seed=seed,
@@ -130,9 +130,14 @@ def sentaugment_recipe(
     bank = _bank(own, options, config, data, run.path)
     print(f"bank: {len(bank):,} sentences in {bank.folder}")
     found = _Found(bank, own, config, data, run.path)
+    examples = found.examples(METHOD, own.total)
+    print(f"{METHOD}: {len(examples):,} sentences")
+    student = found.student(trainer_class, kind, examples)
     if own.control:
-        results[CONTROL] = run_stage(run, CONTROL, found.student(trainer_class, kind, CONTROL), data.test)
-    report_comparison(run, METHOD, found.student(trainer_class, kind, METHOD), results, kind, options, config)
+        drawn = found.examples(CONTROL, len(examples))
+        print(f"{CONTROL}: {len(drawn):,} sentences")
+        results[CONTROL] = run_stage(run, CONTROL, found.student(trainer_class, kind, drawn), data.test)
+    report_comparison(run, METHOD, student, results, kind, options, config)
 
 
 @dataclass(frozen=True)
@@ -145,10 +150,10 @@ class _Found:
     data: TaskData
     folder: Path
 
-    def examples(self, stage: str) -> Dataset:
-        """Sentences with the teacher's probabilities; those of the control are as many."""
+    def examples(self, stage: str, total: int | None) -> Dataset:
+        """Sentences with the teacher's probabilities, at most ``total``."""
         held = [part for part in (self.data.validation, self.data.test) if part is not None]
-        settings = self.own.retrieval("random" if stage == CONTROL else None, self.config.seed)
+        settings = self.own.retrieval("random" if stage == CONTROL else None, self.config.seed, total)
         return retrieve(
             self.bank,
             self.data.labeled,
@@ -164,12 +169,10 @@ class _Found:
             progress=not self.config.disable_tqdm,
         )
 
-    def student(self, trainer_class: type[SSLTrainer], kind: TextKind, stage: str) -> Any:
-        """What builds the trainer of a student, given its folder."""
+    def student(self, trainer_class: type[SSLTrainer], kind: TextKind, examples: Dataset) -> Any:
+        """What builds the trainer of a student of these sentences, given its folder."""
 
         def make(folder: Path) -> SSLTrainer:
-            examples = self.examples(stage)
-            print(f"{stage}: {len(examples):,} sentences")
             return trainer_class(
                 kind.make_model(),
                 derive(self.config, type(self.config), output_dir=str(folder), push_to_hub=False),

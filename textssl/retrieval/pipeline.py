@@ -27,7 +27,7 @@ from ..selection import Selection, select_pseudo_labels
 from .bank import Bank, check_k, random_bank_sample
 from .candidates import Candidates, as_examples, best_of_each
 from .cleaning import Cleaned, clean, evaluation_sentences
-from .encoding import EmbedJob, embed_bank, embed_texts
+from .encoding import Embeddings, EmbedJob, embed_bank, embed_texts, open_embeddings
 from .indexing import build_index
 from .scoring import ScoreJob, check_teacher
 from .searching import Queries, SearchJob, find_neighbours, label_queries
@@ -146,13 +146,25 @@ class _Retrieval:
         return self._neighbours(embed, queries)
 
     def _random(self, embed: EmbedJob, queries: Queries) -> Candidates:
-        """Of the bank only the sample is embedded."""
+        """Of a bank that is not embedded yet only the sample is."""
         count = min(len(self.bank), self.config.k * len(queries.labels))
         rows = random_bank_sample(self.bank, count, self.config.seed)
-        texts = self.bank.texts(rows)
-        vectors = embed_texts(texts, self.output / "sample", embed, description="embed sample", **self.run)
+        stored = self._stored(embed)
+        if stored is None:
+            texts = self.bank.texts(rows)
+            vectors = embed_texts(texts, self.output / "sample", embed, description="embed sample", **self.run)
+        else:
+            vectors = stored.take(rows)
         scores = vectors @ queries.vectors.T
         return Candidates(rows, scores.max(1), queries.labels[scores.argmax(1)], vectors, {"encoder": embed.name})
+
+    def _stored(self, embed: EmbedJob) -> Embeddings | None:
+        """The embeddings of the bank by this encoder, if all are there."""
+        try:
+            stored = open_embeddings(self.bank, self.store / "embeddings")
+        except UserError:
+            return None
+        return stored if stored.name == embed.name else None
 
     def _neighbours(self, embed: EmbedJob, queries: Queries) -> Candidates:
         config = self.config
