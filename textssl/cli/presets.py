@@ -41,6 +41,7 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
             "second_view": "same",
         },
         "mixtext": {"mu": 2, "ema_decay": 0.97},
+        "noisy_student": {"rounds": 1, "unlabeled_weight": 1.0, "learning_rate": 1e-4, "warm_start_steps": 0},
         # Sentences are short: more of them in a step.
         "sentaugment": {"mu": 8, "max_steps": 400, "learning_rate": 1e-4, "warm_start_steps": 0},
         "uda": {"tsa": "none", "ema_decay": 0.97, "align": True, "threshold": 0.9, "temperature": 1.0},
