@@ -178,7 +178,6 @@ class _Retrieval:
             nlist=config.nlist,
             nprobe=config.nprobe,
             rerank=config.rerank,
-            seed=config.seed,
             progress=self.run["progress"],
         )
         folders = (self.bank.folder, self.store / "embeddings", folder)

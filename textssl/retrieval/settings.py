@@ -38,7 +38,7 @@ class RetrievalConfig:
         per_class: most examples of a class.
         total: most examples.
         balance: of the classes; ``"labeled"`` keeps their shares among the labeled examples, as the paper does.
-        seed: of all draws.
+        seed: of all draws for the task; an index, which tasks may share, has its own.
 
     Raises:
         UserError: a value out of range.
