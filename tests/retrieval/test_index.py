@@ -61,6 +61,34 @@ def test_an_index_with_all_lists_finds_what_a_scan_does(kind, bank, embeddings, 
     assert recall(exact_rows, naive(bank, QUERIES, 10)[1]) > 0.97
 
 
+def test_a_graph_with_a_wide_view_finds_what_a_scan_does(embeddings, tmp_path: Path) -> None:
+    """Each shard is a graph by itself; a walk that keeps half of the bank in view misses next to nothing."""
+    index = built(embeddings, tmp_path, kind="hnsw", nprobe=250, rerank=2)
+    assert [part.ntotal for part in index.parts] == [len(block) for block in shard_rows(embeddings)]
+    scores, rows = search(index, QUERIES, 10)
+    exact_scores, exact_rows = search(index, QUERIES, 10, exact=True)
+    assert recall(rows, exact_rows) > 0.99
+    same = rows == exact_rows
+    np.testing.assert_allclose(scores[same], exact_scores[same], atol=1e-6)
+    # All of the bank, each sentence once, whatever a walk can reach.
+    rows = search(index, QUERIES, 500)[1]
+    assert all({*found} == {*range(500)} for found in rows.tolist())
+    again = open_index(tmp_path, embeddings)
+    np.testing.assert_array_equal(search(again, QUERIES, 10)[1], search(index, QUERIES, 10)[1])
+
+
+def shard_rows(embeddings) -> list[np.ndarray]:
+    numbers = range(len(embeddings.bank.facts.shards))
+    return [np.concatenate([block for _, block in embeddings.blocks(number)]) for number in numbers]
+
+
+def test_a_wider_view_finds_more(embeddings, tmp_path: Path) -> None:
+    built(embeddings, tmp_path, kind="hnsw")
+    right = search(open_index(tmp_path, embeddings), QUERIES, 5, exact=True)[1]
+    few, many = (recall(open_index(tmp_path, embeddings).candidates(QUERIES, 5, n)[1], right) for n in (5, 200))
+    assert few < many
+
+
 def test_parts_find_what_one_index_would(embeddings, tmp_path: Path) -> None:
     """Of faiss itself: the same quantiser, all sentences in one index."""
     import faiss
@@ -238,11 +266,13 @@ def test_the_kind_follows_the_size(embeddings, monkeypatch, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kind": "hnsw"}, "kind: got 'hnsw'; allowed: auto, flat, ivf, pq"),
+        ({"kind": "tree"}, "kind: got 'tree'; allowed: auto, flat, ivf, pq, hnsw"),
         ({"kind": "ivf", "nlist": 501}, "nlist: got 501; expected a number from 1 to 500"),
         ({"kind": "ivf", "nlist": 4, "nprobe": 5}, "nprobe: got 5; expected a number from 1 to 4"),
         ({"kind": "ivf", "nlist": 4, "train_sentences": 3}, "train_sentences: got 3"),
         ({"kind": "pq", "rerank": 0}, "rerank: got 0; expected at least 1 for an index of kind 'pq'"),
+        ({"kind": "hnsw", "nlist": 8}, "nlist: got 8; a graph, kind 'hnsw', has no lists"),
+        ({"kind": "hnsw", "nprobe": -1}, "nprobe: got -1; expected at least 1"),
         ({"rerank": -1}, "rerank: got -1"),
     ],
 )

@@ -147,6 +147,13 @@ class Embeddings:
         rows = np.asarray(rows, np.int64)
         vectors = np.empty((len(rows), self.size), np.float32)
         places = np.searchsorted(self._firsts, rows, side="right") - 1
+        if len(rows) < 2 * len(self._blocks):
+            # So few that nearly each has a block to itself: grouping them would take longer than copying them.
+            for i, (number, row) in enumerate(
+                zip(places.tolist(), (rows - self._firsts[places]).tolist(), strict=True)
+            ):
+                vectors[i] = self._blocks[number][row]
+            return vectors
         order = np.argsort(places, kind="stable")
         numbers, starts = np.unique(places[order], return_index=True)
         for number, here in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):

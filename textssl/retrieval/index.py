@@ -49,9 +49,9 @@ class IndexFacts:
     """The content of ``index.json``.
 
     Attributes:
-        kind: ``"flat"``, ``"ivf"`` or ``"pq"``.
-        nlist: lists that sentences are sorted into; 0 for a flat index.
-        nprobe: lists that are looked into for a query.
+        kind: ``"flat"``, ``"ivf"``, ``"pq"`` or ``"hnsw"``.
+        nlist: lists that sentences are sorted into; 0 for an index without any.
+        nprobe: lists that are looked into for a query; of a graph, sentences that a walk keeps in view.
         rerank: candidates for each neighbour that are compared by their embeddings; 0 for none.
         seed: of the sample that the quantiser was trained on.
         encoder: name of the embeddings.
@@ -125,23 +125,19 @@ class Index:
         return f"{settings} of {facts.encoder} in bank {facts.bank[:32]}"
 
     def candidates(self, queries: np.ndarray, count: int, nprobe: int) -> tuple[np.ndarray, np.ndarray]:
-        """The best sentences of the ``nprobe`` lists nearest to each query.
+        """The best sentences of the ``nprobe`` lists nearest to each query, or of the graph.
 
         Args:
             queries: ``[Q, D]`` float32.
             count: K, how many.
-            nprobe: of ``nlist``.
+            nprobe: of ``nlist``, or of the walk.
 
         Returns:
-            Scores and row numbers ``[Q, K]``, best first. Where the lists have fewer than K sentences the rest is
-            -1, with a score of minus infinity.
+            Scores and row numbers ``[Q, K]``, best first. Where fewer than K sentences were found the rest is -1, with
+            a score of minus infinity.
         """
-        distances, lists = self.parts[0].quantizer.search(queries, nprobe)
-        found = []
-        for part in self.parts:
-            # On every IVF index, those on a processor too: search_preassigned reads lists as far as nprobe of it.
-            part.nprobe = nprobe
-            found.append(part.search_preassigned(queries, count, lists, distances))
+        look = self._walked if self.facts.kind == "hnsw" else self._looked_up
+        found = look(queries, count, nprobe)
         scores = np.concatenate([scores for scores, _ in found], axis=1)
         rows = np.concatenate([rows for _, rows in found], axis=1)
         scores[rows < 0] = -np.inf
@@ -149,6 +145,22 @@ class Index:
             return scores, rows
         best = np.argsort(-scores, axis=1, kind="stable")[:, :count]
         return np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+
+    def _looked_up(self, queries: np.ndarray, count: int, nprobe: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        distances, lists = self.parts[0].quantizer.search(queries, nprobe)
+        found = []
+        for part in self.parts:
+            # On every IVF index, those on a processor too: search_preassigned reads lists as far as nprobe of it.
+            part.nprobe = nprobe
+            found.append(part.search_preassigned(queries, count, lists, distances))
+        return found
+
+    def _walked(self, queries: np.ndarray, count: int, nprobe: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        faiss, found = load_faiss(), []
+        for part in self.parts:
+            faiss.downcast_index(part.index).hnsw.efSearch = max(nprobe, count)
+            found.append(part.search(queries, count))
+        return found
 
 
 def open_index(
@@ -221,8 +233,10 @@ def sha256_of(path: Path) -> str:
 
 def check_searching(facts: IndexFacts) -> None:
     """Raise UserError for settings of a search that are out of range."""
-    if facts.kind != "flat" and not 1 <= facts.nprobe <= facts.nlist:
+    if facts.kind in ("ivf", "pq") and not 1 <= facts.nprobe <= facts.nlist:
         raise UserError(f"nprobe: got {facts.nprobe}; expected a number from 1 to {facts.nlist}, the lists")
+    if facts.kind == "hnsw" and facts.nprobe < 1:
+        raise UserError(f"nprobe: got {facts.nprobe}; expected at least 1")
     least = 1 if facts.kind == "pq" else 0
     if facts.rerank < least:
         raise UserError(f"rerank: got {facts.rerank}; expected at least {least} for an index of kind {facts.kind!r}")

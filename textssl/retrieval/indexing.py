@@ -19,13 +19,15 @@ from .index import FACTS, Index, IndexFacts, IndexFile, check_file, check_search
 
 __all__ = ["INDEX_KINDS", "build_index", "merge_index"]
 
-INDEX_KINDS = ("auto", "flat", "ivf", "pq")
+INDEX_KINDS = ("auto", "flat", "ivf", "pq", "hnsw")
 # A scan of so many embeddings takes tens of milliseconds, and nothing has to be built for it.
 FLAT_SENTENCES = 50_000
 # Sentences that k-means sees for each of its centres; FAISS warns below 39.
 TRAIN_PER_LIST = 64
 # Neighbours in a high dimension are spread over many lists.
 LEAST_NPROBE = 128
+# Of a graph: neighbours that each sentence is joined to, those that are tried for it, and those of a search.
+LINKS, TRIED, WALKED = 32, 80, 128
 # A product quantiser of 4 bits tells 16 values apart in each of its parts.
 PQ_SENTENCES = 16
 # Candidates for each neighbour that a product quantiser's order is not trusted with.
@@ -49,8 +51,10 @@ def build_index(
     Sentences are sorted into ``nlist`` lists around the centres of k-means (an inverted file), and stored in 8 bits a
     number (D bytes a sentence, ``"ivf"``) or by product quantisation in 4 bits for two numbers (D / 4 bytes, ``"pq"``;
     Jegou et al., 2011; Andre et al., 2015), which is several times faster, finds the right sentences in the wrong
-    order, and is therefore re-ranked by the embeddings; its lists stay in memory. A flat index is a scan of the
-    embeddings and builds nothing.
+    order, and is therefore re-ranked by the embeddings; its lists stay in memory. ``"hnsw"`` is a graph of neighbours
+    that a search walks over (Malkov and Yashunin, 2020, arXiv:1603.09320) in 8 bits a number: two and a half times as
+    fast for single queries at the same recall, for D + 272 bytes a sentence and a longer build. A flat index is a scan
+    of the embeddings and builds nothing.
 
     Args:
         embeddings: of a bank of N sentences.
@@ -58,8 +62,9 @@ def build_index(
         kind: one of ``INDEX_KINDS``; ``"auto"`` is flat up to 50,000 sentences, and else ``"ivf"``.
         nlist: the power of two next to 4 sqrt(N) by default; N at most.
         nprobe: lists that a search looks into; more find more, and take longer. By default ``nlist`` / 10, 128 at
-            least, which found 95 of 100 of the ten nearest among sentences of film reviews. It may be another each
-            time an index is built or opened.
+            least, which found 95 of 100 of the ten nearest among sentences of film reviews. Of ``"hnsw"``, sentences
+            that a walk keeps in view (efSearch), 128 by default. It may be another each time an index is built or
+            opened.
         rerank: compare so many candidates for each neighbour by their embeddings: 4 by default for ``"pq"``, and else
             0, for none.
         train_sentences: that the centres are found from, 64 ``nlist`` by default.
@@ -75,7 +80,7 @@ def build_index(
     if (folder / FACTS).exists():
         facts = _continued(folder, kind, facts, embeddings, {"nlist": nlist, "nprobe": nprobe, "rerank": rerank})
     if facts.kind != "flat":
-        _train(folder, facts, embeddings, train_sentences or TRAIN_PER_LIST * facts.nlist)
+        _train(folder, facts, embeddings, train_sentences or TRAIN_PER_LIST * (facts.nlist or LINKS))
         _add_parts(folder, facts, embeddings, progress)
     facts.bank = embeddings.bank.fingerprint
     facts.shards = [shard.sha256 for shard in embeddings.bank.facts.shards]
@@ -125,6 +130,10 @@ def _settings(
         raise UserError(f"kind: got 'pq', for {count} sentences; expected at least {PQ_SENTENCES}")
     if kind == "flat":
         nlist = nprobe = 0
+    elif kind == "hnsw":
+        if nlist:
+            raise UserError(f"nlist: got {nlist}; a graph, kind 'hnsw', has no lists")
+        nlist, nprobe = 0, nprobe or WALKED
     else:
         nlist = nlist or min(count, 1 << round(math.log2(4 * math.sqrt(count))))
         if not 1 <= nlist <= count:
@@ -166,18 +175,32 @@ def _train(folder: Path, facts: IndexFacts, embeddings: Embeddings, sentences: i
         return
     if sentences < facts.nlist:
         raise UserError(f"train_sentences: got {sentences}; expected at least nlist, which is {facts.nlist}")
-    faiss = load_faiss()
-    storage = "SQ8" if facts.kind == "ivf" else f"PQ{embeddings.size // 2}x4fs"
-    index = faiss.index_factory(embeddings.size, f"IVF{facts.nlist},{storage}", faiss.METRIC_INNER_PRODUCT)
-    # A small bank is trained on whole, and needs no warning of it.
-    index.cp.min_points_per_centroid = 1
-    if facts.kind == "pq":
-        index.pq.cp.min_points_per_centroid = 1
+    index = _empty(facts, embeddings.size)
     rng = np.random.default_rng([facts.seed, 0])
     rows = np.sort(rng.choice(len(embeddings), min(len(embeddings), sentences), replace=False))
     index.train(embeddings.take(rows))
     facts.trained = _written(folder, "trained.faiss", index)
     facts.write(folder)
+
+
+def _empty(facts: IndexFacts, size: int) -> Any:
+    """An index that is not trained yet."""
+    faiss = load_faiss()
+    if facts.kind == "hnsw":
+        graph = faiss.index_factory(size, f"HNSW{LINKS}_SQ8", faiss.METRIC_INNER_PRODUCT)
+        graph.hnsw.efConstruction = TRIED
+        whole = faiss.IndexIDMap(graph)
+        # The map holds the graph but does not keep it alive.
+        whole.own_fields = True
+        graph.this.disown()
+        return whole
+    storage = "SQ8" if facts.kind == "ivf" else f"PQ{size // 2}x4fs"
+    index = faiss.index_factory(size, f"IVF{facts.nlist},{storage}", faiss.METRIC_INNER_PRODUCT)
+    # A small bank is trained on whole, and needs no warning of it.
+    index.cp.min_points_per_centroid = 1
+    if facts.kind == "pq":
+        index.pq.cp.min_points_per_centroid = 1
+    return index
 
 
 def _add_parts(folder: Path, facts: IndexFacts, embeddings: Embeddings, progress: bool) -> None:

@@ -236,13 +236,17 @@ def _scanned(embeddings: Embeddings, queries: np.ndarray, k: int) -> tuple[np.nd
 def _approximate(index: Index, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     facts, count = index.facts, len(index.embeddings)
     wanted = min(count, k * max(1, facts.rerank))
+    most = facts.nlist or count
     least = -(-facts.nlist * CANDIDATES_PER_NEIGHBOUR * wanted // count)
-    nprobe = min(facts.nlist, max(facts.nprobe, least))
+    nprobe = min(most, max(facts.nprobe, least))
     scores, rows = index.candidates(queries, wanted, nprobe)
-    # Lists are not equally long: FAISS fills up with -1, which is no sentence.
-    while (short := (rows < 0).any(1)).any():
-        nprobe = min(facts.nlist, 2 * nprobe)
+    # Lists are not equally long, and a walk may end early: FAISS fills up with -1, which is no sentence.
+    while (short := (rows < 0).any(1)).any() and nprobe < most:
+        nprobe = min(most, 2 * nprobe)
         scores[short], rows[short] = index.candidates(queries[short], wanted, nprobe)
+    if short.any():
+        # Of a graph some sentences may be out of reach.
+        scores[short], rows[short] = _scanned(index.embeddings, queries[short], wanted)
     if facts.rerank:
         scores, rows = _reranked(index.embeddings, queries, rows)
     return scores[:, :k], rows[:, :k]
