@@ -41,9 +41,23 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
             "second_view": "same",
         },
         "mixtext": {"mu": 2, "ema_decay": 0.97},
-        "noisy_student": {"rounds": 1, "unlabeled_weight": 1.0, "learning_rate": 1e-4, "warm_start_steps": 0},
+        "noisy_student": {
+            "rounds": 1,
+            "unlabeled_weight": 1.0,
+            "max_steps": 160,
+            "num_unlabeled": 3000,
+            "learning_rate": 1e-4,
+            "warm_start_steps": 0,
+        },
         # Sentences are short: more of them in a step.
-        "sentaugment": {"mu": 8, "max_steps": 400, "learning_rate": 1e-4, "warm_start_steps": 0},
+        "sentaugment": {
+            "mu": 4,
+            "num_unlabeled": 2000,
+            "k": 3000,
+            "max_steps": 200,
+            "learning_rate": 1e-4,
+            "warm_start_steps": 0,
+        },
         "uda": {"tsa": "none", "ema_decay": 0.97, "align": True, "threshold": 0.9, "temperature": 1.0},
     },
     "image": {
