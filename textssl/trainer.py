@@ -85,7 +85,6 @@ class SSLTrainer(SealedTrainer):
     ) -> None:
         self._check_arguments(model, args, unlabeled_dataset)
         self.modality = modality_of(model, processing_class)
-        self._check_modality()
         args = self._settled(args)
         views = self.objective_class.views_for(args)
         if "unlabeled" not in views:
@@ -95,20 +94,13 @@ class SSLTrainer(SealedTrainer):
             # DataParallel would cut our batches apart; one process per device is what accelerate launches.
             args._n_gpu = 1
         views, ways = probed(views, self.modality.views(views, augmentations or {}, args, data.unlabeled))
-        column = self.modality.column(args)
+        probs_column = getattr(args, "probs_column", None) if self.objective_class.takes_probs else None
+        columns = (self.modality.column(args), args.label_column, probs_column)
         kwargs.setdefault("compute_metrics", default_metrics)
         super().__init__(
             model=model,
             args=args,
-            data_collator=ViewCollator(
-                self.modality.encoder(args),
-                views,
-                ways,
-                args.seed,
-                column,
-                args.label_column,
-                self._probs_column(args),
-            ),
+            data_collator=ViewCollator(self.modality.encoder(args), views, ways, args.seed, *columns),
             train_dataset=TwoStreamDataset(data.labeled, data.unlabeled),
             eval_dataset=data.evaluation,
             processing_class=processing_class,
@@ -141,18 +133,11 @@ class SSLTrainer(SealedTrainer):
         if "unlabeled" in self.objective_class.views and unlabeled_dataset is None:
             raise UserError(f"unlabeled_dataset: got None; {type(self).__name__} needs unlabeled examples")
 
-    def _check_modality(self) -> None:
-        allowed = self.objective_class.modalities
-        if self.modality.name not in allowed:
-            raise UserError(
-                f"model: got one of {self.modality.name}; {type(self).__name__} is for {' and '.join(allowed)}"
-            )
-
-    def _probs_column(self, args: Any) -> str | None:
-        return args.probs_column if self.objective_class.takes_probs else None
-
     def _settled(self, args: SSLConfig) -> SSLConfig:
         """The config with the paper's values for the modality, checked against the model."""
+        allowed, name = self.objective_class.modalities, self.modality.name
+        if name not in allowed:
+            raise UserError(f"model: got one of {name}; {type(self).__name__} is for {' and '.join(allowed)}")
         self.modality.check_settings(args)
         self.modality.check_foreign_settings(args, [*MODALITIES.values()])
         return args.for_modality(self.modality.name)

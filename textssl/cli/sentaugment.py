@@ -19,6 +19,7 @@ from ..data.sources import SOURCES, load_source
 from ..errors import UserError
 from ..methods import METHODS
 from ..retrieval import Bank, RetrievalConfig, build_bank, open_bank, retrieve
+from ..retrieval.bank import check_k
 from ..trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
 from .comparison import check_push, report_comparison
@@ -196,7 +197,10 @@ def _bank(own: SentAugmentOptions, options: RecipeOptions, config: SSLConfig, da
         sources[name] = loaded.train.select_columns([loaded.column]).rename_columns(
             {} if loaded.column == data.column else {loaded.column: data.column}
         )
-    return build_bank(sources, folder / "bank", text_column=data.column, progress=not config.disable_tqdm)
+    bank = build_bank(sources, folder / "bank", text_column=data.column, progress=not config.disable_tqdm)
+    # Nobody knew its size when k was chosen.
+    own.k = min(own.k, len(bank))
+    return bank
 
 
 def _names(own: SentAugmentOptions) -> list[str]:
@@ -211,4 +215,6 @@ def _names(own: SentAugmentOptions) -> list[str]:
 def _bank_facts(own: SentAugmentOptions) -> dict[str, str]:
     if own.bank is None:
         return {"bank_of": ", ".join(["unlabeled", *_names(own)])}
-    return {"bank_sha256": open_bank(own.bank).fingerprint}
+    bank = open_bank(own.bank)
+    check_k(own.k, bank)
+    return {"bank_sha256": bank.fingerprint}
