@@ -19,7 +19,15 @@ from textssl.cli.sentaugment import VARIANTS, sentaugment_recipe
 from textssl.errors import UserError
 
 
-PRESETS = text_presets("outputs/sentaugment_imdb", "sentaugment", num_labeled=100)
+PRESETS = text_presets("outputs/sentaugment_imdb", "distillation", num_labeled=100)
+PRESETS["cpu"] |= {
+    "num_unlabeled": 2000,
+    "k": 3000,
+    "mu": 4,
+    "max_steps": 200,
+    "learning_rate": 1e-4,
+    "warm_start_steps": 0,
+}
 PRESETS["paper"] |= {
     "model": "FacebookAI/roberta-large",
     "learning_rate": 1e-5,

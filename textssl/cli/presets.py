@@ -49,15 +49,6 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
             "learning_rate": 1e-4,
             "warm_start_steps": 0,
         },
-        # Sentences are short: more of them in a step.
-        "sentaugment": {
-            "mu": 4,
-            "num_unlabeled": 2000,
-            "k": 3000,
-            "max_steps": 200,
-            "learning_rate": 1e-4,
-            "warm_start_steps": 0,
-        },
         "uda": {"tsa": "none", "ema_decay": 0.97, "align": True, "threshold": 0.9, "temperature": 1.0},
     },
     "image": {
