@@ -137,3 +137,27 @@ def test_a_run_that_saves_models_only_still_restores_the_best(tmp_path: Path) ->
         assert torch.equal(value, trainer.objective.state_dict()[name]), name
     with pytest.raises(UserError, match="saved with save_only_model"):
         trainer.train(resume_from_checkpoint=True)
+
+
+def test_a_run_that_had_ended_takes_no_further_step(straight: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    """Killed between its last checkpoint and whatever came next."""
+    build("uda", tmp_path, **EMA).train()
+    again = build("uda", tmp_path, **EMA)
+    assert again.train(resume_from_checkpoint=True).global_step == 4
+    assert again.state.global_step == 4
+    assert [row["step"] for row in again.state.log_history if "loss" in row] == [2, 4]
+    state = state_of(again)
+    assert all(torch.equal(straight[name], state[name]) for name in straight)
+    # One that is to take more steps than before does.
+    longer = build("uda", tmp_path, max_steps=6, **EMA)
+    assert longer.train(resume_from_checkpoint=True).global_step == 6
+
+
+def test_epochs_that_were_all_passed_are_not_passed_again(tmp_path: Path) -> None:
+    """Five steps an epoch: 40 unlabeled examples, 8 a step."""
+    by_epochs = {"max_steps": -1, "save_strategy": "epoch"}
+    build("fixmatch", tmp_path, num_train_epochs=1, **by_epochs).train()
+    again = build("fixmatch", tmp_path, num_train_epochs=1, **by_epochs)
+    assert again.train(resume_from_checkpoint=True).global_step == 5
+    longer = build("fixmatch", tmp_path, num_train_epochs=2, **by_epochs)
+    assert longer.train(resume_from_checkpoint=True).global_step == 10

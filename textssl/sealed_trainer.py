@@ -8,8 +8,8 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import Sampler, SequentialSampler
-from transformers import Trainer
-from transformers.trainer_utils import rotate_checkpoints
+from transformers import Trainer, TrainerState
+from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
 from . import checkpoints
 from .objective import Objective
@@ -46,11 +46,28 @@ class SealedTrainer(Trainer):
     ) -> Any:
         """Train; with ``resume_from_checkpoint=True`` go on from the newest finished checkpoint.
 
+        A run that had taken its last step takes none.
+
         Raises:
             UserError: the checkpoint is missing, unfinished or damaged.
         """
         checkpoint = checkpoints.resolve_checkpoint(resume_from_checkpoint, str(self.args.output_dir))
+        if checkpoint is not None:
+            state = TrainerState.load_from_json(str(Path(checkpoint, "trainer_state.json")))
+            steps, epochs = self.args.max_steps, self.args.num_train_epochs
+            if state.global_step >= steps if steps > 0 else (state.epoch or 0.0) >= epochs:
+                return self._finished(checkpoint, state)
         return super().train(resume_from_checkpoint=checkpoint, **kwargs)
+
+    def _finished(self, checkpoint: str, state: TrainerState) -> TrainOutput:
+        """What the last step left. Trainer, which looks after a step whether it was the last, would take one more."""
+        self.state = state
+        if self.args.load_best_model_at_end and state.best_model_checkpoint is not None:
+            self._load_best_model()
+        else:
+            self._load_from_checkpoint(checkpoint)
+            checkpoints.load_objective(self.objective, checkpoint)
+        return TrainOutput(state.global_step, 0.0, {"train_runtime": 0.0})
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write a plain Transformers checkpoint: the evaluated model, or inside a checkpoint the student."""

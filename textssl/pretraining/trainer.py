@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import datasets
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainerState
-from transformers.trainer_utils import TrainOutput, seed_worker
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers.trainer_utils import seed_worker
 
-from ..checkpoints import resolve_checkpoint
 from ..data.sampler import Key, TwoStreamSampler
 from ..data.two_stream import TwoStreamDataset
 from ..errors import UserError
@@ -103,24 +101,6 @@ class PretrainingTrainer(SealedTrainer):
         # Share of one masked token in the loss of the coming step.
         self.token_weight: Tensor | float = 0.0
         self.add_callback(_EpochCallback(self))
-
-    def train(  # type: ignore[override]  # what else Trainer takes is handed through
-        self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any
-    ) -> Any:
-        """Train; a run that had taken its last step takes none.
-
-        Raises:
-            UserError: the checkpoint is missing, unfinished or damaged.
-        """
-        checkpoint = resolve_checkpoint(resume_from_checkpoint, str(self.args.output_dir))
-        if checkpoint is not None:
-            state = TrainerState.load_from_json(str(Path(checkpoint, "trainer_state.json")))
-            if state.global_step >= state.max_steps:
-                # Trainer, which looks after a step whether it was the last, would take one more.
-                self._load_from_checkpoint(checkpoint)
-                self.state = state
-                return TrainOutput(state.global_step, 0.0, {})
-        return super().train(checkpoint, **kwargs)
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Trainer's optimizer, in which a fresh head has the learning rate of one."""
