@@ -51,7 +51,21 @@ MAY_IMPORT = {
     "jobs": {"data", "errors", "files"},
     "selection": {"errors"},
     "scoring": {"backends", "data", "modalities", "modes", "objective", "state", "transfer"},
-    "retrieval": {"augment", "data", "errors", "features", "files", "jobs", "modes", "positions", "selection"},
+    "retrieval": {
+        "augment",
+        "data",
+        "errors",
+        "features",
+        "files",
+        "jobs",
+        "modes",
+        "positions",
+        "selection",
+        "teachers",
+    },
+    "pseudo_labeled": {"config", "data", "errors", "objective", "selection"},
+    "round_folder": {"errors", "files"},
+    "teachers": {"backends", "config", "errors", "features", "modalities", "positions"},
 }
 
 

@@ -15,6 +15,7 @@ from datasets import Dataset
 
 from ..data.in_domain import predict_probs
 from ..errors import UserError
+from ..teachers import load_teacher
 
 
 __all__ = ["ScoreJob", "check_teacher"]
@@ -96,20 +97,9 @@ class ScoreJob:
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        import torch
         from accelerate import PartialState
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-        where = str(self.folder)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True)
-            model, info = AutoModelForSequenceClassification.from_pretrained(
-                where, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-            )
-        except (OSError, ValueError) as error:
-            raise UserError(f"teacher: cannot load {where!r}: {' '.join(str(error).split())[:200]}") from error
-        if missing := sorted(info["missing_keys"]):
-            raise UserError(f"teacher: {where!r} holds no trained classifier; it lacks the weights {missing}")
+        model, tokenizer = load_teacher(str(self.folder), "text")
         if self.keep_end:
             tokenizer.truncation_side = "left"
         return model.to(PartialState().device), tokenizer
