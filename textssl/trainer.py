@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
 
 import datasets
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
-from transformers.trainer_utils import seed_worker
 
 from .augment import Augmentation
 from .backends.base import Forward
 from .callbacks import StepCallback
 from .config import SSLConfig
+from .data.loader import training_loader
 from .data.preparation import checked_data, checked_evaluation
 from .data.sampler import TwoStreamSampler
 from .data.two_stream import TwoStreamDataset
@@ -187,17 +187,7 @@ class SSLTrainer(SealedTrainer):
             seed=args.seed if args.data_seed is None else args.data_seed,
             lengths=lengths,
         )
-        loader = DataLoader(
-            data,
-            batch_sampler=self.sampler,
-            collate_fn=self.data_collator,
-            num_workers=args.dataloader_num_workers,
-            pin_memory=args.dataloader_pin_memory and args.device.type == "cuda",
-            persistent_workers=args.dataloader_persistent_workers,
-            prefetch_factor=args.dataloader_prefetch_factor,
-            worker_init_fn=partial(seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index),
-        )
-        return self.accelerator.prepare(loader)
+        return self.accelerator.prepare(training_loader(data, self.sampler, self.data_collator, args))
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """Finish the views of the coming step, and remember its micro-batches for objectives that count over all."""
