@@ -33,7 +33,7 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "adversarial": LABELED_ALONE,
         "fixmatch": {"ema_decay": 0.97, "threshold": 0.9},
         "ict": {"ema_decay": 0.97},
-        "in_domain_pretraining": LABELED_ALONE | {"pretraining_steps": 150, "pretraining_batch_size": 32},
+        "in_domain_pretraining": LABELED_ALONE | {"pretraining_steps": 75, "pretraining_batch_size": 32},
         "mean_teacher": {
             "ema_decay": 0.97,
             "unlabeled_weight": 0.5,
