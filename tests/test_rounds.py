@@ -16,10 +16,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import BertConfig, BertForSequenceClassification
 
-from tests.contract import tiny_texts
+from tests.contract import tiny_features, tiny_images, tiny_texts
 from tests.contract.cases import with_probs
 from tests.rounds_run import make
-from textssl import UserError
+from textssl import SelfTrainingConfig, SelfTrainingTrainer, UserError
 
 
 ROOT = Path(__file__).parents[1]
@@ -221,3 +221,25 @@ def test_students_may_grow(tmp_path: Path) -> None:
     make(tmp_path, make_student=small, rounds=2).train()
     assert made == [1]
     assert json.loads((tmp_path / "round-1" / "student" / "config.json").read_text())["hidden_size"] == 16
+
+
+@pytest.mark.parametrize("modality", ["image", "features"])
+def test_images_and_features_are_labeled_too(modality: str, tmp_path: Path) -> None:
+    tiny: Any = {"image": tiny_images, "features": tiny_features}[modality]
+    config = SelfTrainingConfig(
+        output_dir=str(tmp_path), rounds=2, per_round=2, balance="none", max_steps=2, per_device_train_batch_size=4,
+        mu=1, use_cpu=True, report_to=[], disable_tqdm=True,
+    )  # fmt: skip
+    processor = tiny_images.processor() if modality == "image" else None
+    unlabeled = tiny.dataset(30, 2, labels=False)
+    trainer = SelfTrainingTrainer(tiny.model(), config, tiny.dataset(9, 1), unlabeled, processing_class=processor)
+    trainer.train()
+    # Two of an average class more in each round, which is 6 and 12 in all.
+    assert [sum(facts["counts"]) for facts in trainer.rounds] == [6, 12]
+    table = pq.read_table(tmp_path / "round-1" / "pseudo_labels.parquet")
+    assert modality not in table.column_names
+    teacher = type(trainer.model).from_pretrained(tmp_path / "teacher").eval()
+    batch = trainer.data_collator([unlabeled[i] for i in table["row"].to_pylist()])
+    with torch.no_grad():
+        expected = teacher(**batch).logits.softmax(-1).numpy()
+    np.testing.assert_allclose(np.array(table["probs"].to_pylist()), expected, atol=1e-5)
