@@ -16,7 +16,8 @@ from textssl import NoisyStudentConfig, UserError
 
 # Which blocks are dropped is drawn anew in each process.
 CONTRACT_IMAGE = {"survival": 1.0}
-CONTRACT = [{"hard_labels": True, "unlabeled_weight": 0.5, "noise_labeled": "yes"}]
+# Smoothing gives weight to classes that nothing is near to.
+CONTRACT = [{"hard_labels": True, "label_smoothing_factor": 0.0, "unlabeled_weight": 0.5, "noise_labeled": "yes"}]
 
 
 def terms(trainer: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
