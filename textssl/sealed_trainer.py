@@ -67,7 +67,10 @@ class SealedTrainer(Trainer):
         else:
             self._load_from_checkpoint(checkpoint)
             checkpoints.load_objective(self.objective, checkpoint)
-        return TrainOutput(state.global_step, 0.0, {"train_runtime": 0.0})
+        # As Trainer ends its history.
+        metrics = {"train_runtime": 0.0, "total_flos": state.total_flos}
+        self.log(metrics)
+        return TrainOutput(state.global_step, 0.0, metrics)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Write a plain Transformers checkpoint: the evaluated model, or inside a checkpoint the student."""

@@ -136,7 +136,7 @@ def weights(path: Path) -> dict[str, Any]:
 
 def comparable(results: dict[str, Any]) -> dict[str, Any]:
     """Results without clock readings and the mean loss: Trainer takes both of the last piece of a run alone."""
-    clock = re.compile(r"seconds|train_loss|.*_(runtime|per_second)")
+    clock = re.compile(r"seconds|train_loss|.*_(runtime|per_second|preparation_time)")
     kept: dict[str, Any] = {}
     for stage, result in results.items():
         rows = [{k: v for k, v in row.items() if not clock.fullmatch(k)} for row in result["history"]]
