@@ -15,28 +15,38 @@ if TYPE_CHECKING:
     from .trainer import SSLTrainer
 
 
-__all__ = ["StepCallback"]
+__all__ = ["EpochCallback", "StepCallback"]
 
 
-class StepCallback(TrainerCallback):
+class EpochCallback(TrainerCallback):
+    """Tells the sampler of a trainer where an epoch begins, from the step alone: ``set_epoch`` is lost on resume."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer = trainer
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Set the number of the epoch's first batch."""
+        sampler = self.trainer.sampler
+        sampler.start = state.global_step // self.steps_per_epoch(args) * len(sampler)
+
+    def steps_per_epoch(self, args: Any) -> int:
+        """Optimizer steps of a pass over the data."""
+        return len(self.trainer.sampler) // (args.world_size * args.gradient_accumulation_steps)
+
+
+class StepCallback(EpochCallback):
     """Tells the sampler where an epoch begins, and the objective of each optimizer step.
 
     Trainer's hooks are the right moments: ``on_step_begin`` comes after a resume has restored the RNG,
     ``on_step_end`` before logging, evaluation and saving.
     """
 
-    def __init__(self, trainer: SSLTrainer) -> None:
-        self.trainer = trainer
+    trainer: SSLTrainer
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Forget what a run that was cut short had not logged yet; see that the model has what will be scored."""
         self.trainer.terms.clear()
         check_scored(self.trainer)
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Set the number of the epoch's first batch, from the step alone: ``set_epoch`` is lost on resume."""
-        sampler = self.trainer.sampler
-        sampler.start = state.global_step // self._steps_per_epoch(args) * len(sampler)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Show the objective all examples where an epoch begins, and the micro-batches to come."""
@@ -44,7 +54,7 @@ class StepCallback(TrainerCallback):
         if trainer.in_warm_start:
             return
         begins = args.warm_start_steps
-        if is_due(trainer.objective, state.global_step, begins, self._steps_per_epoch(args)):
+        if is_due(trainer.objective, state.global_step, begins, self.steps_per_epoch(args)):
             trainer.objective.before_epoch(score(trainer), trainer.progress)
         forward = trainer.forward_for(trainer.model_wrapped)
         trainer.objective.before_step(forward, trainer.micro_batches, trainer.progress)
@@ -64,6 +74,3 @@ class StepCallback(TrainerCallback):
         average_batch_norms(forward.unwrapped)
         trainer.objective.after_step(forward, trainer.progress)
         update_rates(trainer.objective, forward, trainer.evaluated_model, trainer.micro_batches)
-
-    def _steps_per_epoch(self, args: Any) -> int:
-        return len(self.trainer.sampler) // (args.world_size * args.gradient_accumulation_steps)

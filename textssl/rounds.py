@@ -20,14 +20,13 @@ from .config import derive
 from .data.files import content_checksum, write_parquet
 from .data.tables import take_rows
 from .data.two_stream import TwoStreamDataset
-from .errors import UserError
 from .jobs import open_shards, run_job
 from .modalities import modality_of
 from .modalities.base import stem_of
 from .pseudo_labeled import PseudoLabeledConfig, check_probs
 from .round_folder import RoundFolder
 from .selection import Selection, select_pseudo_labels
-from .teachers import TeacherJob, check_same_labels, label_names, load_teacher, weights_checksum
+from .teachers import TeacherJob, check_same_labels, label_names, load_teacher, start_from, weights_checksum
 from .trainer import SSLTrainer
 
 
@@ -88,8 +87,7 @@ class RoundsTrainer(SSLTrainer):
             model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
         )
         self.rounds: list[dict[str, Any]] = []
-        unlabeled = self.train_dataset.unlabeled
-        assert unlabeled is not None
+        unlabeled = self._unlabeled
         self.is_labeled = self.args.probs_column in unlabeled.column_names
         if self.is_labeled:
             self._adopt(check_probs(unlabeled, self.args.probs_column, int(model.config.num_labels or 0)))
@@ -98,6 +96,11 @@ class RoundsTrainer(SSLTrainer):
         if self._given[0] is not None:
             modality_of(self._given[0], self._given[1])
             check_same_labels(self._given[0].config, model.config)
+
+    @property
+    def _unlabeled(self) -> datasets.Dataset:
+        assert self.train_dataset.unlabeled is not None, "a trainer of this kind refuses to be made without"
+        return self.train_dataset.unlabeled
 
     def train(  # type: ignore[override]  # what else Trainer takes is handed through
         self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any
@@ -131,12 +134,11 @@ class RoundsTrainer(SSLTrainer):
                 self._train_stage(folder, folder.student(number), self._student(number, folder, initial, data))
         self._adopt(data)
         if self.args.student == "continued":
-            _start_from(self._teacher(last, folder, initial)[0], self.accelerator.unwrap_model(self.model))
+            start_from(self._teacher(last, folder, initial)[0], self.accelerator.unwrap_model(self.model))
 
     def _settings(self) -> dict[str, Any]:
         """What decides all data sets: a run that goes on must have it in common."""
-        args, unlabeled = self.args, self.train_dataset.unlabeled
-        assert unlabeled is not None
+        args, unlabeled = self.args, self._unlabeled
         given = self._given[0]
         names = ("seed", "teacher_steps", "teacher_learning_rate", "student", "max_steps", "learning_rate")
         chosen = args.selection(1, self.objective.task.num_labels, len(unlabeled))
@@ -182,7 +184,7 @@ class RoundsTrainer(SSLTrainer):
     ) -> SSLTrainer:
         model = copy.deepcopy(initial) if self._make_student is None else self._make_student(number)
         if self.args.student == "continued":
-            _start_from(self._teacher(number, folder, initial)[0], model)
+            start_from(self._teacher(number, folder, initial)[0], model)
         config = derive(self.args, type(self.args), output_dir=str(folder.student(number)), push_to_hub=False)
         return type(self)(model, config, self.train_dataset.labeled, data, **self._shared())
 
@@ -215,25 +217,26 @@ class RoundsTrainer(SSLTrainer):
             facts = self._make_data(number, folder, path, initial)
         self.rounds = [*self.rounds[: number - 1], facts]
         chosen = pq.read_table(path, columns=["row", self.args.probs_column])
-        unlabeled = self.train_dataset.unlabeled
-        assert unlabeled is not None
+        unlabeled = self._unlabeled
         self._say(f"round {number} of {self.args.num_rounds}: {facts['kept']}")
         probs = chosen[self.args.probs_column].combine_chunks()
         return take_rows(unlabeled, chosen["row"].to_numpy(), {self.args.probs_column: probs})
 
     def _make_data(self, number: int, folder: RoundFolder, path: Path, initial: PreTrainedModel) -> dict[str, Any]:
         """Label, select, write; the record of the round comes last."""
-        args, unlabeled = self.args, self.train_dataset.unlabeled
-        assert unlabeled is not None
+        args, unlabeled = self.args, self._unlabeled
         model, processing_class = self._teacher(number, folder, initial)
         order = check_same_labels(model.config, initial.config)
         job = TeacherJob(model, processing_class, args, order, self.accelerator.autocast)
         shards = path.parent / "probs"
+        home = model.device
+        model.to(args.device)  # type: ignore[arg-type]
         run_job(
             job, unlabeled, shards, columns=[job.column], rows_per_shard=SHARD_ROWS, rank=args.process_index,
             world=args.world_size, progress=self.is_world_process_zero() and not args.disable_tqdm,
-            description=f"round {number}: labeling",
+            description=f"round {number}: labeling", data_checksum=folder.settings["unlabeled"],
         )  # fmt: skip
+        model.to(home)  # type: ignore[arg-type]
         self._wait()
         probs = open_shards(shards).column("probs")
         settings = args.selection(number, probs.shape[1], len(unlabeled))
@@ -243,7 +246,7 @@ class RoundsTrainer(SSLTrainer):
         stage = folder.student(number - 1) if number > 1 else folder.teacher
         facts = {
             "round": number,
-            "teacher": f"sha256:{weights_checksum(model)}",
+            "teacher": f"sha256:{job.checksum}",
             "teacher_metrics": folder.facts_of(stage),
             "settings": settings,
             "label_names": names,
@@ -289,12 +292,3 @@ def _saved(folder: Path, like: PreTrainedModel) -> PreTrainedModel:
     """The model of a stage: by its own config, for it may be larger than ``like``."""
     loaded: PreTrainedModel = type(like).from_pretrained(folder, local_files_only=True, use_safetensors=True)
     return loaded.float()
-
-
-def _start_from(teacher: PreTrainedModel, student: PreTrainedModel) -> None:
-    try:
-        student.load_state_dict(teacher.state_dict())
-    except RuntimeError as error:
-        raise UserError(
-            "student: got 'continued', and the teacher is of another architecture or size; allowed then: fresh"
-        ) from error

@@ -27,7 +27,7 @@ from .modalities import modality_of
 from .positions import position_limit
 
 
-__all__ = ["TeacherJob", "check_same_labels", "label_names", "load_teacher", "weights_checksum"]
+__all__ = ["TeacherJob", "check_same_labels", "label_names", "load_teacher", "start_from", "weights_checksum"]
 
 LOADERS: dict[str, tuple[Any, Any]] = {
     "text": (AutoModelForSequenceClassification, AutoTokenizer),
@@ -84,7 +84,7 @@ class TeacherJob:
     """Class probabilities of examples, as a job for :func:`textssl.jobs.run_job`.
 
     Args:
-        model: the teacher; it is moved to the run's device and back.
+        model: the teacher, on the run's device when the job is called.
         processing_class: its own tokenizer or image processor, which need not be the student's.
         args: of the student's run: column, most tokens, device, evaluation batch. A teacher with fewer positions is
             given as many tokens as it takes.
@@ -110,6 +110,8 @@ class TeacherJob:
         self.backend = modality.backend(args)
         self.forward = Forward(model, model, self.backend, autocast)
         self.by_length = modality.name == "text"
+        # Once: a job is asked for its name again and again.
+        self.checksum = weights_checksum(model)
 
     @property
     def name(self) -> str:
@@ -118,7 +120,7 @@ class TeacherJob:
         cut = f" max_length={args.max_length} keep_end={args.keep_end}" if self.by_length else ""
         precision = "bf16" if args.bf16 or args.bf16_full_eval else "fp16" if args.fp16 else "fp32"
         order = "" if self.order == sorted(self.order) else f" order={self.order}"
-        return f"probs sha256:{weights_checksum(self.model)} {precision}{cut}{order}"
+        return f"probs sha256:{self.checksum} {precision}{cut}{order}"
 
     def __call__(self, rows: dict[str, list[Any]]) -> dict[str, np.ndarray]:
         """``{"probs": [n, C]}`` of n rows, float32."""
@@ -128,14 +130,11 @@ class TeacherJob:
             # Texts of like length share a batch.
             order = np.argsort([-len(text) for text in contents], kind="stable")
         probs = np.empty((len(contents), len(self.order)), np.float32)
-        home = next(self.model.parameters()).device
-        self.model.to(self.args.device)  # type: ignore[arg-type]
         size = self.args.per_device_eval_batch_size
         with torch.no_grad():
             for start in range(0, len(order), size):
                 batch = order[start : start + size]
                 probs[batch] = self._probs([contents[i] for i in batch]).cpu().numpy()
-        self.model.to(home)  # type: ignore[arg-type]
         return {"probs": probs}
 
     def _probs(self, contents: list[Any]) -> Tensor:
@@ -145,6 +144,16 @@ class TeacherJob:
         }
         (logits,) = self.forward(inputs, model=self.model, dropout=False)
         return logits.softmax(-1)[:, self.order]
+
+
+def start_from(teacher: PreTrainedModel, student: PreTrainedModel) -> None:
+    """Give a student its teacher's weights; UserError if it has another architecture or size."""
+    try:
+        student.load_state_dict(teacher.state_dict())
+    except RuntimeError as error:
+        raise UserError(
+            "student: got 'continued', and the teacher is of another architecture or size; allowed then: fresh"
+        ) from error
 
 
 def weights_checksum(model: torch.nn.Module) -> str:

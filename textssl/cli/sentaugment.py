@@ -7,6 +7,7 @@ fresh student learns from them (arXiv:2010.02194, sections 3 and 5).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -172,18 +173,11 @@ class _Found:
 
     def student(self, trainer_class: type[SSLTrainer], kind: TextKind, examples: Dataset) -> Any:
         """What builds the trainer of a student of these sentences, given its folder."""
-
-        def make(folder: Path) -> SSLTrainer:
-            return trainer_class(
-                kind.make_model(),
-                derive(self.config, type(self.config), output_dir=str(folder), push_to_hub=False),
-                self.data.labeled,
-                examples.rename_column("text", self.data.column) if self.data.column != "text" else examples,
-                eval_dataset=self.data.validation,
-                processing_class=kind.processing_class,
-            )
-
-        return make
+        if self.data.column != "text":
+            examples = examples.rename_column("text", self.data.column)
+        told = copy(kind)
+        told.data = replace(self.data, unlabeled=examples)
+        return maker(trainer_class, derive(self.config, type(self.config), push_to_hub=False), told)
 
 
 def _bank(own: SentAugmentOptions, options: RecipeOptions, config: SSLConfig, data: TaskData, folder: Path) -> Bank:

@@ -11,8 +11,9 @@ import datasets
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from ..callbacks import EpochCallback
 from ..data.loader import training_loader
 from ..data.sampler import Key, TwoStreamSampler
 from ..data.two_stream import TwoStreamDataset
@@ -100,7 +101,7 @@ class PretrainingTrainer(SealedTrainer):
         self.fresh_head = fresh_head
         # Share of one masked token in the loss of the coming step.
         self.token_weight: Tensor | float = 0.0
-        self.add_callback(_EpochCallback(self))
+        self.add_callback(EpochCallback(self))
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Trainer's optimizer, in which a fresh head has the learning rate of one."""
@@ -202,16 +203,3 @@ class PretrainingTrainer(SealedTrainer):
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(args, self.state, self.control, metrics)
         return metrics
-
-
-class _EpochCallback(TrainerCallback):
-    """Tells the sampler where an epoch begins, from the step alone: ``set_epoch`` is lost on resume."""
-
-    def __init__(self, trainer: PretrainingTrainer) -> None:
-        self.trainer = trainer
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Set the number of the epoch's first batch."""
-        sampler = self.trainer.sampler
-        steps = len(sampler) // (args.world_size * args.gradient_accumulation_steps)
-        sampler.start = state.global_step // steps * len(sampler)
