@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.state.two_processes import run_on_two
-from textssl.state import all_cat, all_mean, all_sum, from_first, rank, world_size
+from textssl.state import all_cat, all_mean, all_sum, average_gradients, collectives, from_first, rank, world_size
 
 
 COLLECTIVES = [all_sum, all_mean, all_cat, from_first]
@@ -76,3 +76,50 @@ def test_refusals_do_not_need_two_processes() -> None:
         all_mean(torch.tensor([1]))
     with pytest.raises(ValueError, match=r"^x must have at least one axis.*got shape \[\]"):
         all_cat(torch.tensor(1.0))
+
+
+def network_with_gradients(number: int) -> nn.ParameterList:
+    """Of two dtypes, one laid out by columns, one empty, one without a gradient, and one in two places."""
+    draw = torch.Generator().manual_seed(number)
+    shapes = [(3, 2), (4,), (0,), (2, 2), (5,), ()]
+    network = nn.ParameterList(nn.Parameter(torch.zeros(shape)) for shape in shapes)
+    for parameter in [*network][:-2]:
+        parameter.grad = torch.randn(parameter.shape, generator=draw)
+    network[0].grad = torch.randn(2, 3, generator=draw).t()
+    network[5].grad = torch.randn((), generator=draw)
+    half = nn.Parameter(torch.zeros(3, dtype=torch.bfloat16))
+    half.grad = torch.randint(0, 8, (3,), generator=draw).bfloat16()
+    return nn.ParameterList([*network, half, network[1]])
+
+
+def averaged_on_each() -> dict[str, Tensor]:
+    results = {}
+    # One bucket, and buckets that hold a tensor or two.
+    for size in (collectives.BUCKET_BYTES, 24):
+        collectives.BUCKET_BYTES = size
+        network = network_with_gradients(rank())
+        # A gradient that others hold must be written, not replaced.
+        held = network[3].grad
+        average_gradients(network.parameters())
+        assert network[3].grad is held
+        assert network[4].grad is None
+        results |= {f"{size} {i}": p.grad for i, p in enumerate(network) if p.grad is not None}
+    return results
+
+
+def test_gradients_are_averaged_over_two_processes(tmp_path: Path) -> None:
+    results = run_on_two(averaged_on_each, tmp_path)
+    networks = [network_with_gradients(number) for number in range(2)]
+    expected = {i: (a.grad + b.grad) / 2 for i, (a, b) in enumerate(zip(*networks, strict=True)) if a.grad is not None}
+    for result in results:
+        assert len(result) == 2 * len(expected)
+        for name, value in result.items():
+            torch.testing.assert_close(value, expected[int(name.split()[1])], atol=0, rtol=0)
+
+
+def test_gradients_of_one_process_stay() -> None:
+    network, untouched = network_with_gradients(0), network_with_gradients(0)
+    average_gradients(network.parameters())
+    for a, b in zip(network, untouched, strict=True):
+        assert (a.grad is None) == (b.grad is None)
+        assert a.grad is None or torch.equal(a.grad, b.grad)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from textssl.state.alignment import DistributionAlignment
 from textssl.state.averages import RecentMean, RunningMean
 from textssl.state.bin_rates import BinRates
-from textssl.state.collectives import all_cat, all_mean, all_sum, from_first, rank, world_size
+from textssl.state.collectives import all_cat, all_mean, all_sum, average_gradients, from_first, rank, world_size
 from textssl.state.memory import ExampleMemory
 from textssl.state.statistics import average_batch_norms
 from textssl.state.teacher import EMATeacher
@@ -26,6 +26,7 @@ __all__ = [
     "all_mean",
     "all_sum",
     "average_batch_norms",
+    "average_gradients",
     "from_first",
     "rank",
     "world_size",

@@ -1,19 +1,24 @@
 """Sums, means and joins over processes, for state only.
 
-None is differentiable, none writes to its argument, and all give the same result on every process.
-With one process they return their argument, detached. Every process must call them, in the same
+None is differentiable, none but :func:`average_gradients` writes to its argument, and all give the same result on
+every process. With one process they return their argument, detached. Every process must call them, in the same
 order, with tensors of one shape and dtype; the shapes are not compared, since that would take a
 further exchange.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 
-__all__ = ["all_cat", "all_mean", "all_sum", "from_first", "rank", "world_size"]
+__all__ = ["all_cat", "all_mean", "all_sum", "average_gradients", "from_first", "rank", "world_size"]
+
+# Bytes of gradients that are exchanged at once: what DDP takes, so that the copy stays small beside the network.
+BUCKET_BYTES = 25 * 2**20
 
 
 def world_size() -> int:
@@ -68,6 +73,30 @@ def all_cat(x: Tensor) -> Tensor:
     parts = [torch.empty_like(mine) for _ in range(world_size())]
     dist.all_gather(parts, mine)
     return torch.cat(parts)
+
+
+@torch.no_grad()
+def average_gradients(parameters: Iterable[Tensor]) -> None:
+    """Replace each gradient by its mean over processes, as DDP does for the network that it wraps.
+
+    Gradients are joined into buckets of one device and dtype, so that a network costs a few exchanges. Parameters
+    without a gradient are left so; they must be the same on every process.
+
+    Args:
+        parameters: of a network that is wrapped by nothing; their ``grad`` is written.
+    """
+    if world_size() == 1:
+        return
+    buckets: dict[tuple[torch.device, torch.dtype], list[list[Tensor]]] = {}
+    for gradient in (p.grad for p in parameters if p.grad is not None):
+        of_kind = buckets.setdefault((gradient.device, gradient.dtype), [[]])
+        if of_kind[-1] and sum(g.nbytes for g in of_kind[-1]) + gradient.nbytes > BUCKET_BYTES:
+            of_kind.append([])
+        of_kind[-1].append(gradient)
+    for bucket in (bucket for of_kind in buckets.values() for bucket in of_kind):
+        mean = all_mean(torch.cat([gradient.flatten() for gradient in bucket]))
+        for gradient, part in zip(bucket, mean.split([g.numel() for g in bucket]), strict=True):
+            gradient.copy_(part.view_as(gradient))
 
 
 @torch.no_grad()
