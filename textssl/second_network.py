@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
+from .errors import UserError
+from .modalities import modality_of
+from .teachers import label_names
 
-__all__ = ["second_network"]
+
+__all__ = ["check_second", "second_network"]
+
+# The student's head is often drawn after a seed of the same number: the second must not be the same draw.
+STREAM = 0x5EC07D
 
 
 def second_network(model: PreTrainedModel, seed: int) -> PreTrainedModel:
@@ -31,10 +39,41 @@ def second_network(model: PreTrainedModel, seed: int) -> PreTrainedModel:
         part._is_hf_initialized = id(part) in encoder  # type: ignore[attr-defined]
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(STREAM + seed)
         network.initialize_weights()
         for buffer, before in buffers:
             buffer.copy_(before)
     for parameter in network.parameters():
         parameter._is_hf_initialized = True  # type: ignore[attr-defined]
     return network.to(model.device)  # type: ignore[arg-type]  # transformers' own annotation of ``to``
+
+
+def check_second(
+    role: str, network: PreTrainedModel, processing_class: Any, student: PreTrainedModel, students_processing: Any
+) -> None:
+    """Raise UserError unless ``network`` can read the student's inputs and has its classes in the same order.
+
+    Args:
+        role: the argument's name, for the message.
+        network: the second network.
+        processing_class: its tokenizer or image processor; ``None`` if nobody told: then sizes alone are compared.
+        student: the first network.
+        students_processing: tokenizer or image processor that makes the inputs of both.
+    """
+    kind = modality_of(student, students_processing)
+    if network.main_input_name != kind.main_input:
+        raise UserError(f"{role}: {type(network).__name__} takes {network.main_input_name!r}, not {kind.main_input!r}")
+    theirs, ours = label_names(network.config), label_names(student.config)
+    if theirs != ours:
+        raise UserError(f"{role}: its labels are {', '.join(theirs)}; those of the model are {', '.join(ours)}")
+    if kind.name != "text":
+        return
+    size, tokens = getattr(network.config, "vocab_size", None), len(students_processing)
+    if size is not None and size < tokens:
+        raise UserError(f"{role}: it knows {size} tokens; the tokenizer of the model has {tokens}")
+    if processing_class is not None and _vocabulary(processing_class) != _vocabulary(students_processing):
+        raise UserError(f"{role}: its tokenizer is another than the model's; both must read the same token ids")
+
+
+def _vocabulary(tokenizer: Any) -> tuple[dict[str, int], list[int]]:
+    return tokenizer.get_vocab(), sorted(tokenizer.all_special_ids)
