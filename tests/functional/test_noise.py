@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from textssl.functional import keyed_normal
+from textssl.functional import keyed_normal, keyed_uniform
 
 
 ALL = 2**64 - 1
@@ -56,6 +56,61 @@ def test_numbers_are_box_muller_of_split_mix(key: int, salt: int) -> None:
     assert got.dtype == torch.float32
     expected = torch.tensor(naive(key, salt, 20)).view(1, 4, 5)
     torch.testing.assert_close(got, expected, atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("key", [0, -1, 2**63 - 1])
+@pytest.mark.parametrize("salt", [0, -3])
+def test_uniform_numbers_are_the_upper_bits_of_split_mix(key: int, salt: int) -> None:
+    got = keyed_uniform(torch.tensor([key]), (4, 5), salt)
+    assert got.shape == (1, 4, 5)
+    assert got.dtype == torch.float32
+    start = first(((key & ALL) ^ first(salt)) - GOLDEN)
+    expected = [((bits >> 41) + 0.5) / 2**23 for bits in islice(split_mix(start), 20)]
+    # To the bit: float32 holds each of them.
+    assert got.flatten().tolist() == expected
+
+
+def test_uniform_numbers_are_uniform_and_never_reach_an_end() -> None:
+    u = keyed_uniform(torch.arange(16), (128, 256), 3).flatten().double()
+    assert stats.kstest(u.numpy(), "uniform").statistic < 1.63 / u.numel() ** 0.5
+    # Standard errors of mean and variance are sqrt(1/12n) and sqrt(1/180n).
+    assert u.mean().item() == pytest.approx(0.5, abs=4 / (12 * u.numel()) ** 0.5)
+    assert u.var().item() == pytest.approx(1 / 12, abs=4 / (180 * u.numel()) ** 0.5)
+    counts = torch.histc(u, 64, 0, 1)
+    assert stats.chisquare(counts.numpy()).pvalue > 0.001
+    assert 2**-24 <= u.min() < 1e-4
+    assert 1 - 1e-4 < u.max() <= 1 - 2**-24
+    # What the largest and the smallest bits would give.
+    assert torch.tensor(((2**23 - 1) + 0.5) / 2**23).item() < 1
+
+
+def test_uniform_numbers_draw_classes_by_their_probability() -> None:
+    """By Gumbel's rule, and apart from example to example and from salt to salt."""
+    probs = torch.tensor([0.05, 0.6, 0.35])
+    for salt in (0, 1):
+        u = keyed_uniform(torch.arange(40_000), (3,), salt)
+        drawn = (probs.log() - (-u.log()).log()).argmax(-1)
+        counts = torch.bincount(drawn, minlength=3)
+        assert stats.chisquare(counts.numpy(), (probs * 40_000).numpy()).pvalue > 0.001
+
+
+def test_uniform_neighbours_keys_and_salts_are_uncorrelated() -> None:
+    u, salted = (keyed_uniform(torch.arange(9), (64, 128), salt) for salt in (4, 5))
+    for a, b in ((u[..., 1:], u[..., :-1]), (u[:, 1:], u[:, :-1]), (u[1:], u[:-1]), (u, salted)):
+        assert abs(correlation(a, b)) < 4
+
+
+def test_uniform_numbers_depend_on_the_example_alone() -> None:
+    keys, before = torch.tensor([5, 2, 9]), torch.get_rng_state()
+    u = keyed_uniform(keys, (6,), 1)
+    assert torch.equal(keyed_uniform(keys[[2, 0]], (6,), torch.tensor(1)), u[[2, 0]])
+    assert torch.equal(keyed_uniform(keys, (9,), 1)[:, :6], u)
+    shifted = keyed_uniform(keys[:1], (3,), 1, torch.tensor([[2, 3, 4]]))
+    assert torch.equal(shifted[0], u[0, 2:5])
+    assert torch.equal(before, torch.get_rng_state())
+    assert keyed_uniform(torch.empty(2, dtype=torch.long, device="meta"), (3,), 0).device.type == "meta"
+    with pytest.raises(ValueError, match=r"shape must have no empty axis"):
+        keyed_uniform(keys, (0,), 1)
 
 
 def test_they_are_standard_normal() -> None:

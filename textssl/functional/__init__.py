@@ -18,7 +18,7 @@ from textssl.functional.graph import certainty, class_balance_weights, nearest_n
 from textssl.functional.losses import entropy, kl_divergence, prior_divergence, soft_cross_entropy, squared_error
 from textssl.functional.masks import confidence_mask, tsa_mask, tsa_threshold
 from textssl.functional.mixing import join_masks, mix, mixup_coefficients
-from textssl.functional.noise import keyed_normal
+from textssl.functional.noise import keyed_normal, keyed_uniform
 from textssl.functional.policies import agreement, bin_probs, updated_bins
 from textssl.functional.schedules import cosine_rampdown, linear_rampup, sigmoid_rampup
 from textssl.functional.targets import align_distribution, guess_labels, one_hot, sharpen
@@ -38,6 +38,7 @@ __all__ = [
     "guess_labels",
     "join_masks",
     "keyed_normal",
+    "keyed_uniform",
     "kl_divergence",
     "linear_rampup",
     "mix",

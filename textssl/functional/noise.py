@@ -10,7 +10,7 @@ from torch import Tensor
 from textssl.functional._checks import check_integer
 
 
-__all__ = ["keyed_normal"]
+__all__ = ["keyed_normal", "keyed_uniform"]
 
 # 2^64 over the golden ratio, and two odd multipliers, as signed 64-bit numbers.
 _STEP = 0x9E3779B97F4A7C15 - 2**64
@@ -42,6 +42,36 @@ def keyed_normal(keys: Tensor, shape: tuple[int, ...], salt: Tensor | int, posit
     Source: the hash is SplitMix64: Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators";
     the normal numbers are those of Box and Muller, 1958.
     """
+    return _normal(_bits(keys, shape, salt, positions)).reshape(keys.shape[0], *shape)
+
+
+def keyed_uniform(keys: Tensor, shape: tuple[int, ...], salt: Tensor | int, positions: Tensor | None = None) -> Tensor:
+    """Numbers that are uniform between 0 and 1, made as those of :func:`keyed_normal` are.
+
+    They are the odd multiples of 2^-24, so neither 0 nor 1 occurs, logarithms of a number and of its complement are
+    finite, and every device gives the same bits. With the same key, salt and place they are not independent of
+    the normal numbers: take another salt.
+
+    Args:
+        keys: ``[B]`` int64: which example; any values.
+        shape: of one example, ``[C]`` for a number per class; without empty axes.
+        salt: an int64 scalar, a number or a tensor, such as the step: another salt gives unrelated numbers.
+        positions: ``[B, shape[0]]`` int64, the number of each place along the first axis; 0, 1, 2, ... by default.
+
+    Returns:
+        ``[B, *shape]`` float32 on the device of ``keys``, above 0 and below 1.
+
+    Raises:
+        ValueError: as in :func:`keyed_normal`.
+
+    Source: the hash is SplitMix64: Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number generators".
+    """
+    upper = _shifted(_bits(keys, shape, salt, positions), 41)
+    return (upper.float() + 0.5).mul_(2.0**-23).reshape(keys.shape[0], *shape)
+
+
+def _bits(keys: Tensor, shape: tuple[int, ...], salt: Tensor | int, positions: Tensor | None) -> Tensor:
+    """64 random bits for each place, [B, shape[0], places within]."""
     _check_int64("keys", keys, ("B",))
     if not shape or min(shape) < 1:
         raise ValueError(f"shape must have no empty axis, got {list(shape)}")
@@ -55,7 +85,7 @@ def keyed_normal(keys: Tensor, shape: tuple[int, ...], salt: Tensor | int, posit
     per_place = math.prod(shape[1:])
     counters = positions[:, :, None] * per_place + torch.arange(1, per_place + 1, device=device)
     start = _hashed(keys ^ _hashed(torch.as_tensor(salt, dtype=torch.long, device=device) + _STEP))
-    return _normal(_hashed(counters * _STEP + start[:, None, None])).reshape(keys.shape[0], *shape)
+    return _hashed(counters * _STEP + start[:, None, None])
 
 
 def _hashed(x: Tensor) -> Tensor:
