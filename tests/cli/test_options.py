@@ -43,6 +43,15 @@ def test_the_name_that_is_left_out_is_the_recipe_s() -> None:
         ({"num_unlabeled": 0}, "num_unlabeled: got 0; expected at least 1"),
         ({"num_test": -1}, "num_test: got -1; expected at least 1"),
         ({"baseline_steps": 0}, "baseline_steps: got 0; expected at least 1"),
+        ({"noise": 1.0}, r"noise: got 1.0; expected a number in \[0, 1\)"),
+        ({"noise": -0.1}, r"noise: got -0.1; expected a number in \[0, 1\)"),
+        ({"noise": float("nan")}, r"noise: got nan; expected a number in \[0, 1\)"),
+        ({"noise_kind": "pairs"}, "noise_kind: got 'pairs'; allowed: symmetric, asymmetric, keywords"),
+        ({"noise_kind": "keywords", "noise": 0.4}, "noise: got 0.4; expected 0 with noise_kind keywords"),
+        (
+            {"noise_kind": "keywords", "train_file": "a", "unlabeled_file": "b", "test_file": "c"},
+            "noise_kind: got 'keywords'; its rules are for the source imdb, not for own files",
+        ),
         ({"test_file": "a"}, "train_file, unlabeled_file: got none; own data need all of train_file, unlabeled_file"),
     ],
 )

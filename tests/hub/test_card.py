@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import yaml
@@ -98,6 +98,13 @@ def test_text_tells_every_fact():
     assert "```bibtex\n@inproceedings{xie2020uda,\n  year = {2020}\n}\n```" in card
     assert "| `threshold` | `0.8` |" in section(card, "Hyper-parameters")
     assert "transformers 5.23.0" in section(card, "Versions")
+
+
+def test_labels_that_are_wrong_on_purpose_are_told_twice():
+    card = str(model_card(replace(FACTS, split=replace(FACTS.split, noise="symmetric", wrong_labels=8))))
+    assert "on 20 labeled (8 of them wrongly, on purpose) and 5,000 unlabeled examples of IMDb" in card
+    assert "- Labels that are wrong on purpose: 8\n- Kind of their noise: symmetric" in section(card, "Split")
+    assert "wrong" not in str(model_card(FACTS))
 
 
 def test_without_facts_nothing_is_claimed():

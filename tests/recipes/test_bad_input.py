@@ -101,6 +101,7 @@ def test_tables(
     assert all(part in message for part in told), message
 
 
+NO_FILES = {"train_file": None, "unlabeled_file": None, "test_file": None}
 SETTINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a column of another name": ({"text_column": "body"}, ["'body'", "['text', 'label']"]),
     "another label column": ({"label_column": "stars"}, ["'stars'", "['text', 'label']"]),
@@ -116,6 +117,22 @@ SETTINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "an unknown optimizer": ({"optim": "adagrod"}, ["adagrod"]),
     "an unknown flag": ({"treshold": 0.5}, ["--treshold", "no such flag", "did you mean threshold?"]),
     "an unknown view": ({"strong": "paraphrase"}, ["strong", "'paraphrase'", "tfidf"]),
+    "noise of 1": ({"noise": 1}, ["noise", "1.0", "[0, 1)"]),
+    "noise below 0": ({"noise": -0.1}, ["noise", "-0.1", "[0, 1)"]),
+    "noise that is no number": ({"noise": "much"}, ["noise", "'much'"]),
+    "an unknown kind of noise": (
+        {"noise_kind": "pairs"},
+        ["noise_kind", "'pairs'", "symmetric, asymmetric, keywords"],
+    ),
+    "keywords for own files": ({"noise_kind": "keywords"}, ["noise_kind", "'keywords'", "imdb", "own files"]),
+    "keywords for another source": (
+        {"noise_kind": "keywords", "source": "rotten_tomatoes:embedded", **NO_FILES},
+        ["noise_kind", "'keywords'", "imdb", "not for rotten_tomatoes"],
+    ),
+    "keywords and noise": (
+        {"noise_kind": "keywords", "noise": 0.4, "source": "embedded", **NO_FILES},
+        ["noise: got 0.4", "expected 0 with noise_kind keywords"],
+    ),
     "texts longer than the model": ({"max_length": 64}, ["max_length", "64", "32 positions"]),
     "a best model without validation": (
         {"load_best_model_at_end": True, "eval_steps": 4},
@@ -128,6 +145,12 @@ SETTINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
 def test_settings(refused: Callable[..., str], changes: dict[str, Any], told: list[str]) -> None:
     message = refused(**changes)
     assert all(part in message for part in told), message
+
+
+def test_noise_that_leaves_a_class_without_a_label(refused: Callable[..., str], tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "few.jsonl", SOME[:3])
+    message = refused(train_file=path, noise=0.4)
+    assert "noise: got 0.4; of 3 labels none is '" in message
 
 
 @pytest.mark.parametrize(

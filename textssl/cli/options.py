@@ -7,13 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..config import allowed, in_unit_interval, not_negative, positive
+from ..data.noise import FLIPS
 from ..errors import UserError
 
 
-__all__ = ["BACKENDS", "ORIGINS", "STRONG_VIEWS", "RecipeOptions", "told_as"]
+__all__ = ["BACKENDS", "KEYWORDS", "NOISE_KINDS", "ORIGINS", "STRONG_VIEWS", "RecipeOptions", "told_as"]
 
 BACKENDS = ("auto", "text", "image", "features")
 ORIGINS = ("auto", "hub", "embedded")
+# Labels by rules instead of a person's, some of them wrong.
+KEYWORDS = "keywords"
+NOISE_KINDS = (*FLIPS, KEYWORDS)
 STRONG_VIEWS = (
     "auto",
     "tfidf",
@@ -72,6 +76,16 @@ class RecipeOptions:
     num_test: int | None = field(
         default=None, metadata={"help": "Use so many held-out examples at the end; default: all."}
     )
+    noise: float = field(
+        default=0.0, metadata={"help": "Share of the labels that are made wrong, to try a method on; [0, 1)."}
+    )
+    noise_kind: str = field(
+        default="symmetric",
+        metadata={
+            "help": "symmetric: a wrong label is any other class; asymmetric: the next one; keywords, for imdb alone: "
+            "all labels are by words in the texts, more than a quarter of them wrongly, and noise stays 0."
+        },
+    )
     strong: str = field(
         default="auto",
         metadata={
@@ -104,6 +118,7 @@ class RecipeOptions:
 
     def __post_init__(self) -> None:
         allowed("backend", self.backend, BACKENDS)
+        self._check_noise()
         allowed("strong", self.strong, STRONG_VIEWS)
         allowed("second_view", self.second_view, ("same", "tfidf"))
         if self.replace is not None:
@@ -120,6 +135,16 @@ class RecipeOptions:
         missing = [name for name, path in files.items() if path is None]
         if 0 < len(missing) < len(files):
             raise UserError(f"{', '.join(missing)}: got none; own data need all of {', '.join(files)}")
+
+    def _check_noise(self) -> None:
+        allowed("noise_kind", self.noise_kind, NOISE_KINDS)
+        if not 0 <= self.noise < 1:
+            raise UserError(f"noise: got {self.noise}; expected a number in [0, 1)")
+        if self.noise_kind == KEYWORDS and self.noise:
+            told = f"expected 0 with noise_kind {KEYWORDS}, whose rules decide which labels are wrong"
+            raise UserError(f"noise: got {self.noise}; {told}")
+        if self.noise_kind == KEYWORDS and self.train_file is not None:
+            raise UserError(f"noise_kind: got {KEYWORDS!r}; its rules are for the source imdb, not for own files")
 
     def named_source(self, default: str) -> tuple[str, str]:
         """The name of the data set and its origin, ``default`` where only the origin was told."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import datasets
@@ -18,6 +18,7 @@ from ..data.splits import Split, few_labels
 from ..data.validation import check_labeled
 from ..errors import UserError
 from ..hub import DataFacts, SplitFacts
+from .noisy_labels import check_noise_source, noisy_labels, wrong_labels
 from .options import RecipeOptions, told_as
 
 
@@ -51,8 +52,11 @@ class TaskData:
 
     def describe(self) -> str:
         """One line for a person."""
+        facts, noise = self.split_facts, ""
+        if facts.noise is not None and facts.wrong_labels is not None:
+            noise = f" {100 * facts.wrong_labels / len(self.labeled):.3g} % of them wrongly ({facts.noise}),"
         return (
-            f"{self.data_facts.name} ({self.data_facts.origin}): {len(self.labeled)} labeled, "
+            f"{self.data_facts.name} ({self.data_facts.origin}): {len(self.labeled):,} labeled,{noise} "
             f"{len(self.unlabeled):,} unlabeled, {len(self.test):,} held out"
         )
 
@@ -60,8 +64,9 @@ class TaskData:
 def load_task(options: RecipeOptions, config: SSLConfig, default: str = "imdb") -> TaskData:
     """Load a person's own files if there are any, else a named source with few of its labels kept.
 
-    Without validation data evaluation during training is switched off in ``config``; images that may be mirrored
-    are, by default.
+    Where noise is asked for, labels of ``labeled`` are wrong and the true ones stand in a column of their own; no
+    other part is touched. Without validation data evaluation during training is switched off in ``config``; images
+    that may be mirrored are, by default.
 
     Args:
         options: the recipe's.
@@ -71,7 +76,9 @@ def load_task(options: RecipeOptions, config: SSLConfig, default: str = "imdb") 
     Raises:
         UserError: files, columns, labels or sizes that cannot work.
     """
+    check_noise_source(options, default)
     data = _own_files(options, config) if options.train_file else _named(options, config, default)
+    data = _with_noise(data, options, config)
     if data.validation is None:
         if config.load_best_model_at_end:
             raise UserError("load_best_model_at_end: got True; there are no validation data to tell the best by")
@@ -101,7 +108,7 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
         source = load_source(name, origin)  # type: ignore[arg-type]
     if options.backend != "features":
         config.horizontal_flip = config.horizontal_flip or source.flip
-    seed = config.seed if config.data_seed is None else config.data_seed
+    seed = _data_seed(config)
     split = few_labels(
         source.train[source.label_column],
         seed=seed,
@@ -172,6 +179,21 @@ def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
         split_facts=SplitFacts(labeled=len(labeled), unlabeled=len(unlabeled), held_out=len(test), seed=config.seed),
         split=None,
     )
+
+
+def _with_noise(data: TaskData, options: RecipeOptions, config: SSLConfig) -> TaskData:
+    labeled = noisy_labels(
+        data.labeled, options, data.column, config.label_column, data.label_names, _data_seed(config)
+    )
+    if labeled is data.labeled:
+        return data
+    wrong = wrong_labels(labeled, config.label_column)
+    facts = replace(data.split_facts, noise=options.noise_kind, wrong_labels=wrong)
+    return replace(data, labeled=labeled, split_facts=facts)
+
+
+def _data_seed(config: SSLConfig) -> int:
+    return config.seed if config.data_seed is None else config.data_seed
 
 
 def _read(

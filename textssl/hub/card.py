@@ -179,7 +179,8 @@ def _summary(facts: RunFacts) -> str:
     relation = "on the embeddings of" if facts.task is None else "fine-tuned from"
     text += f", {relation} `{base}`" if base else ""
     text += f" with {_line(facts.method)}" if facts.method else ""
-    counts = [(split.labeled, "labeled"), (split.unlabeled, "unlabeled")]
+    wrongly = f" ({split.wrong_labels:,} of them wrongly, on purpose)" if split.wrong_labels is not None else ""
+    counts = [(split.labeled, f"labeled{wrongly}"), (split.unlabeled, "unlabeled")]
     told = [f"{count:,} {kind}" for count, kind in counts if count is not None]
     text += f" on {' and '.join(told)} examples" if told else ""
     text += f" of {_line(facts.data.name)}" if told and facts.data.name else ""
@@ -252,6 +253,8 @@ def _split_lines(facts: RunFacts) -> list[str]:
     return _listed(
         {
             "Labeled examples": split.labeled,
+            "Labels that are wrong on purpose": split.wrong_labels,
+            "Kind of their noise": split.noise,
             "Unlabeled examples": split.unlabeled,
             "Held-out examples": split.held_out,
             "Seed of the split": split.seed,

@@ -78,6 +78,9 @@ class SplitFacts:
         held_out: number of examples that the metrics were measured on.
         seed: seed of the split.
         indices_sha256: hash of the indices of the split, hexadecimal.
+        noise: how labels of the labeled examples were made wrong to try a method on, such as
+            `"symmetric"`; None where they are as they came.
+        wrong_labels: how many of them are wrong therefore.
     """
 
     labeled: int | None = None
@@ -85,6 +88,8 @@ class SplitFacts:
     held_out: int | None = None
     seed: int | None = None
     indices_sha256: str | None = None
+    noise: str | None = None
+    wrong_labels: int | None = None
 
 
 @dataclass(frozen=True)
