@@ -17,6 +17,7 @@ from ..report.plots import plot_confidence, plot_run
 from ..report.table import comparison_table, save_results
 from ..trainer import SSLTrainer
 from .kinds import Kind
+from .label_quality import quality_line, write_label_quality
 from .options import RecipeOptions
 from .run_folder import RunFolder
 from .stages import row_of, run_stage
@@ -65,6 +66,7 @@ def report_comparison(
     data = kind.data
 
     def after(trainer: SSLTrainer, result: dict[str, Any]) -> None:
+        result.update(write_label_quality(trainer, data, config.label_column, run.path))
         result["confidences"] = _confidences(trainer, data.unlabeled)
         trainer.facts = _facts(trainer, method, result, results, kind, options, config)
         if trainer.is_world_process_zero():
@@ -87,6 +89,9 @@ def report_comparison(
     )
     print(f"\n{comparison_table(rows)}\n")
     print(f"accuracy on {len(data.test):,} held-out examples")
+    quality = quality_line(results[method], run.path)
+    if quality:
+        print(quality)
     print(f"checkpoint: {run.path / method}")
     print(f"plots:      {run.path / 'plots'} ({', '.join(plot.name for plot in plots)})")
     return results
