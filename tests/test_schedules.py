@@ -1,4 +1,4 @@
-"""The schedule of a warm start, by hand."""
+"""The schedules of a warm start and of a fine-tuning, by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.optim.lr_scheduler import LambdaLR, StepLR
 from transformers import get_cosine_schedule_with_warmup
 
 from textssl.errors import UserError
-from textssl.schedules import with_warm_start
+from textssl.schedules import with_finetuning, with_warm_start
 
 
 def rates(scheduler: LambdaLR, steps: int) -> list[list[float]]:
@@ -55,3 +55,19 @@ def test_it_goes_on_from_its_state() -> None:
 def test_a_schedule_that_is_no_function_of_the_step_is_refused() -> None:
     with pytest.raises(UserError, match=r"lr_scheduler_type: got one that makes StepLR; .* linear, cosine, constant"):
         with_warm_start(StepLR(optimizer(), 3), 5, 1.0)  # type: ignore[arg-type]
+
+
+def test_a_fine_tuning_falls_to_zero_after_a_schedule_that_stays_as_it_was() -> None:
+    own = optimizer()
+    before = LambdaLR(own, [lambda step: 1 / (step + 1), lambda step: 1.0])
+    found = rates(with_finetuning(before, 3, 4, 0.5), 9)
+    tail = [0.5, 0.375, 0.25, 0.125, 0.0, 0.0]
+    assert [row[0] for row in found] == pytest.approx([0.1 * f for f in [1, 1 / 2, 1 / 3, *tail]])
+    assert [row[1] for row in found] == pytest.approx([0.01 * f for f in [1, 1, 1, *tail]])
+    alone = rates(get_cosine_schedule_with_warmup(optimizer(), 3, 12), 12)
+    assert rates(with_finetuning(get_cosine_schedule_with_warmup(optimizer(), 3, 12), 12, 2, 1.0), 12) == alone
+
+
+def test_a_fine_tuning_needs_a_function_of_the_step() -> None:
+    with pytest.raises(UserError, match=r"got one that makes StepLR; with finetune_steps allowed are"):
+        with_finetuning(StepLR(optimizer(), 3), 5, 2, 1.0)

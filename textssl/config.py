@@ -41,6 +41,11 @@ class SSLConfig(TrainingArguments):
         warm_start_steps: steps on the labeled data alone, by plain cross entropy, before the method begins;
             0 in every paper. A method's own schedules count from the end of them.
         warm_start_learning_rate: peak learning rate of these steps; ``None`` takes ``learning_rate``.
+        finetune_steps: the last steps, on the labeled data alone by plain cross entropy, after the method has ended;
+            0 in most papers, ``None`` for a tenth of training. The optimizer begins anew, and a method's own
+            schedules end before them.
+        finetune_learning_rate: learning rate of their first; it falls linearly to 0. ``None`` takes
+            ``learning_rate``.
 
     A method's field whose default is ``None`` or ``"auto"`` takes the paper's value for the modality of the model:
     what the method lists in ``modality_defaults``.
@@ -75,6 +80,12 @@ class SSLConfig(TrainingArguments):
     warm_start_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the warm start; default: learning_rate."}
     )
+    finetune_steps: int | None = field(
+        default=0, metadata={"help": "Last steps, on labeled data alone, after the method has ended."}
+    )
+    finetune_learning_rate: float | None = field(
+        default=None, metadata={"help": "Learning rate of the first of them; default: learning_rate."}
+    )
 
     # The columns are ours and the losses are means; see the notes of each in transformers' documentation.
     remove_unused_columns: bool = field(
@@ -99,15 +110,34 @@ class SSLConfig(TrainingArguments):
             raise UserError(f"warm_start_steps: got {self.warm_start_steps}; expected 0 or more")
         if self.warm_start_learning_rate is not None:
             positive("warm_start_learning_rate", self.warm_start_learning_rate)
+        not_negative("finetune_steps", self.finetune_steps)
+        positive("finetune_learning_rate", self.finetune_learning_rate)
         # Trainer knows more, but batches of two streams are made by our own sampler.
         allowed("train_sampling_strategy", self.train_sampling_strategy, ("random", "group_by_length"))
         if self.remove_unused_columns:
             raise UserError("remove_unused_columns: got True; views need the columns, so it must be False")
-        if 0 < self.max_steps <= self.warm_start_steps:
-            raise UserError(
-                f"warm_start_steps: got {self.warm_start_steps}; expected fewer than max_steps, {self.max_steps}"
-            )
+        if self.max_steps > 0:
+            self.count_finetune_steps(self.max_steps, "max_steps, {}")
         super().__post_init__()
+
+    def count_finetune_steps(self, steps: int, told: str = "the {} steps of training") -> int:
+        """How many of ``steps`` the fine-tuning takes.
+
+        Args:
+            steps: of all training.
+            told: how a message names their number.
+
+        Raises:
+            UserError: with the warm start it leaves the method no step.
+        """
+        warm = self.warm_start_steps
+        tuned = steps // 10 if self.finetune_steps is None else self.finetune_steps
+        if warm + tuned >= steps:
+            names, counts = ("warm_start_steps", str(warm))
+            if tuned:
+                names, counts = ("warm_start_steps and finetune_steps", f"{warm} and {tuned}")
+            raise UserError(f"{names}: got {counts}; expected fewer than {told.format(steps)}")
+        return tuned
 
     def for_modality(self: C, modality: str) -> C:
         """This config, its open fields filled for ``"text"``, ``"image"`` or ``"features"``."""

@@ -137,6 +137,13 @@ class Objective(nn.Module):
 
     def warm_start_loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return the terms of a step of the warm start: plain cross entropy on the labeled data."""
+        return self._labeled_terms(forward, batch)
+
+    def finetune_loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return the terms of a step of the fine-tuning: plain cross entropy on the labeled data."""
+        return self._labeled_terms(forward, batch)
+
+    def _labeled_terms(self, forward: Forward, batch: Batch) -> dict[str, Tensor]:
         labeled = batch["labeled"]
         (logits,) = forward(labeled["weak"])
         loss = self.cross_entropy(logits, labeled["labels"])

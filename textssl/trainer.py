@@ -26,8 +26,8 @@ from .hub import known_facts, write_model_card
 from .metrics import compute_metrics as default_metrics
 from .modalities import MODALITIES, modality_of
 from .objective import Objective
+from .phases import Moment, extended
 from .probing import adopt_rates, probed
-from .schedules import with_warm_start
 from .sealed_trainer import SealedTrainer
 from .state import all_mean
 
@@ -111,7 +111,7 @@ class SSLTrainer(SealedTrainer):
         self.backend = self.modality.backend(args)
         self.objective = self.objective_class(args, data.task(args.label_column, int(model.config.num_labels or 0)))
         self.objective.check_model(self.backend, model)
-        self.objective.bind(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False))
+        self._bound(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False))
         adopt_rates(self.objective, views, ways)
         self.objective.to(args.device)
         # Sum and count of each term since the last log.
@@ -120,6 +120,10 @@ class SSLTrainer(SealedTrainer):
         self._unwrapped: tuple[nn.Module, nn.Module] = (model, model)
         self.facts = known_facts(self.objective, model.config, self.modality.name)
         self.add_callback(StepCallback(self))
+
+    def _bound(self, student: nn.Module) -> None:
+        """Let the objective build what depends on the student. A trainer that was given more hands it over here."""
+        self.objective.bind(student)
 
     def _check_arguments(
         self, model: PreTrainedModel, args: SSLConfig, unlabeled_dataset: datasets.Dataset | None
@@ -143,15 +147,14 @@ class SSLTrainer(SealedTrainer):
         return args.for_modality(self.modality.name)
 
     @property
-    def in_warm_start(self) -> bool:
-        """Whether the coming step is on labeled data alone."""
-        return bool(self.state.global_step < self.args.warm_start_steps)
+    def moment(self) -> Moment:
+        """Where in its training the run is."""
+        return Moment(self.args, self.state.global_step, self.state.max_steps)
 
     @property
     def progress(self) -> float:
-        """Share of the method's steps done, in [0, 1); the warm start is not counted."""
-        warm = self.args.warm_start_steps
-        return max(self.state.global_step - warm, 0) / max(self.state.max_steps - warm, 1)
+        """Share of the method's steps done, in [0, 1]; warm start and fine-tuning are not counted."""
+        return self.moment.progress
 
     def forward_for(self, model: nn.Module) -> Forward:
         """What the objective runs ``model`` with. Unwrapping it takes accelerate long, so it is done once."""
@@ -209,18 +212,23 @@ class SSLTrainer(SealedTrainer):
     # --- loss and logs
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """The schedule that was asked for, after the warm start if there is one."""
-        warm, fresh = self.args.warm_start_steps, self.lr_scheduler is None
-        if warm >= num_training_steps:
-            raise UserError(
-                f"warm_start_steps: got {warm}; expected fewer than the {num_training_steps} steps of training"
-            )
-        super().create_scheduler(num_training_steps - warm, optimizer)
-        if warm and fresh:
-            peak = self.args.warm_start_learning_rate or self.args.learning_rate
-            assert self.lr_scheduler is not None
-            self.lr_scheduler = with_warm_start(self.lr_scheduler, warm, peak / self.args.learning_rate)
+        """The schedule that was asked for, between the warm start and the fine-tuning if there are any."""
+        args, fresh = self.args, self.lr_scheduler is None
+        around = args.warm_start_steps + args.count_finetune_steps(num_training_steps)
+        super().create_scheduler(num_training_steps - around, optimizer)
+        if fresh:
+            self.lr_scheduler = extended(self.lr_scheduler, args, num_training_steps, self.warm_start_ratio)
         return self.lr_scheduler
+
+    @property
+    def warm_start_ratio(self) -> float:
+        """Peak learning rate of the warm start, in units of ``learning_rate``."""
+        return (self.args.warm_start_learning_rate or self.args.learning_rate) / self.args.learning_rate
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether the optimizer forgets, before the coming step, what it remembers: there begins the fine-tuning."""
+        return self.moment.begins_finetuning
 
     def compute_loss(
         self,
@@ -232,14 +240,22 @@ class SSLTrainer(SealedTrainer):
         """The objective's loss of a training batch; the model's own in evaluation, which changes no state."""
         if "labeled" not in inputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        score = self.objective.warm_start_loss if self.in_warm_start else self.objective.loss
+        score = self.moment.loss_of(self.objective)
+        if self.begins_anew:
+            assert self.optimizer is not None
+            # Each micro-batch of that step may: none has moved the weights yet.
+            self.optimizer.state.clear()
         # Mixed precision is for the model's passes alone: losses are computed in float32.
         with torch.autocast(self.args.device.type, enabled=False):
             terms = score(self.forward_for(model), inputs, self.progress)
+        self.count_terms(terms)
+        return terms["loss"]
+
+    def count_terms(self, terms: Mapping[str, Tensor | float]) -> None:
+        """Add what the next log will tell the means of."""
         for name, value in terms.items():
             total, count = self.terms.get(name, (0.0, 0))
             self.terms[name] = (total + (value.detach().float() if isinstance(value, Tensor) else value), count + 1)
-        return terms["loss"]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the means of all terms since the last log, over steps and processes, as ``ssl/<name>``."""
