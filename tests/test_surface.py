@@ -65,7 +65,8 @@ MAY_IMPORT = {
     },
     "pseudo_labeled": {"config", "data", "errors", "objective", "selection"},
     "round_folder": {"errors", "files"},
-    "teachers": {"backends", "config", "errors", "features", "modalities", "positions"},
+    "ensemble": {"errors", "features"},
+    "teachers": {"backends", "config", "ensemble", "errors", "features", "modalities", "positions"},
 }
 
 

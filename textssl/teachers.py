@@ -19,6 +19,8 @@ from transformers import (
     PreTrainedModel,
 )
 
+# Imported so that transformers knows ensembles.
+from . import ensemble as _ensemble  # noqa: F401
 from .backends.base import Forward
 from .config import SSLConfig, derive
 from .errors import UserError

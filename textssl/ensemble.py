@@ -1,0 +1,324 @@
+"""Several classifiers that load, save and run as one model of transformers.
+
+A folder of such a model is known to transformers once the program that loads it has imported this module::
+
+    import textssl.ensemble
+    from transformers import pipeline
+
+    classify = pipeline("text-classification", model="folder")
+
+No code is stored with the weights. Each member is a plain model: ``ensemble.members[0].save_pretrained(folder)``
+writes a checkpoint that loads without textssl.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, field
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    GenerationConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+# Imported so that transformers knows classifiers of features.
+from . import features as _features  # noqa: F401
+from .errors import UserError
+
+
+__all__ = ["Ensemble", "EnsembleConfig"]
+
+# Transformers refuses to save a config that answers to one of these, unless it declares it.
+GENERATION = frozenset(GenerationConfig().to_dict())
+# Of no use to whoever loads the ensemble: a folder of this machine, and what the ensemble's own config tells.
+NOT_KEPT = ("_name_or_path", "transformers_version")
+# What transformers gathers from a model's direct children; between the ensemble and its members is a list.
+GATHERED = (
+    "_keep_in_fp32_modules",
+    "_keep_in_fp32_modules_strict",
+    "_keys_to_ignore_on_load_missing",
+    "_keys_to_ignore_on_load_unexpected",
+    "_no_split_modules",
+    "_skip_keys_device_placement",
+)
+
+
+class EnsembleConfig(PretrainedConfig):
+    """Configs of the members of an :class:`Ensemble`; labels as in every config of transformers.
+
+    Labels, problem type and special tokens that are not given are those of the first member. So is any other
+    setting that this config lacks, such as ``hidden_size`` or ``num_channels``: it is read from the first entry of
+    ``members``, by all names that the config of that member knows it by. Not passed on are settings of
+    text generation, and configs within the member's config. ``max_position_embeddings`` is the least of all members.
+
+    Args:
+        members: for each member ``to_dict()`` of its config.
+        bos_token_id: of the first member, if not given.
+        eos_token_id: of the first member, if not given.
+        pad_token_id: of the first member, if not given.
+        **kwargs: as for ``PretrainedConfig``, such as ``id2label`` and ``label2id``.
+
+    Raises:
+        UserError: a member whose ``model_type`` transformers does not know.
+    """
+
+    model_type = "textssl-ensemble"
+
+    members: list[dict[str, Any]] = field(default_factory=list)
+    bos_token_id: int | None = None
+    eos_token_id: int | list[int] | None = None
+    pad_token_id: int | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        for kind in (member.get("model_type") for member in self.members):
+            if kind not in CONFIG_MAPPING:
+                raise UserError(f"members: got model_type {kind!r}; transformers knows no such model")
+        members = [_kept(member) for member in self.members]
+        if members:
+            first = members[0]
+            if self.id2label is None and kwargs.get("num_labels") in (None, len(first["id2label"])):
+                self.id2label, self.label2id = dict(first["id2label"]), dict(first["label2id"])
+            for name in ("problem_type", "bos_token_id", "eos_token_id", "pad_token_id"):
+                if getattr(self, name) is None:
+                    setattr(self, name, first.get(name))
+        # Transformers completes some settings where it finds them, such as those of rotary positions: it is to find
+        # none of a member's.
+        self.members = []
+        super().__post_init__(**kwargs)
+        self.members = members
+
+    def __getattr__(self, name: str) -> Any:
+        members = self.__dict__.get("members")
+        if members and not name.startswith("_") and name not in GENERATION:
+            if name == "max_position_embeddings" and (limits := _positions(members)):
+                return min(limits)
+            value = _setting(members[0], name)
+            if value is not MISSING:
+                return value
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+class Ensemble(PreTrainedModel):
+    """Classifiers whose logits are averaged.
+
+    The predicted class is that of the DivideMix paper (Li et al., 2020, arXiv:2002.07394), which adds the logits of
+    its two networks. Their mean makes a softmax half as sure as the sum would, so that the probabilities are on
+    the scale of one network.
+
+    Args:
+        config: of the members.
+        networks: the members themselves, which are taken as they are; without them, new ones of ``config``.
+
+    Attributes:
+        members: the classifiers, an ``nn.ModuleList``.
+        main_input_name: that of the members.
+
+    Raises:
+        UserError: no member; members that differ in their labels or in their main input; a number of labels that is
+            not theirs; a config of no text, image or feature classifier.
+    """
+
+    config_class = EnsembleConfig
+    config: EnsembleConfig
+    # Trainer is to average losses over accumulated batches itself.
+    accepts_loss_kwargs = False
+    # Each member checks for itself what it supports.
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+
+    def __init__(self, config: EnsembleConfig, networks: Sequence[PreTrainedModel] | None = None) -> None:
+        attention = config._attn_implementation
+        super().__init__(config)
+        # What nobody asked for must not read as asked for, where a second model is made of this config.
+        config._attn_implementation = attention
+        if networks is None:
+            networks = [_made(member, attention) for member in config.members]
+        _check(networks)
+        if config.num_labels != networks[0].config.num_labels:
+            raise UserError(f"num_labels: got {config.num_labels}; the members have {networks[0].config.num_labels}")
+        self.members = nn.ModuleList(networks)
+        self.main_input_name = networks[0].main_input_name
+        self.input_modalities = networks[0].input_modalities
+        self.post_init()
+        self._gather(networks)
+
+    @classmethod
+    def of(cls, networks: Sequence[PreTrainedModel]) -> Ensemble:
+        """Wrap networks as they are: no weight is copied or drawn, and each keeps its training or evaluation mode.
+
+        It costs far less than a forward, so that it need not be kept.
+
+        Args:
+            networks: at least one classifier; their labels and main input must agree, their architectures need not.
+
+        Raises:
+            UserError: no network, or networks that do not agree.
+        """
+        _check(networks)
+        config = EnsembleConfig(members=[network.config.to_dict() for network in networks])
+        config.name_or_path = networks[0].config.name_or_path
+        ensemble = cls(config, networks)
+        ensemble.training = all(network.training for network in networks)
+        return ensemble
+
+    def forward(
+        self,
+        *,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        features: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,
+        **others: Any,
+    ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
+        """Classify. Each member is given those inputs that its own ``forward`` names.
+
+        Args:
+            input_ids: [B, T], of text classifiers.
+            attention_mask: [B, T].
+            token_type_ids: [B, T].
+            position_ids: [B, T].
+            inputs_embeds: [B, T, H], in place of ``input_ids``.
+            pixel_values: [B, C, H, W], of image classifiers.
+            features: [B, D], of classifiers of feature vectors.
+            labels: class numbers [B]; given, the mean cross entropy is returned as ``loss``.
+            return_dict: ``False`` for a tuple.
+            **others: further inputs, each of which a member must name.
+
+        Returns:
+            ``logits`` [B, C], the mean of the members' in float32, and ``loss`` where there are labels.
+
+        Raises:
+            TypeError: an input that no member has.
+        """
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "position_ids": position_ids,
+            "inputs_embeds": inputs_embeds,
+            "pixel_values": pixel_values,
+            "features": features,
+        }
+        given = {name: value for name, value in inputs.items() if value is not None} | others
+        named = [_named_inputs(type(member).forward) for member in self.members]
+        if strange := others.keys() - frozenset().union(*named):
+            raise TypeError(f"forward() got an input that no member has: {', '.join(sorted(strange))}")
+        each = [
+            member(**{name: value for name, value in given.items() if name in names}).logits.float()
+            for member, names in zip(self.members, named, strict=True)
+        ]
+        logits = torch.stack(each).mean(0)
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        output = SequenceClassifierOutput(loss=loss, logits=logits)
+        return output.to_tuple() if return_dict is False else output
+
+    def init_weights(self) -> None:
+        """Do nothing: members are initialised and tied when they are made, and given ones must stay as they are."""
+
+    def _gather(self, networks: Sequence[PreTrainedModel]) -> None:
+        """What saving and loading must know of the members: tied weights and the like."""
+        for name in GATHERED:
+            setattr(self, name, set().union(*(getattr(part, name, None) or () for part in (self, *networks))))
+        unsaved: set[str] = set()
+        for i, network in enumerate(networks):
+            place = f"members.{i}."
+            tied = getattr(network, "all_tied_weights_keys", None) or {}
+            self.all_tied_weights_keys.update({place + name: place + source for name, source in tied.items()})
+            unsaved.update(place + name for name in network._keys_to_ignore_on_save or ())
+        self._keys_to_ignore_on_save = unsaved
+
+
+def _kept(member: dict[str, Any]) -> dict[str, Any]:
+    """Without what nobody needs, and with numbers as keys of labels, which JSON makes strings."""
+    kept = {name: value for name, value in member.items() if name not in NOT_KEPT}
+    return {**kept, "id2label": {int(number): name for number, name in (kept.get("id2label") or {}).items()}}
+
+
+def _setting(member: dict[str, Any], name: str) -> Any:
+    """A setting of a member's config; ``MISSING`` where it has none of that name."""
+    known_as = CONFIG_MAPPING[member["model_type"]].attribute_map.get(name, name)
+    value = member.get(known_as, MISSING)
+    # A config within a config came here as a mere dict.
+    return MISSING if isinstance(value, dict) and "model_type" in value else value
+
+
+def _positions(members: list[dict[str, Any]]) -> list[int]:
+    """Most positions of those members that have such a limit."""
+    limits = [_setting(member, "max_position_embeddings") for member in members]
+    return [limit for limit in limits if isinstance(limit, int) and limit > 0]
+
+
+def _made(member: dict[str, Any], attention: Any) -> PreTrainedModel:
+    """A new member."""
+    config = AutoConfig.for_model(**member)
+    if type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+        kind: Any = AutoModelForSequenceClassification
+    elif type(config) in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
+        kind = AutoModelForImageClassification
+    else:
+        raise UserError(f"members: got model_type {config.model_type!r}; expected a classifier of texts or images")
+    # The type that the ensemble is made in, not the one that the member had: from_pretrained sets it.
+    chosen: dict[str, Any] = {"dtype": torch.get_default_dtype()}
+    if attention is not None:
+        chosen["attn_implementation"] = attention
+    made: PreTrainedModel = kind.from_config(config, **chosen)
+    return made
+
+
+def _check(networks: Sequence[PreTrainedModel]) -> None:
+    """Raise UserError unless these can be averaged."""
+    if not networks:
+        raise UserError("networks: got none; expected at least one classifier")
+    first = networks[0]
+    for i, network in enumerate(networks):
+        if network.main_input_name != first.main_input_name:
+            raise UserError(
+                f"networks: number {i} takes {network.main_input_name!r}, the first one {first.main_input_name!r}; "
+                "expected the same input"
+            )
+        if network.config.id2label != first.config.id2label:
+            theirs, ours = _labels(network), _labels(first)
+            raise UserError(
+                f"networks: number {i} has {len(theirs)} labels ({_told(theirs)}), the first one {len(ours)} "
+                f"({_told(ours)}); expected the same labels in the same order"
+            )
+
+
+def _labels(network: PreTrainedModel) -> list[str]:
+    return [str(name) for name in (network.config.id2label or {}).values()]
+
+
+def _told(names: list[str]) -> str:
+    return f"{', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
+
+
+@cache
+def _named_inputs(forward: Callable[..., Any]) -> frozenset[str]:
+    """What the ``forward`` of a class takes by name, other than ``self`` and a catch-all."""
+    parameters = inspect.signature(forward).parameters.values()
+    own = [part.name for part in parameters if part.kind in (part.POSITIONAL_OR_KEYWORD, part.KEYWORD_ONLY)]
+    return frozenset(own) - {"self"}
+
+
+AutoConfig.register(EnsembleConfig.model_type, EnsembleConfig, exist_ok=True)
+AutoModelForSequenceClassification.register(EnsembleConfig, Ensemble, exist_ok=True)
+AutoModelForImageClassification.register(EnsembleConfig, Ensemble, exist_ok=True)
