@@ -11,6 +11,7 @@ from textssl.state.averages import RecentMean, RunningMean
 from textssl.state.bin_rates import BinRates
 from textssl.state.collectives import all_cat, all_mean, all_sum, average_gradients, from_first, rank, world_size
 from textssl.state.memory import ExampleMemory
+from textssl.state.network_optimizer import NetworkOptimizer
 from textssl.state.statistics import average_batch_norms
 from textssl.state.teacher import EMATeacher
 
@@ -20,6 +21,7 @@ __all__ = [
     "DistributionAlignment",
     "EMATeacher",
     "ExampleMemory",
+    "NetworkOptimizer",
     "RecentMean",
     "RunningMean",
     "all_cat",
