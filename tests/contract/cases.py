@@ -19,8 +19,8 @@ from textssl.methods import METHODS
 from textssl.trainer import SSLTrainer
 
 
-__all__ = ["CLASSES", "WORDS", "build", "first_batch", "has", "labeled", "model", "state_of", "swap_words", "texts"]
-__all__ += ["tokenizer", "unlabeled", "variants"]
+__all__ = ["CLASSES", "WORDS", "build", "counted_with", "first_batch", "has", "labeled", "model", "state_of"]
+__all__ += ["swap_words", "texts", "tokenizer", "unlabeled", "variants"]
 
 Variant = tuple[str, str, dict[str, Any]]
 
@@ -39,6 +39,12 @@ def variants() -> list[Variant]:
         found += [(name, m, others[m]) for m in METHODS[name].objective_class.modalities if m != "text"]
     # Views that adapt are the trainer's business: one method stands for all.
     return [*found, ("fixmatch", "text", {"ctaugment": True}), ("fixmatch", "image", {"ctaugment": True})]
+
+
+def counted_with(method: str) -> dict[str, Any]:
+    """Settings under which each other setting shows: what the method's own test lists as COUNTED_WITH."""
+    settings: dict[str, Any] = getattr(importlib.import_module(f"tests.methods.test_{method}"), "COUNTED_WITH", {})
+    return settings
 
 
 def has(method: str, field: str) -> bool:
