@@ -39,6 +39,7 @@ from transformers import (
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from tests.contract import tiny_features, tiny_images, tiny_texts
+from tests.reference.problems import ConvNet, ConvNetConfig
 from textssl import UserError
 from textssl.ensemble import Ensemble, EnsembleConfig
 from textssl.features import FeatureClassifier
@@ -567,11 +568,18 @@ def test_networks_that_cannot_be_averaged() -> None:
             Ensemble.of(pair)
 
 
+def test_a_network_of_an_unknown_class_is_wrapped_all_the_same() -> None:
+    networks = [ConvNet(ConvNetConfig(num_labels=3)).eval() for _ in range(2)]
+    pixels = torch.randn(2, 1, 8, 8)
+    expected = (networks[0](pixels).logits + networks[1](pixels).logits) / 2
+    torch.testing.assert_close(Ensemble.of(networks)(pixel_values=pixels).logits, expected)
+
+
 def test_configs_that_make_no_classifier() -> None:
     with pytest.raises(UserError, match="members: got model_type 'no-such-model'"):
-        EnsembleConfig(members=[{"model_type": "no-such-model"}])
+        Ensemble(EnsembleConfig(members=[{"model_type": "no-such-model"}]))
     with pytest.raises(UserError, match="members: got model_type None"):
-        EnsembleConfig(members=[{}])
+        Ensemble(EnsembleConfig(members=[{}]))
     speech = AutoConfig.for_model("vits").to_dict()
     with pytest.raises(UserError, match="members: got model_type 'vits'; expected a classifier"):
         Ensemble(EnsembleConfig(members=[speech]))

@@ -148,8 +148,8 @@ def test_losses_are_those_of_the_given_labels(tmp_path: Path) -> None:
     trainer.model.eval()
     logits = [row_logits(trainer.model, inputs)[0] for inputs in alone(trainer, "labeled")]
     expected = [cross_entropy(z, i % CLASSES) for i, z in enumerate(logits)]
-    assert scores.labeled.tolist() == pytest.approx(expected, abs=1e-5)
-    assert scores.unlabeled.shape == (0,)
+    assert scores.labeled.tolist() == [pytest.approx(expected, abs=1e-5)]
+    assert scores.unlabeled.shape == (1, 0)
 
 
 def test_no_random_number_is_drawn(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_each_of_three_processes_runs_its_share(tmp_path: Path, monkeypatch: pyt
     # More processes than examples: one without a share still takes part in the sum.
     monkeypatch.setattr(scoring, "world_size", lambda: 20)
     monkeypatch.setattr(scoring, "rank", lambda: 15)
-    assert score(trainer).labeled.tolist() == [0.0] * 9
+    assert score(trainer).labeled.tolist() == [[0.0] * 9]
 
 
 def test_scores_are_float32_under_mixed_precision(tmp_path: Path) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from transformers import TrainerCallback
 
 from .probing import update_rates
 from .scoring import check_scored, is_due, score
-from .state import all_mean, average_batch_norms
+from .state import average_batch_norms, average_gradients
 
 
 if TYPE_CHECKING:
@@ -60,10 +61,15 @@ class StepCallback(EpochCallback):
         trainer.objective.before_step(forward, trainer.micro_batches, trainer.progress)
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Average the gradients of the objective's own parameters over processes: DDP knows the student's alone."""
-        for parameter in self.trainer.objective.parameters():
-            if parameter.requires_grad and parameter.grad is not None:
-                parameter.grad = all_mean(parameter.grad)
+        """Average gradients of the objective's own parameters over processes, and clip those of its own networks.
+
+        DDP and Trainer know the student's alone.
+        """
+        trainer = self.trainer
+        average_gradients([p for p in trainer.objective.parameters() if p.requires_grad])
+        if args.max_grad_norm > 0:
+            for network in trainer.objective.networks(trainer.forward_for(trainer.model_wrapped).unwrapped)[1:]:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), args.max_grad_norm)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Let the objective follow the student, and augmentations that adapt follow the model that is evaluated."""
@@ -71,6 +77,7 @@ class StepCallback(EpochCallback):
         forward = trainer.forward_for(trainer.model_wrapped)
         # Trainer does so for the student alone.
         trainer.objective.zero_grad()
-        average_batch_norms(forward.unwrapped)
+        for network in trainer.objective.networks(forward.unwrapped):
+            average_batch_norms(network)
         trainer.objective.after_step(forward, trainer.progress)
         update_rates(trainer.objective, forward, trainer.evaluated_model, trainer.micro_batches)

@@ -70,9 +70,6 @@ class EnsembleConfig(PretrainedConfig):
         eos_token_id: of the first member, if not given.
         pad_token_id: of the first member, if not given.
         **kwargs: as for ``PretrainedConfig``, such as ``id2label`` and ``label2id``.
-
-    Raises:
-        UserError: a member whose ``model_type`` transformers does not know.
     """
 
     model_type = "textssl-ensemble"
@@ -83,14 +80,11 @@ class EnsembleConfig(PretrainedConfig):
     pad_token_id: int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
-        for kind in (member.get("model_type") for member in self.members):
-            if kind not in CONFIG_MAPPING:
-                raise UserError(f"members: got model_type {kind!r}; transformers knows no such model")
         members = [_kept(member) for member in self.members]
         if members:
             first = members[0]
             if self.id2label is None and kwargs.get("num_labels") in (None, len(first["id2label"])):
-                self.id2label, self.label2id = dict(first["id2label"]), dict(first["label2id"])
+                self.id2label, self.label2id = dict(first["id2label"]), dict(first.get("label2id") or {})
             for name in ("problem_type", "bos_token_id", "eos_token_id", "pad_token_id"):
                 if getattr(self, name) is None:
                     setattr(self, name, first.get(name))
@@ -128,7 +122,7 @@ class Ensemble(PreTrainedModel):
 
     Raises:
         UserError: no member; members that differ in their labels or in their main input; a number of labels that is
-            not theirs; a config of no text, image or feature classifier.
+            not theirs; a config that is of no text, image or feature classifier, or unknown to transformers.
     """
 
     config_class = EnsembleConfig
@@ -255,7 +249,8 @@ def _kept(member: dict[str, Any]) -> dict[str, Any]:
 
 def _setting(member: dict[str, Any], name: str) -> Any:
     """A setting of a member's config; ``MISSING`` where it has none of that name."""
-    known_as = CONFIG_MAPPING[member["model_type"]].attribute_map.get(name, name)
+    kind = str(member.get("model_type"))
+    known_as = CONFIG_MAPPING[kind].attribute_map.get(name, name) if kind in CONFIG_MAPPING else name
     value = member.get(known_as, MISSING)
     # A config within a config came here as a mere dict.
     return MISSING if isinstance(value, dict) and "model_type" in value else value
@@ -269,6 +264,11 @@ def _positions(members: list[dict[str, Any]]) -> list[int]:
 
 def _made(member: dict[str, Any], attention: Any) -> PreTrainedModel:
     """A new member."""
+    if member.get("model_type") not in CONFIG_MAPPING:
+        raise UserError(
+            f"members: got model_type {member.get('model_type')!r}; transformers knows no such model: one of your own "
+            "must be registered first (AutoConfig.register)"
+        )
     config = AutoConfig.for_model(**member)
     if type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         kind: Any = AutoModelForSequenceClassification

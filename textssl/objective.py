@@ -41,11 +41,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Scores:
-    """What the student says of every example in evaluation mode and without augmentation, equal on every process.
+    """What networks say of every example in evaluation mode and without augmentation, equal on every process.
 
     Args:
-        labeled: of the labeled examples, in the order of their data set: pooled vectors [N_l, D], or losses [N_l].
-        unlabeled: of the unlabeled examples in theirs: [N_u, D]; [0] where losses were asked for.
+        labeled: of the labeled examples, in the order of their data set: the student's pooled vectors [N_l, D], or
+            losses [K, N_l], a row for each of :meth:`Objective.networks`.
+        unlabeled: of the unlabeled examples in theirs: [N_u, D]; [K, 0] where losses were asked for.
         labels: class numbers of the labeled examples [N_l].
     """
 
@@ -104,6 +105,10 @@ class Objective(nn.Module):
 
     def bind(self, model: nn.Module) -> None:
         """Build what depends on the student, such as a teacher. Called once, with the unwrapped student."""
+
+    def networks(self, student: nn.Module) -> list[nn.Module]:
+        """Return the networks that the trainer's optimizer moves: the student, and those of the method's own."""
+        return [student]
 
     def score_every(self, steps_per_epoch: int) -> int:
         """Steps from one call of :meth:`before_epoch` to the next; by default an epoch."""

@@ -57,7 +57,8 @@ def check_scored(trainer: SSLTrainer) -> None:
         inputs = _moved(batch, trainer.args.device)
         del inputs["rows"]
         with torch.no_grad():
-            _values(trainer, _student(trainer), inputs)
+            student = _student(trainer)
+            _values(trainer, student, [student.model], inputs)
 
 
 @torch.no_grad()
@@ -80,17 +81,20 @@ def score(trainer: SSLTrainer) -> Scores:
     lengths = np.concatenate([trainer.modality.lengths(source, args) for source in sources])
     share = np.argsort(-lengths, kind="stable")[rank() :: world_size()]
     student = _student(trainer)
-    shape = (len(lengths),) if objective.scored == "losses" else (len(lengths), last_linear(student.model).in_features)
-    scores = torch.zeros(shape, device=args.device)
+    networks = objective.networks(student.model)
+    width = len(networks) if objective.scored == "losses" else last_linear(student.model).in_features
+    scores = torch.zeros((len(lengths), width), device=args.device)
     hidden = bool(args.disable_tqdm) or rank() > 0 or len(lengths) <= BAR
     with tqdm(total=len(share), desc="scoring all examples", disable=hidden, leave=False) as bar:
         for batch in _loader(trainer, share, args.dataloader_num_workers):
             inputs = _moved(batch, args.device)
             rows = inputs.pop("rows")
-            scores.index_copy_(0, rows, _values(trainer, student, inputs))
+            scores.index_copy_(0, rows, _values(trainer, student, networks, inputs))
             bar.update(len(rows))
     # A row is written on one process and 0 on all others: the sum is exact.
     labeled, unlabeled = all_sum(scores).tensor_split([len(data.labeled)])
+    if objective.scored == "losses":
+        labeled, unlabeled = labeled.T.contiguous(), unlabeled.T
     return Scores(labeled, unlabeled, _labels(trainer).to(args.device))
 
 
@@ -103,13 +107,16 @@ def _labels(trainer: SSLTrainer) -> Tensor:
     return torch.from_numpy(np.array(trainer.train_dataset.labeled[trainer.args.label_column], dtype=np.int64))
 
 
-def _values(trainer: SSLTrainer, student: Forward, inputs: dict[str, Any]) -> Tensor:
-    """Pooled vectors [B, D] of the inputs, or losses [B] of their labels."""
+def _values(trainer: SSLTrainer, student: Forward, networks: list[nn.Module], inputs: dict[str, Any]) -> Tensor:
+    """The student's pooled vectors [B, D] of the inputs, or the losses [B, K] of their labels by each network."""
     if trainer.objective.scored == "features":
         return student.pooled(inputs, dropout=False)[0]
     labels = inputs.pop("labels")
-    (logits,) = student(inputs, dropout=False)
-    return nn.functional.cross_entropy(logits, labels, reduction="none")
+    losses = []
+    for network in networks:
+        (logits,) = student(inputs, model=network, dropout=False)
+        losses.append(nn.functional.cross_entropy(logits, labels, reduction="none"))
+    return torch.stack(losses, dim=1)
 
 
 def _loader(trainer: SSLTrainer, rows: np.ndarray, workers: int) -> DataLoader:

@@ -33,12 +33,14 @@ class SealedTrainer(Trainer):
         return self.objective.evaluated(self.accelerator.unwrap_model(self.model))
 
     def create_optimizer(self, model: Any = None) -> Any:
-        """Trainer's optimizer, or a person's, which moves the objective's own parameters too, without weight decay."""
+        """Trainer's optimizer, or a person's, which moves the objective's own parameters by the same rules."""
         optimizer = super().create_optimizer(model)
         known = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        own = [p for p in self.objective.parameters() if p.requires_grad and id(p) not in known]
-        if own:
-            optimizer.add_param_group({"params": own, "weight_decay": 0.0})
+        own = {n: p for n, p in self.objective.named_parameters() if p.requires_grad and id(p) not in known}
+        decayed = set(self.get_decay_parameter_names(self.objective))
+        for names, decay in ((own.keys() & decayed, self.args.weight_decay), (own.keys() - decayed, 0.0)):
+            if names:
+                optimizer.add_param_group({"params": [own[n] for n in own if n in names], "weight_decay": decay})
         return optimizer
 
     def train(  # type: ignore[override]  # what else Trainer takes is handed through

@@ -24,7 +24,6 @@ from . import ensemble as _ensemble  # noqa: F401
 from .backends.base import Forward
 from .config import SSLConfig, derive
 from .errors import UserError
-from .features import FeatureClassifier
 from .modalities import modality_of
 from .positions import position_limit
 
@@ -34,7 +33,7 @@ __all__ = ["TeacherJob", "check_same_labels", "label_names", "load_teacher", "st
 LOADERS: dict[str, tuple[Any, Any]] = {
     "text": (AutoModelForSequenceClassification, AutoTokenizer),
     "image": (AutoModelForImageClassification, AutoImageProcessor),
-    "features": (FeatureClassifier, None),
+    "features": (AutoModelForSequenceClassification, None),
 }
 
 

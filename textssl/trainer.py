@@ -239,7 +239,8 @@ class SSLTrainer(SealedTrainer):
     ) -> Any:
         """The objective's loss of a training batch; the model's own in evaluation, which changes no state."""
         if "labeled" not in inputs:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            # A mean over the batch: what is evaluated may count otherwise than the student.
+            return super().compute_loss(model, inputs, return_outputs)
         score = self.moment.loss_of(self.objective)
         if self.begins_anew:
             assert self.optimizer is not None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from ..modes import evaluating, own_precision, still_statistics, training
-from ..transfer import sent
+from ..transfer import rows_on
 from .inside import mixed_inside, read_vector
 from .mix import Mix
 from .passes import plan_passes
@@ -188,6 +188,10 @@ class Forward:
             start += len(rows)
         return parts
 
+    def of(self, network: nn.Module) -> Forward:
+        """What runs ``network``, which learns too, as this runs the student: its statistics move, its input mixes."""
+        return Forward(network, network, self.backend, self.autocast, self.pass_overhead, self.batch_norm)
+
     def changed(self, inputs: Inputs, classes: Sequence[int]) -> Inputs:
         """Inputs of which row b went through change ``classes[b]`` of the backend's pretext task."""
         return self.backend.changed(inputs, classes)
@@ -245,7 +249,7 @@ class Forward:
         parts = [self._passed(network, self.backend.take(joined, rows), full_precision, pooled) for rows in passes]
         order = [row for rows in passes for row in rows]
         back = sorted(range(len(order)), key=order.__getitem__)
-        return torch.cat(parts).index_select(0, _on_device(back, parts[0].device))
+        return torch.cat(parts).index_select(0, rows_on(back, parts[0].device))
 
     def _passed(self, network: nn.Module, inputs: Inputs, full_precision: bool, pooled: bool) -> Tensor:
         """Logits of one pass, or what the last layer reads."""
@@ -292,7 +296,3 @@ class Forward:
         device = next(self.unwrapped.parameters()).device
         for state in noise[1:]:
             torch.get_device_module(device).set_rng_state(state, device)
-
-
-def _on_device(rows: Sequence[int] | Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    return sent(torch.tensor(rows, dtype=torch.long), device)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .base import Backend, Inputs, _on_device
+from ..transfer import rows_on
+from .base import Backend, Inputs
 from .inside import check_hidden
 
 
@@ -34,7 +35,7 @@ class RowBackend(Backend):
     def take(self, inputs: Inputs, rows: Sequence[int]) -> Inputs:
         """The named rows."""
         x = inputs[self.key]
-        taken = x.index_select(0, _on_device(rows, x.device))
+        taken = x.index_select(0, rows_on(rows, x.device))
         return {**inputs, self.key: taken, "lengths": [inputs["lengths"][row] for row in rows]}
 
     def embed(self, model: nn.Module, inputs: Inputs) -> Tensor:
@@ -73,7 +74,7 @@ class ImageBackend(RowBackend):
         # All turns of all images, of which each row takes its own: no wait for the device.
         turned = torch.cat([x.rot90(k, (-2, -1)) for k in range(self.pretext_classes)])
         rows = [len(x) * turns + row for row, turns in enumerate(classes)]
-        return {**inputs, self.key: turned.index_select(0, _on_device(rows, x.device))}
+        return {**inputs, self.key: turned.index_select(0, rows_on(rows, x.device))}
 
 
 class FeatureBackend(RowBackend):

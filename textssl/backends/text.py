@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from ..errors import UserError
 from ..functional import join_masks
 from ..modes import evaluating
-from .base import Backend, Inputs, _on_device
+from ..transfer import rows_on
+from .base import Backend, Inputs
 from .inside import check_hidden
 
 
@@ -60,7 +61,7 @@ class TextBackend(Backend):
         full = inputs["attention_mask"].shape[1]
         width = min(-(-max(lengths, default=0) // self.multiple) * self.multiple, full)
         kept = slice(full - width, full) if self.padding_side == "left" else slice(0, width)
-        index = _on_device(rows, inputs["attention_mask"].device)
+        index = rows_on(rows, inputs["attention_mask"].device)
         cut = {key: value[:, kept].index_select(0, index) for key, value in self.tensors(inputs).items()}
         return {**inputs, **cut, "lengths": lengths}
 
@@ -91,7 +92,7 @@ class TextBackend(Backend):
         """Rows of class 1 have the two halves of what stands between the first and the last token exchanged."""
         width = inputs["input_ids"].shape[1]
         places = [self._places(length, width, swap) for length, swap in zip(inputs["lengths"], classes, strict=True)]
-        index = _on_device(places, inputs["input_ids"].device)
+        index = rows_on(places, inputs["input_ids"].device)
         return {**inputs, "input_ids": inputs["input_ids"].gather(1, index)}
 
     def _places(self, length: int, width: int, swap: int) -> list[int]:
@@ -132,7 +133,7 @@ class TextBackend(Backend):
     def mixable(self, inputs: Inputs, index: Sequence[int]) -> Inputs:
         """``inputs`` with the union of the attention masks of each pair."""
         mask, lengths = inputs["attention_mask"], inputs["lengths"]
-        joined = join_masks(mask, _on_device(index, mask.device))
+        joined = join_masks(mask, rows_on(index, mask.device))
         longer = [max(length, lengths[partner]) for length, partner in zip(lengths, index, strict=True)]
         return {**inputs, "attention_mask": joined, "lengths": longer}
 

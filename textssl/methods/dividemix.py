@@ -1,0 +1,388 @@
+"""DivideMix: of labels that may be wrong, two networks tell each other which to believe (Li, Socher and Hoi, 2020).
+
+arXiv:2002.07394. There are N labeled examples, some of them labeled wrongly, and no others. After a short training on
+all labels two networks, A and B, are trained side by side. At each epoch the losses of all examples by B, in
+evaluation mode and scaled to [0, 1], are fitted with a mixture of two normal distributions; w_i is the posterior of
+the one with the smaller mean, and an example is clean if w_i > tau. Network A learns with this division of **B**, and
+B with that of A, so that neither confirms its own mistakes. For network A, over V weak views of each example,
+
+    clean:  y_i = sharpen(w_i y_i + (1 - w_i) 1/V sum_v p_A(v(x_i)), T)              (co-refinement, equations 2 and 3)
+    noisy:  q_i = sharpen(1/(2V) sum_v p_A(v(x_i)) + p_B(v(x_i)), T)                 (co-guessing, equations 4 and 5)
+
+without gradient; all views of all examples are mixed with one coefficient, max(l, 1 - l), l ~ Beta(alpha, alpha), as
+in MixMatch, and the loss is
+
+    mean_{clean} CE(y', p(x'))  +  lambda_u(t) mean_{noisy, C} (p(x') - q')^2  +  gamma KL(pi || mean_{all} p(x'))
+
+(equations 7 to 10) with pi uniform. An example is classified by the sum of both networks' logits.
+
+*Views.* labeled: ``weak``, ``weak_2``, ... V of them, each an independent draw. Until the division begins, A learns
+from the first and B from the second.
+
+*State.* The second network, the probabilities w of both, whether each passed, the parameters of both mixtures, and the
+losses of earlier epochs where ``loss_epochs`` asks for them: 10 bytes an example and more, in every checkpoint. A run
+that is resumed within an epoch fits nothing again.
+
+*Saved.* ``save_model`` writes both networks as one model, :class:`textssl.ensemble.Ensemble`, whose logits are the
+mean of theirs; ``import textssl.ensemble`` makes it known to ``pipeline`` and the Auto classes, and each of its
+``members`` is a model by itself. With ``ensemble=False`` the first network alone is evaluated and saved.
+
+*Differs from the paper in.* A batch is drawn from all examples and divided, where the authors draw as many clean ones
+as noisy; both networks see the same batch at one step, where theirs take turns of an epoch, so that predictions are
+made once for both. Sums over the clean and the noisy rows are divided by how many of them a batch has on average, not
+by how many this one has: an example counts the same in every batch. The posterior falls with the loss everywhere
+(:func:`textssl.division.divide`). Where no example passes, all do, each still with its w.
+A network that was trained before takes a ``peer`` that has the same encoder and another head, unless it is given.
+
+*Relations.* MixMatch, where the mixture says which label is missing. With w = 1 for all it is mixup with refined
+labels. Co-teaching has the two networks, but drops what looks wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import datasets
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from .. import functional as F
+from ..augment import Augmentation
+from ..citation import Citation
+from ..config import decay, in_unit_interval, not_negative, positive
+from ..division import divide, normalized
+from ..ensemble import Ensemble
+from ..errors import UserError
+from ..mixing import Mixer, MixingConfig, MixingObjective, check_distribution
+from ..objective import Batch, Scores, Task, numbered
+from ..second_network import check_second, second_network
+from ..state import from_first, rank
+from ..trainer import SSLTrainer
+from ..transfer import sent
+
+
+if TYPE_CHECKING:
+    from ..backends.base import Forward
+
+
+__all__ = ["DivideMix", "DivideMixConfig", "DivideMixTrainer"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class DivideMixConfig(MixingConfig):
+    """Arguments of DivideMix. Defaults are the paper's for CIFAR-10; ``mu`` and the unlabeled data play no part.
+
+    Args:
+        warmup_epochs: of plain training on all labels before the first division; by default 10 for images, 1 for
+            text, 5 for features. ``warm_start_steps`` says it in steps, and goes before.
+        warmup_entropy: weight of the negative entropy of the predictions meanwhile, so that the networks do not get
+            too sure of labels whose noise has a pattern; 0, in the paper 1 for asymmetric noise.
+        clean_threshold: tau, above which w counts as clean; 0.5. In the paper 0.6 for noise of 90 %.
+        loss_epochs: so many epochs' losses are averaged before they are fitted; 1, in the paper 5 for noise of 90 %.
+        num_weak: V, weak views of each example; 2.
+        temperature: T of the sharpening; 0.5.
+        alpha: of the Beta distribution; 4.
+        per_example: a coefficient for each row, not for the batch; False.
+        unlabeled_weight: lambda_u at the end of the ramp; by default 25 for images (the paper has 0 to 150 as the
+            noise grows), and C for C classes for text and features.
+        rampup: share of the training after the warm-up over which the weight climbs linearly; 16 of 290 epochs.
+        prior_weight: gamma, of the divergence from ``class_prior``; 1.
+        class_prior: pi, share of each class; uniform by default.
+        ensemble: whether both networks are evaluated and saved, as one model, or the first alone.
+        target_dropout: whether dropout is active while labels are refined and guessed, as in the authors' code.
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        "text": {"alpha": 4.0, "mix_at": "input", "warmup_epochs": 1.0},
+        "image": {"alpha": 4.0, "mix_at": "input", "warmup_epochs": 10.0, "unlabeled_weight": 25.0},
+        "features": {"alpha": 4.0, "mix_at": "input", "warmup_epochs": 5.0},
+    }
+
+    warmup_epochs: float | None = field(
+        default=None, metadata={"help": "Epochs on all labels first. Default: 10 for images, 1 for text, else 5."}
+    )
+    warmup_entropy: float = field(
+        default=0.0, metadata={"help": "Weight of the negative entropy meanwhile; 1 for noise with a pattern."}
+    )
+    clean_threshold: float = field(default=0.5, metadata={"help": "tau, above which a label counts as right."})
+    loss_epochs: int = field(default=1, metadata={"help": "Epochs whose losses are averaged before the fit."})
+    num_weak: int = field(default=2, metadata={"help": "V, weak views of each example."})
+    temperature: float = field(default=0.5, metadata={"help": "T, of the sharpening of labels."})
+    unlabeled_weight: float | None = field(
+        default=None,
+        metadata={"help": "lambda_u, weight of the noisy examples. Default: 25 for images, else number of classes."},
+    )
+    rampup: float = field(default=16 / 290, metadata={"help": "Share of training over which the weight climbs."})
+    prior_weight: float = field(default=1.0, metadata={"help": "gamma, of the divergence from the class prior."})
+    class_prior: list[float] | None = field(
+        default=None, metadata={"help": "pi, share of each class. Default: the same for all."}
+    )
+    ensemble: bool = field(default=True, metadata={"help": "Evaluate and save both networks, not the first alone."})
+    target_dropout: bool = field(
+        default=True, metadata={"help": "Whether dropout is active while labels are refined and guessed."}
+    )
+
+    def __post_init__(self) -> None:
+        not_negative("warmup_epochs", self.warmup_epochs)
+        not_negative("warmup_entropy", self.warmup_entropy)
+        decay("clean_threshold", self.clean_threshold)
+        for name in ("loss_epochs", "num_weak"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}: got {getattr(self, name)}; expected at least 1")
+        positive("temperature", self.temperature)
+        not_negative("unlabeled_weight", self.unlabeled_weight)
+        in_unit_interval("rampup", self.rampup)
+        not_negative("prior_weight", self.prior_weight)
+        super().__post_init__()
+
+
+class DivideMix(MixingObjective):
+    """Two networks, each of which learns by the other's division of the labels."""
+
+    views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak", "weak_2")}
+    scored: ClassVar[str | None] = "losses"
+    citation: ClassVar[Citation | None] = Citation(
+        title="DivideMix: Learning with Noisy Labels as Semi-supervised Learning",
+        authors=("Junnan Li", "Richard Socher", "Steven C. H. Hoi"),
+        year=2020,
+        arxiv="2002.07394",
+        bibtex="""@inproceedings{li2020dividemix,
+  title     = {{DivideMix}: Learning with Noisy Labels as Semi-supervised Learning},
+  author    = {Li, Junnan and Socher, Richard and Hoi, Steven C. H.},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2020}
+}""",
+    )
+    clean_probs: Tensor
+    mixtures: Tensor
+    losses: Tensor
+    divisions: Tensor
+    prior: Tensor
+
+    def __init__(self, config: DivideMixConfig, task: Task) -> None:
+        super().__init__(config, task)
+        self.mixer = Mixer(config, fold=True)
+        self.peer: nn.Module | None = None
+        given, size = config.unlabeled_weight, task.num_labeled
+        self.full_weight = float(task.num_labels) if given is None else given
+        prior = check_distribution("class_prior", config.class_prior, task.num_labels)
+        self.register_buffer("prior", torch.tensor(prior), persistent=False)
+        # A row for each network. Until the first division every label counts.
+        self.register_buffer("clean_probs", torch.ones(2, size))
+        self.register_buffer("mixtures", torch.zeros(2, 3, 2))
+        self.register_buffer("losses", torch.zeros(2, config.loss_epochs if config.loss_epochs > 1 else 0, size))
+        self.register_buffer("divisions", torch.zeros((), dtype=torch.long))
+
+    @classmethod
+    def views_for(cls, config: DivideMixConfig) -> Mapping[str, tuple[str, ...]]:
+        """V weak views; two at least, for the networks' first epochs."""
+        return {"labeled": numbered("weak", max(config.num_weak, 2))}
+
+    def bind(self, model: nn.Module) -> None:
+        """Make the second network, unless there is one."""
+        if self.peer is None:
+            self.peer = second_network(model, self.config.seed)  # type: ignore[arg-type]
+        # The trainer's evaluation asks nobody: passes that train switch the mode themselves.
+        self.peer.requires_grad_(True).eval()
+
+    def networks(self, student: nn.Module) -> list[nn.Module]:
+        """Return both."""
+        assert self.peer is not None
+        return [student, self.peer]
+
+    def evaluated(self, student: nn.Module) -> nn.Module:
+        """Return both as one model, or the first."""
+        return Ensemble.of(self.networks(student)) if self.config.ensemble else student  # type: ignore[arg-type]
+
+    def before_epoch(self, scores: Scores, progress: float) -> None:
+        """Divide the examples anew: on the first process, from which all have the result.
+
+        Raises:
+            ValueError: no finite loss.
+        """
+        if rank() == 0:
+            for number, losses in enumerate(scores.labeled.cpu().double().numpy()):
+                division = divide(self._averaged(number, normalized(losses)))
+                self.clean_probs[number] = sent(torch.from_numpy(division.probs).float(), self.clean_probs.device)
+                fitted = np.stack([division.means, division.variances, division.weights])
+                self.mixtures[number] = sent(torch.from_numpy(fitted).float(), self.mixtures.device)
+        self.divisions += 1
+        for state in (self.clean_probs, self.mixtures, self.losses):
+            state.copy_(from_first(state))
+        for number, row in enumerate(self.clean_probs > self.config.clean_threshold):
+            if not row.any():
+                logger.warning(
+                    "no label passes clean_threshold %s by network %d: all are used, each as far as it is likely",
+                    self.config.clean_threshold,
+                    number + 1,
+                )
+
+    def warm_start_loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return the terms of a step before the first division: cross entropy with all labels, for both networks."""
+        labels = batch["labeled"]["labels"]
+        losses, entropies = [], []
+        for runner, view in zip(self._runners(forward), ("weak", "weak_2"), strict=True):
+            (logits,) = runner(batch["labeled"][view])
+            losses.append(self.cross_entropy(logits, labels))
+            entropies.append(F.entropy(logits).mean())
+        loss = sum(losses) - self.config.warmup_entropy * sum(entropies)
+        return {"loss": loss, "supervised": sum(losses) / 2, "entropy": sum(entropies) / 2}
+
+    def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return ``loss``, the sum of both networks', and means over both of its parts and of ``clean``, the share."""
+        labeled = batch["labeled"]
+        views = [labeled[name] for name in numbered("weak", self.config.num_weak)]
+        runners = self._runners(forward)
+        probs = [self._predict(runner, views) for runner in runners]
+        guesses = F.guess_labels(probs)
+        weight = self.full_weight * F.linear_rampup(progress, self.config.rampup)
+        parts = []
+        for number, (runner, own) in enumerate(zip(runners, probs, strict=True)):
+            clean, targets = self._targets(1 - number, labeled, own, guesses)
+            parts.append(self._mixed_terms(runner, views, clean, targets, 1 - number))
+        terms: dict[str, Any] = {name: (parts[0][name] + parts[1][name]) / 2 for name in parts[0]}
+        terms["weight"] = weight
+        total = terms["supervised"] + weight * terms["unsupervised"] + self.config.prior_weight * terms["prior"]
+        return {"loss": 2 * total, **terms}
+
+    def _runners(self, forward: Forward) -> tuple[Forward, Forward]:
+        assert self.peer is not None
+        return forward, forward.of(self.peer)
+
+    @torch.no_grad()
+    def _predict(self, runner: Forward, views: list[Any]) -> Tensor:
+        """Mean prediction on all views [B, C]."""
+        return F.guess_labels([z.softmax(-1) for z in runner(*views, dropout=self.config.target_dropout)])
+
+    def _is_clean(self, number: int) -> Tensor:
+        """Whether each example [N] passes by the division of a network; all do where none does."""
+        passed = self.clean_probs[number] > self.config.clean_threshold
+        return passed | ~passed.any()
+
+    @torch.no_grad()
+    def _targets(self, other: int, labeled: dict[str, Any], own: Tensor, guesses: Tensor) -> tuple[Tensor, Tensor]:
+        """1 or 0 for clean or noisy [B] by the division of the other network, and the targets [B, C]."""
+        index = labeled["index"]
+        likely = self.clean_probs[other, index].unsqueeze(-1)
+        clean = self._is_clean(other)[index]
+        refined = likely * self.label_distribution(labeled["labels"]) + (1 - likely) * own
+        targets = torch.where(clean.unsqueeze(-1), refined, guesses)
+        return clean.to(own.dtype), F.sharpen(targets, self.config.temperature)
+
+    def _mixed_terms(
+        self, runner: Forward, views: list[Any], clean: Tensor, targets: Tensor, other: int
+    ) -> dict[str, Tensor]:
+        """The parts of one network's loss."""
+        count = len(views)
+        mix = self.mixer.draw([count * len(targets)], targets.device)
+        logits = torch.cat(runner.mixed(*views, mix=mix))
+        mixed = mix(targets.repeat(count, 1))
+        rows = clean.repeat(count)
+        # How many of either kind a batch has on average; 0 of a kind has no rows to divide.
+        share = self._is_clean(other).to(rows.dtype).mean()
+        tiny = 1 / max(self.task.num_labeled, 1)
+        supervised = (rows * F.soft_cross_entropy(logits, mixed)).mean() / share.clamp_min(tiny)
+        unsupervised = ((1 - rows) * F.squared_error(logits, mixed)).mean() / (1 - share).clamp_min(tiny)
+        return {
+            "supervised": supervised,
+            "unsupervised": unsupervised,
+            "prior": F.prior_divergence(logits, self.prior),
+            "clean": share,
+        }
+
+    def _averaged(self, number: int, losses: np.ndarray) -> np.ndarray:
+        """Mean over the last epochs, this one included."""
+        if self.config.loss_epochs == 1:
+            return losses
+        kept, epoch = self.losses[number], int(self.divisions)
+        kept[epoch % self.config.loss_epochs] = sent(torch.from_numpy(losses).float(), kept.device)
+        return kept[: epoch + 1].double().mean(0).cpu().numpy()
+
+
+class DivideMixTrainer(SSLTrainer):
+    """Fine-tunes two networks by DivideMix.
+
+    Args:
+        model: the first network.
+        args: the method's config.
+        train_dataset: the examples, with labels that may be wrong.
+        unlabeled_dataset: not used.
+        eval_dataset: as for any trainer; right labels, if there are some, tell most.
+        processing_class: as for any trainer.
+        augmentations: as for any trainer.
+        peer: the second network; by default a copy of the first whose head is drawn anew. If the first starts from
+            random weights, give it one that starts from others.
+        peer_processing_class: tokenizer or image processor that ``peer`` was made with, to be checked.
+        **kwargs: as for any trainer.
+
+    Raises:
+        UserError: also for a peer of other labels or another tokenizer, or a warm-up that is longer than training.
+    """
+
+    objective_class = DivideMix
+    config_class = DivideMixConfig
+    objective: DivideMix
+    args: DivideMixConfig
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: DivideMixConfig,
+        train_dataset: datasets.Dataset,
+        unlabeled_dataset: datasets.Dataset | None = None,
+        eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
+        processing_class: Any = None,
+        augmentations: Mapping[str, Augmentation] | None = None,
+        *,
+        peer: PreTrainedModel | None = None,
+        peer_processing_class: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if peer is not None:
+            check_second("peer", peer, peer_processing_class, model, processing_class)
+        self._peer = peer
+        super().__init__(
+            model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
+        )
+        self.args.warm_start_steps = self.args.warm_start_steps or self._warmup_steps()
+
+    def clean_probability(self) -> np.ndarray:
+        """Of each labeled example [N], in their order, how likely its label is right: float32, mean of both networks.
+
+        Raises:
+            UserError: no division was made yet.
+        """
+        if not int(self.objective.divisions):
+            raise UserError("clean_probability: the examples have not been divided yet; train first")
+        probs: np.ndarray = self.objective.clean_probs.mean(0).cpu().numpy()
+        return probs
+
+    def _bound(self, student: nn.Module) -> None:
+        self.objective.peer = self._peer
+        super()._bound(student)
+
+    def _warmup_steps(self) -> int:
+        """Steps of the warm-up; UserError unless training goes on after them."""
+        args, epochs = self.args, self.args.warmup_epochs
+        assert epochs is not None, "open fields are filled for the modality"
+        batch = args.train_batch_size * args.world_size * args.gradient_accumulation_steps
+        per_epoch = -(-len(self.train_dataset.labeled) // batch)
+        steps, total = round(epochs * per_epoch), args.max_steps
+        if total <= 0:
+            total = int(args.num_train_epochs * per_epoch)
+        if steps >= total:
+            raise UserError(
+                f"warmup_epochs: got {epochs}, which is {steps} steps of batches of {batch}; expected fewer than the "
+                f"{total} steps of training"
+            )
+        return steps
