@@ -42,15 +42,15 @@ class TeachingObjective(Objective):
 
     def __init__(self, config: Any, task: Task) -> None:
         super().__init__(config, task)
-        self.given: PreTrainedModel | None = None
         self.teacher_optimizer = NetworkOptimizer()
         self.student_rate = float(config.learning_rate)
         self.told: dict[str, Tensor] = {}
 
     def bind(self, model: nn.Module) -> None:
-        """Make the teacher, unless one was given: a copy of the student with a head of its own."""
-        assert isinstance(model, PreTrainedModel)
-        self.teacher = second_network(model, self.config.seed) if self.given is None else self.given
+        """Make the teacher, unless there is one: a copy of the student with a head of its own."""
+        if "teacher" not in self._modules:
+            assert isinstance(model, PreTrainedModel)
+            self.teacher = second_network(model, self.config.seed)
         self.trained = [p for p in self.teacher.parameters() if p.requires_grad]
         # Passes that train switch the mode themselves.
         self.teacher.requires_grad_(False).eval()
@@ -127,7 +127,7 @@ class TeachingTrainer(SSLTrainer):
             teacher, processing_class = load_teacher(self.args.teacher, self.modality.name)
         if teacher is not None:
             self._check_teacher(teacher, processing_class, student)
-            self.objective.given = self.accelerator.unwrap_model(teacher, keep_fp32_wrapper=False)
+            self.objective.teacher = self.accelerator.unwrap_model(teacher, keep_fp32_wrapper=False)
         super()._bound(student)
 
     def _check_teacher(self, teacher: PreTrainedModel, processing_class: Any, student: Any) -> None:

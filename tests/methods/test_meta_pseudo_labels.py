@@ -29,6 +29,7 @@ COUNTED_WITH: dict[str, Any] = {"feedback": "jvp"}
 CONTRACT: list[dict[str, Any]] = [
     {"feedback": "jvp", "feedback_weight": 3.0, "warm_start_steps": 1, "finetune_steps": 1},
 ]
+STATE = {"baseline", "steps", "teacher", "teacher_optimizer"}
 RATE = 0.05
 
 
@@ -276,6 +277,24 @@ def test_a_step_leaves_the_student_as_it_is_to_the_bit(tmp_path: Path) -> None:
         assert p.grad is None
     assert not trainer.objective._taught
     assert not trainer.objective._origin
+
+
+def test_the_student_is_probed_under_the_dropout_that_it_learned_with(tmp_path: Path) -> None:
+    trainer = made(tmp_path, "text", dropout=0.4, feedback="jvp")
+    batch, forward, objective = first_batch(trainer), trainer.forward_for(trainer.model), trainer.objective
+    objective.before_step(forward, [batch], 0.5)
+    loss = objective.loss(forward, batch, 0.5)["loss"]
+    (micro,) = objective._taught
+    with torch.no_grad():
+        (again,) = forward(batch["unlabeled"]["strong"], noise=micro.student_noise)
+        assert micro.strong is not None
+        torch.testing.assert_close(nn.functional.cross_entropy(again, micro.strong.softmax(-1)), loss)
+    responses = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        responses.append(response_of(forward, [micro], objective._origin)[1][0])
+    assert torch.equal(*responses)
+    assert responses[0].abs().sum() > 0
 
 
 @pytest.mark.parametrize("feedback", ["sampled", "jvp"])
@@ -528,6 +547,7 @@ def test_a_teacher_may_be_given_or_named(tmp_path: Path) -> None:
     for name, value in named.objective.teacher.state_dict().items():
         assert torch.equal(value, before[name]), name
     given.train()
+    assert {name.split(".")[0] for name in given.objective.state_dict()} == STATE
     assert not torch.equal(teacher.classifier.weight, before["classifier.weight"])
     assert torch.equal(teacher.classifier.weight, given.objective.state_dict()["teacher.classifier.weight"])
 
