@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from tests.contract.cases import build, state_of
-from textssl import SSLConfig, UserError
+from textssl import MetaPseudoLabelsConfig, SSLConfig, UserError
+from textssl.cli.options import RecipeOptions
+from textssl.cli.recipe import baseline_config
 from textssl.phases import Moment
 
 
@@ -137,3 +139,11 @@ def test_accumulation_forgets_once(tmp_path: Path) -> None:
     for name in a:
         if not name.endswith("key.bias"):
             torch.testing.assert_close(a[name], b[name], atol=2e-4, rtol=1e-3, msg=name)
+
+
+def test_the_supervised_baseline_has_neither(tmp_path: Path) -> None:
+    """It trains on labels alone from end to end, though the method ends with a fine-tuning."""
+    args = MetaPseudoLabelsConfig(output_dir=str(tmp_path), use_cpu=True, report_to=[], warm_start_steps=5)
+    assert args.count_finetune_steps(100) == 10
+    baseline = baseline_config(RecipeOptions(baseline_steps=100), args)
+    assert (baseline.warm_start_steps, baseline.count_finetune_steps(100)) == (0, 0)

@@ -173,6 +173,7 @@ class RoundsTrainer(SSLTrainer):
             max_steps=args.teacher_steps or args.max_steps,
             learning_rate=args.teacher_learning_rate or args.learning_rate,
             warm_start_steps=0,
+            finetune_steps=0,
             push_to_hub=False,
         )
         return self.teacher_class(

@@ -94,6 +94,7 @@ def baseline_config(options: RecipeOptions, config: SSLConfig) -> SupervisedConf
         max_steps=options.baseline_steps,
         learning_rate=options.baseline_learning_rate,
         warm_start_steps=0,
+        finetune_steps=0,
         push_to_hub=False,
     )
 
