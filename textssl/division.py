@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from torch import Tensor, nn
+
+from .state import from_first, rank
+from .transfer import sent
 
 
-__all__ = ["Division", "divide", "normalized"]
+__all__ = ["DividedLabels", "Division", "divide", "normalized"]
+
+logger = logging.getLogger(__name__)
 
 # Of the authors' code.
 FIT = {"max_iter": 10, "tol": 1e-2, "reg_covar": 5e-4}
@@ -94,3 +102,73 @@ def _fitted(x: np.ndarray) -> GaussianMixture:
         # The authors stop after ten rounds, whether it has converged or not; k-means finds one value alone.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return GaussianMixture(2, random_state=0, **FIT).fit(x)
+
+
+class DividedLabels(nn.Module):
+    """What each of K networks thinks of N labels, equal on every process: all of it in ``state_dict``.
+
+    Args:
+        networks: K.
+        size: N.
+        threshold: tau, above which a label counts as clean.
+        epochs: so many epochs' losses are averaged before they are fitted.
+
+    Attributes:
+        probs: w, how likely each label is right by each network [K, N]; 1 until the first division.
+        mixtures: means, variances and weights of the two components [K, 3, 2].
+        losses: normalised, of the last epochs [K, epochs, N]; empty where one epoch counts.
+        divisions: how often the labels were divided, a scalar.
+    """
+
+    probs: Tensor
+    mixtures: Tensor
+    losses: Tensor
+    divisions: Tensor
+
+    def __init__(self, networks: int, size: int, threshold: float, epochs: int) -> None:
+        super().__init__()
+        self.threshold, self.epochs = threshold, epochs
+        self.register_buffer("probs", torch.ones(networks, size))
+        self.register_buffer("mixtures", torch.zeros(networks, 3, 2))
+        self.register_buffer("losses", torch.zeros(networks, epochs if epochs > 1 else 0, size))
+        self.register_buffer("divisions", torch.zeros((), dtype=torch.long))
+
+    def update(self, losses: Tensor) -> None:
+        """Divide anew: on the first process, from which all have the result. Every process must call it.
+
+        Args:
+            losses: [K, N], the same on every process.
+
+        Raises:
+            ValueError: a network without a finite loss.
+        """
+        if rank() == 0:
+            for number, row in enumerate(losses.cpu().double().numpy()):
+                division = divide(self._averaged(number, normalized(row)))
+                fitted = np.stack([division.means, division.variances, division.weights])
+                for state, found in ((self.probs, division.probs), (self.mixtures, fitted)):
+                    state[number] = sent(torch.from_numpy(found).float(), state.device)
+        self.divisions += 1
+        for state in (self.probs, self.mixtures, self.losses):
+            state.copy_(from_first(state))
+        for number, row in enumerate((self.probs > self.threshold).any(-1).tolist(), start=1):
+            if not row:
+                logger.warning(
+                    "no label passes clean_threshold %s by network %d: all are used, each as far as it is likely",
+                    self.threshold,
+                    number,
+                )
+
+    def passed(self, number: int) -> Tensor:
+        """Whether each label [N] counts as clean by a network; all do where none does."""
+        passed = self.probs[number] > self.threshold
+        return passed | ~passed.any()
+
+    def _averaged(self, number: int, losses: np.ndarray) -> np.ndarray:
+        """Mean over the last epochs, this one included."""
+        if self.epochs == 1:
+            return losses
+        kept, epoch = self.losses[number], int(self.divisions)
+        kept[epoch % self.epochs] = sent(torch.from_numpy(losses).float(), kept.device)
+        mean: np.ndarray = kept[: epoch + 1].double().mean(0).cpu().numpy()
+        return mean

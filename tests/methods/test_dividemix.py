@@ -50,7 +50,7 @@ def peer_of(modality: str) -> Any:
 
 def divided(trainer: Any, rows: list[list[float]]) -> None:
     """Give each network's division, of the nine labeled examples, by hand."""
-    trainer.objective.clean_probs.copy_(torch.tensor(rows))
+    trainer.objective.labels.probs.copy_(torch.tensor(rows))
 
 
 WAYS = [
@@ -191,7 +191,7 @@ def test_where_no_label_passes_all_are_used_as_far_as_they_are_likely(
     assert got["unsupervised"] == 0
     with caplog.at_level(logging.WARNING):
         # The division of equal losses calls all clean, so nothing is told; a stricter threshold would.
-        trainer.objective.config.clean_threshold = 1.0
+        trainer.objective.labels.threshold = 1.0
         trainer.objective.before_epoch(score(trainer), 0.5)
     assert "no label passes clean_threshold" in caplog.text
 
@@ -234,9 +234,11 @@ def test_examples_are_divided_by_the_losses_of_each_network(tmp_path: Path) -> N
             ]
         )
         expected = divide(losses)
-        assert trainer.objective.clean_probs[number].tolist() == pytest.approx(expected.probs.tolist(), abs=1e-4)
-        assert trainer.objective.mixtures[number, 0].tolist() == pytest.approx(expected.means.tolist(), abs=1e-4)
-    assert trainer.clean_probability().tolist() == pytest.approx(trainer.objective.clean_probs.mean(0).tolist())
+        assert trainer.objective.labels.probs[number].tolist() == pytest.approx(expected.probs.tolist(), abs=1e-4)
+        assert trainer.objective.labels.mixtures[number, 0].tolist() == pytest.approx(
+            expected.means.tolist(), abs=1e-4
+        )
+    assert trainer.clean_probability().tolist() == pytest.approx(trainer.objective.labels.probs.mean(0).tolist())
 
 
 def test_losses_of_several_epochs_are_averaged(tmp_path: Path) -> None:
@@ -248,7 +250,7 @@ def test_losses_of_several_epochs_are_averaged(tmp_path: Path) -> None:
     for number in range(2):
         mean = (normalized(epochs[2][number]) + normalized(epochs[3][number])) / 2
         expected = divide(mean).probs.tolist()
-        assert trainer.objective.clean_probs[number].tolist() == pytest.approx(expected, abs=1e-4)
+        assert trainer.objective.labels.probs[number].tolist() == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_resume_within_an_epoch_fits_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,30 +40,22 @@ labels. Co-teaching has the two networks, but drops what looks wrong.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import datasets
 import numpy as np
 import torch
-from torch import Tensor, nn
-from transformers import PreTrainedModel
+from torch import Tensor
 
 from .. import functional as F
-from ..augment import Augmentation
 from ..citation import Citation
 from ..config import decay, in_unit_interval, not_negative, positive
-from ..division import divide, normalized
-from ..ensemble import Ensemble
+from ..division import DividedLabels
 from ..errors import UserError
 from ..mixing import Mixer, MixingConfig, MixingObjective, check_distribution
 from ..objective import Batch, Scores, Task, numbered
-from ..second_network import check_second, second_network
-from ..state import from_first, rank
-from ..trainer import SSLTrainer
-from ..transfer import sent
+from ..peers import PeerObjective, PeerTrainer
 
 
 if TYPE_CHECKING:
@@ -71,8 +63,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["DivideMix", "DivideMixConfig", "DivideMixTrainer"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -146,7 +136,7 @@ class DivideMixConfig(MixingConfig):
         super().__post_init__()
 
 
-class DivideMix(MixingObjective):
+class DivideMix(MixingObjective, PeerObjective):
     """Two networks, each of which learns by the other's division of the labels."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak", "weak_2")}
@@ -163,69 +153,29 @@ class DivideMix(MixingObjective):
   year      = {2020}
 }""",
     )
-    clean_probs: Tensor
-    mixtures: Tensor
-    losses: Tensor
-    divisions: Tensor
     prior: Tensor
 
     def __init__(self, config: DivideMixConfig, task: Task) -> None:
         super().__init__(config, task)
         self.mixer = Mixer(config, fold=True)
-        self.peer: nn.Module | None = None
-        given, size = config.unlabeled_weight, task.num_labeled
+        given = config.unlabeled_weight
         self.full_weight = float(task.num_labels) if given is None else given
         prior = check_distribution("class_prior", config.class_prior, task.num_labels)
         self.register_buffer("prior", torch.tensor(prior), persistent=False)
-        # A row for each network. Until the first division every label counts.
-        self.register_buffer("clean_probs", torch.ones(2, size))
-        self.register_buffer("mixtures", torch.zeros(2, 3, 2))
-        self.register_buffer("losses", torch.zeros(2, config.loss_epochs if config.loss_epochs > 1 else 0, size))
-        self.register_buffer("divisions", torch.zeros((), dtype=torch.long))
+        self.labels = DividedLabels(2, task.num_labeled, config.clean_threshold, config.loss_epochs)
 
     @classmethod
     def views_for(cls, config: DivideMixConfig) -> Mapping[str, tuple[str, ...]]:
         """V weak views; two at least, for the networks' first epochs."""
         return {"labeled": numbered("weak", max(config.num_weak, 2))}
 
-    def bind(self, model: nn.Module) -> None:
-        """Make the second network, unless there is one."""
-        if self.peer is None:
-            self.peer = second_network(model, self.config.seed)  # type: ignore[arg-type]
-        # The trainer's evaluation asks nobody: passes that train switch the mode themselves.
-        self.peer.requires_grad_(True).eval()
-
-    def networks(self, student: nn.Module) -> list[nn.Module]:
-        """Return both."""
-        assert self.peer is not None
-        return [student, self.peer]
-
-    def evaluated(self, student: nn.Module) -> nn.Module:
-        """Return both as one model, or the first."""
-        return Ensemble.of(self.networks(student)) if self.config.ensemble else student  # type: ignore[arg-type]
-
     def before_epoch(self, scores: Scores, progress: float) -> None:
-        """Divide the examples anew: on the first process, from which all have the result.
+        """Divide the examples anew by the losses of both networks.
 
         Raises:
-            ValueError: no finite loss.
+            ValueError: no finite loss: a network has diverged.
         """
-        if rank() == 0:
-            for number, losses in enumerate(scores.labeled.cpu().double().numpy()):
-                division = divide(self._averaged(number, normalized(losses)))
-                self.clean_probs[number] = sent(torch.from_numpy(division.probs).float(), self.clean_probs.device)
-                fitted = np.stack([division.means, division.variances, division.weights])
-                self.mixtures[number] = sent(torch.from_numpy(fitted).float(), self.mixtures.device)
-        self.divisions += 1
-        for state in (self.clean_probs, self.mixtures, self.losses):
-            state.copy_(from_first(state))
-        for number, row in enumerate(self.clean_probs > self.config.clean_threshold):
-            if not row.any():
-                logger.warning(
-                    "no label passes clean_threshold %s by network %d: all are used, each as far as it is likely",
-                    self.config.clean_threshold,
-                    number + 1,
-                )
+        self.labels.update(scores.labeled)
 
     def warm_start_loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return the terms of a step before the first division: cross entropy with all labels, for both networks."""
@@ -256,25 +206,19 @@ class DivideMix(MixingObjective):
         return {"loss": 2 * total, **terms}
 
     def _runners(self, forward: Forward) -> tuple[Forward, Forward]:
-        assert self.peer is not None
-        return forward, forward.of(self.peer)
+        return forward, forward.of(self.networks(forward.unwrapped)[1])
 
     @torch.no_grad()
     def _predict(self, runner: Forward, views: list[Any]) -> Tensor:
         """Mean prediction on all views [B, C]."""
         return F.guess_labels([z.softmax(-1) for z in runner(*views, dropout=self.config.target_dropout)])
 
-    def _is_clean(self, number: int) -> Tensor:
-        """Whether each example [N] passes by the division of a network; all do where none does."""
-        passed = self.clean_probs[number] > self.config.clean_threshold
-        return passed | ~passed.any()
-
     @torch.no_grad()
     def _targets(self, other: int, labeled: dict[str, Any], own: Tensor, guesses: Tensor) -> tuple[Tensor, Tensor]:
         """1 or 0 for clean or noisy [B] by the division of the other network, and the targets [B, C]."""
         index = labeled["index"]
-        likely = self.clean_probs[other, index].unsqueeze(-1)
-        clean = self._is_clean(other)[index]
+        likely = self.labels.probs[other, index].unsqueeze(-1)
+        clean = self.labels.passed(other)[index]
         refined = likely * self.label_distribution(labeled["labels"]) + (1 - likely) * own
         targets = torch.where(clean.unsqueeze(-1), refined, guesses)
         return clean.to(own.dtype), F.sharpen(targets, self.config.temperature)
@@ -289,7 +233,7 @@ class DivideMix(MixingObjective):
         mixed = mix(targets.repeat(count, 1))
         rows = clean.repeat(count)
         # How many of either kind a batch has on average; 0 of a kind has no rows to divide.
-        share = self._is_clean(other).to(rows.dtype).mean()
+        share = self.labels.passed(other).to(rows.dtype).mean()
         tiny = 1 / max(self.task.num_labeled, 1)
         supervised = (rows * F.soft_cross_entropy(logits, mixed)).mean() / share.clamp_min(tiny)
         unsupervised = ((1 - rows) * F.squared_error(logits, mixed)).mean() / (1 - share).clamp_min(tiny)
@@ -300,33 +244,15 @@ class DivideMix(MixingObjective):
             "clean": share,
         }
 
-    def _averaged(self, number: int, losses: np.ndarray) -> np.ndarray:
-        """Mean over the last epochs, this one included."""
-        if self.config.loss_epochs == 1:
-            return losses
-        kept, epoch = self.losses[number], int(self.divisions)
-        kept[epoch % self.config.loss_epochs] = sent(torch.from_numpy(losses).float(), kept.device)
-        return kept[: epoch + 1].double().mean(0).cpu().numpy()
 
+class DivideMixTrainer(PeerTrainer):
+    """Fine-tunes two networks by DivideMix; ``peer=`` gives it the second: :class:`textssl.peers.PeerTrainer`.
 
-class DivideMixTrainer(SSLTrainer):
-    """Fine-tunes two networks by DivideMix.
-
-    Args:
-        model: the first network.
-        args: the method's config.
-        train_dataset: the examples, with labels that may be wrong.
-        unlabeled_dataset: not used.
-        eval_dataset: as for any trainer; right labels, if there are some, tell most.
-        processing_class: as for any trainer.
-        augmentations: as for any trainer.
-        peer: the second network; by default a copy of the first whose head is drawn anew. If the first starts from
-            random weights, give it one that starts from others.
-        peer_processing_class: tokenizer or image processor that ``peer`` was made with, to be checked.
-        **kwargs: as for any trainer.
+    The labeled examples may be labeled wrongly, and the unlabeled ones are not used. Evaluation examples whose labels
+    are right, if there are some, tell most.
 
     Raises:
-        UserError: also for a peer of other labels or another tokenizer, or a warm-up that is longer than training.
+        UserError: also for a warm-up that is longer than training.
     """
 
     objective_class = DivideMix
@@ -334,26 +260,8 @@ class DivideMixTrainer(SSLTrainer):
     objective: DivideMix
     args: DivideMixConfig
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        args: DivideMixConfig,
-        train_dataset: datasets.Dataset,
-        unlabeled_dataset: datasets.Dataset | None = None,
-        eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
-        processing_class: Any = None,
-        augmentations: Mapping[str, Augmentation] | None = None,
-        *,
-        peer: PreTrainedModel | None = None,
-        peer_processing_class: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        if peer is not None:
-            check_second("peer", peer, peer_processing_class, model, processing_class)
-        self._peer = peer
-        super().__init__(
-            model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
-        )
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.args.warm_start_steps = self.args.warm_start_steps or self._warmup_steps()
 
     def clean_probability(self) -> np.ndarray:
@@ -362,14 +270,10 @@ class DivideMixTrainer(SSLTrainer):
         Raises:
             UserError: no division was made yet.
         """
-        if not int(self.objective.divisions):
+        if not int(self.objective.labels.divisions):
             raise UserError("clean_probability: the examples have not been divided yet; train first")
-        probs: np.ndarray = self.objective.clean_probs.mean(0).cpu().numpy()
+        probs: np.ndarray = self.objective.labels.probs.mean(0).cpu().numpy()
         return probs
-
-    def _bound(self, student: nn.Module) -> None:
-        self.objective.peer = self._peer
-        super()._bound(student)
 
     def _warmup_steps(self) -> int:
         """Steps of the warm-up; UserError unless training goes on after them."""

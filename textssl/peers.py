@@ -1,0 +1,98 @@
+"""Two networks that are trained side by side by the trainer's own optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import datasets
+from torch import nn
+from transformers import PreTrainedModel
+
+from .augment import Augmentation
+from .ensemble import Ensemble
+from .objective import Objective, Task
+from .second_network import check_second, second_network
+from .trainer import SSLTrainer
+
+
+__all__ = ["PeerObjective", "PeerTrainer"]
+
+
+class PeerObjective(Objective):
+    """An objective with a second network, ``peer``, that is trained as the student is, and is part of the state.
+
+    Both are evaluated and saved as one model, or with ``config.ensemble`` off the student alone.
+    """
+
+    peer: nn.Module | None
+
+    def __init__(self, config: Any, task: Task) -> None:
+        super().__init__(config, task)
+        self.peer = None
+
+    def bind(self, model: nn.Module) -> None:
+        """Make the second network, unless there is one: a copy of the student with a head of its own."""
+        if self.peer is None:
+            self.peer = second_network(model, self.config.seed)  # type: ignore[arg-type]
+        # The trainer's evaluation asks nobody: passes that train switch the mode themselves.
+        self.peer.requires_grad_(True).eval()
+
+    def networks(self, student: nn.Module) -> list[nn.Module]:
+        """Return both."""
+        assert self.peer is not None, "bound by the trainer"
+        return [student, self.peer]
+
+    def evaluated(self, student: nn.Module) -> nn.Module:
+        """Return both as one model, or the first."""
+        return Ensemble.of(self.networks(student)) if self.config.ensemble else student  # type: ignore[arg-type]
+
+
+class PeerTrainer(SSLTrainer):
+    """A trainer of two networks.
+
+    Args:
+        model: the first network.
+        args: the method's config.
+        train_dataset: the labeled examples.
+        unlabeled_dataset: as for any trainer.
+        eval_dataset: as for any trainer.
+        processing_class: as for any trainer.
+        augmentations: as for any trainer.
+        peer: the second network; by default a copy of the first whose head is drawn anew. If the first starts from
+            random weights, give it one that starts from others. Classes, their order and the tokenizer must be those
+            of the first, its architecture need not.
+        peer_processing_class: tokenizer or image processor that ``peer`` was made with, to be checked.
+        **kwargs: as for any trainer.
+
+    Raises:
+        UserError: also for a peer that cannot read the inputs of the first or has other labels.
+    """
+
+    objective: PeerObjective
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: Any,
+        train_dataset: datasets.Dataset,
+        unlabeled_dataset: datasets.Dataset | None = None,
+        eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
+        processing_class: Any = None,
+        augmentations: Mapping[str, Augmentation] | None = None,
+        *,
+        peer: PreTrainedModel | None = None,
+        peer_processing_class: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if peer is not None:
+            check_second("peer", peer, peer_processing_class, model, processing_class)
+        self._peer = peer
+        super().__init__(
+            model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
+        )
+
+    def _bound(self, student: nn.Module) -> None:
+        if self._peer is not None:
+            self.objective.peer = self._peer
+        super()._bound(student)
