@@ -11,8 +11,8 @@ both in training mode with the same dropout. The teacher then descends
     (h - b) mean_u CE(y^_u, T(u))  +  CE(y, T(x))  +  lambda r(t) mean_u M_u KL(q_u || p_T(u))
 
 a step that helped makes its labels likelier, one that harmed less likely. b is the moving average of h before this
-step, which takes nothing from the mean and much from the variance; the last term is UDA's, with q =
-softmax(T(weak(u)) / temperature) without gradient, M = 1 where max q, **sharpened**, reaches the threshold, and
+step: the mean of the gradient over draws stays the same, its variance falls. The last term is UDA's, with
+q = softmax(T(weak(u)) / temperature) without gradient, M = 1 where max q, **sharpened**, reaches the threshold, and
 r(t) = min(1, t / rampup).
 
 ``feedback="jvp"`` has soft labels, p_T(u), and the exact gradient of L(S') by the teacher through one step of plain
@@ -20,9 +20,9 @@ gradient descent. With v = grad L(S') it is that of
 
     eta mean_u sum_c p_T(u)_c w_c(u),    w(u) = (log p_{S + e v}(u) - log p_{S - e v}(u)) / 2e,    e = 0.01 / ||v||
 
-for grad_T L(S') = -eta v . grad_T grad_S CE, and log p_S by v is what the difference measures: two more passes of
-the student, no graph of second order. In the mean over draws the sampled term is 1/N of it (REINFORCE with the mean
-over N where the likelihood of all labels is a sum), so ``feedback_weight`` means another size in each.
+for grad_T L(S') = -eta v . grad_T grad_S CE, and w is the derivative of log p_S along v: two more passes of the
+student, no graph of second order. On average over draws the sampled term is 1/N of this one, since it has the mean of
+N log-likelihoods where REINFORCE has their sum: ``feedback_weight`` means another size in each.
 
 *Views.* labeled: ``weak``; unlabeled: ``weak`` and ``strong``. Both networks are labeled and taught on ``strong``.
 
