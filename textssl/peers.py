@@ -69,6 +69,7 @@ class PeerTrainer(SSLTrainer):
         UserError: also for a peer that cannot read the inputs of the first or has other labels.
     """
 
+    second = "peer"
     objective: PeerObjective
 
     def __init__(

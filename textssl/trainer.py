@@ -65,6 +65,8 @@ class SSLTrainer(SealedTrainer):
 
     objective_class: ClassVar[type[Objective]]
     config_class: ClassVar[type[SSLConfig]] = SSLConfig
+    # The argument that takes a second network, of a method that trains two.
+    second: ClassVar[str | None] = None
     # compute_loss returns a mean over the micro-batch: Trainer must divide by the accumulation steps.
     loss_is_scaled_for_ga = False
     args: SSLConfig

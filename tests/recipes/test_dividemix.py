@@ -30,7 +30,7 @@ def own(task: TinyTask) -> dict[str, Any]:
 def test_its_presets_are_of_wrong_labels() -> None:
     for preset in main_of("dividemix_noisy_imdb.py").__globals__["PRESETS"].values():
         assert RecipeOptions(noise=preset["noise"], num_labeled=preset["num_labeled"]).noise_kind == "symmetric"
-        assert (preset["noise"], preset["num_labeled"]) == (0.4, 1000)
+        assert (preset["noise"], preset["num_labeled"] >= 8000) == (0.4, True)
 
 
 @needs_method

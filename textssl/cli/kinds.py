@@ -41,6 +41,8 @@ __all__ = ["FeatureKind", "ImageKind", "Kind", "TextKind", "kind_of"]
 
 C = TypeVar("C", bound=SSLConfig)
 
+# Seeds that lie apart, so that the second network of one run is not the first of another.
+NETWORKS = 1_000_003
 # Share of words that a mild second view of a text replaces.
 MILD = 0.1
 # Changed versions of each text whose embeddings make a strong view.
@@ -86,9 +88,12 @@ class Kind:
     def prepare(self, folder: Path) -> None:
         """Make what views need ahead of training, in ``folder``; ``data`` may gain columns."""
 
-    def make_model(self) -> PreTrainedModel:
-        """A fresh classifier, a function of the seed."""
+    def make_model(self, of: int = 0) -> PreTrainedModel:
+        """A fresh classifier, a function of the seed; of each number another."""
         raise NotImplementedError
+
+    def _seed(self, of: int) -> int:
+        return (self.config.seed + NETWORKS * of) % 2**32
 
 
 class TextKind(Kind):
@@ -135,9 +140,9 @@ class TextKind(Kind):
                 learning_rate=self.options.pretrain_learning_rate,
             )
 
-    def make_model(self) -> PreTrainedModel:
+    def make_model(self, of: int = 0) -> PreTrainedModel:
         """The encoder with a fresh head."""
-        return load_classifier(self.start, self.data.label_names, self.config.seed)
+        return load_classifier(self.start, self.data.label_names, self._seed(of))
 
 
 class ImageKind(Kind):
@@ -157,9 +162,9 @@ class ImageKind(Kind):
             weak = weak_view(flip=self.config.horizontal_flip, column=self.config.image_column)
             self.augmentations["strong"] = CTAugment(weak=weak, column=self.config.image_column)
 
-    def make_model(self) -> PreTrainedModel:
+    def make_model(self, of: int = 0) -> PreTrainedModel:
         """The named model with a fresh head, or a small ResNet."""
-        return load_image_classifier(self.options.model, self.data.label_names, self.config.seed)
+        return load_image_classifier(self.options.model, self.data.label_names, self._seed(of))
 
 
 class FeatureKind(Kind):
@@ -202,10 +207,10 @@ class FeatureKind(Kind):
             self.augmentations["strong"] = OneOf([Column(f"{into}_strong_{k}", into) for k in range(VERSIONS)])
         self.data = replace(data, **parts)
 
-    def make_model(self) -> PreTrainedModel:
+    def make_model(self, of: int = 0) -> PreTrainedModel:
         """A head of one hidden layer; dimensions are standardised by the unlabeled examples."""
         features = feature_array(self.data.unlabeled, self.config.feature_column)
-        set_seed(self.config.seed)
+        set_seed(self._seed(of))
         head = FeatureClassifier(
             FeatureClassifierConfig(input_size=features.shape[1], **label_settings(self.data.label_names))
         )

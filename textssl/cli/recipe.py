@@ -111,9 +111,13 @@ def rehearse(make: Callable[[Path], SSLTrainer], folder: Path, kind: Kind) -> No
 
 def maker(trainer_class: type[SSLTrainer], config: SSLConfig, kind: Kind) -> Callable[[Path], SSLTrainer]:
     """What builds the trainer of a stage, given its folder."""
-    told = kind.trainer_config(config)
+    told, second = kind.trainer_config(config), trainer_class.second
 
     def make(folder: Path) -> SSLTrainer:
+        # By itself a trainer would copy the first network's encoder, which may be drawn at random too.
+        others: dict[str, Any] = {}
+        if second is not None and getattr(told, second, None) is None:
+            others[second] = kind.make_model(of=1)
         return trainer_class(
             kind.make_model(),
             derive(told, type(told), output_dir=str(folder)),
@@ -122,6 +126,7 @@ def maker(trainer_class: type[SSLTrainer], config: SSLConfig, kind: Kind) -> Cal
             eval_dataset=kind.data.validation,
             processing_class=kind.processing_class,
             augmentations=kind.augmentations,
+            **others,
         )
 
     return make
