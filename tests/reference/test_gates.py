@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.reference.problems import digits, moons
+from tests.reference.problems import digits, moons, veiled_moons
 
 
 SEEDS = range(5)
@@ -34,6 +34,8 @@ GATES: list[tuple[str, str, dict[str, Any], float, float]] = [
         3.0,
     ),
 ]
+# Feedback and its weight; least accuracy with it and least gain over none, in points.
+FEEDBACK = [("sampled", 100.0, 78.0, 25.0), ("jvp", 300.0, 83.0, 25.0)]
 
 
 @cache
@@ -58,3 +60,28 @@ def test_method_gains_on_unlabeled_data(
     told = f"{method} {reached}, supervised {base}"
     assert sum(reached) / len(reached) >= least, told
     assert sum(gains) / len(gains) >= gain, told
+
+
+def test_a_teacher_that_learns_labels_better_than_the_student_itself(folder: Path) -> None:
+    """Meta Pseudo Labels against training on labels alone, and on the student's own pseudo-labels."""
+    settings = {"finetune_learning_rate": 1e-4}
+    reached = [100 * moons("meta_pseudo_labels", folder, seed, **settings) for seed in SEEDS]
+    others = [supervised("moons", folder), [100 * moons("pseudo_label", folder, seed) for seed in SEEDS]]
+    told = f"reached {reached}, supervised and pseudo_label {others}"
+    assert sum(reached) / len(reached) >= 90, told
+    for other in others:
+        assert sum(reached) / len(reached) - sum(other) / len(other) >= 4, told
+
+
+@pytest.mark.parametrize(("feedback", "weight", "least", "gain"), FEEDBACK, ids=[name for name, *_ in FEEDBACK])
+def test_the_students_loss_tells_a_teacher_what_matters(
+    feedback: str, weight: float, least: float, gain: float, folder: Path
+) -> None:
+    """What the teacher could not learn from labels alone it hears from the student: paired over seeds."""
+    on, off = (
+        [100 * veiled_moons(folder, seed, feedback=feedback, feedback_weight=w, max_steps=600) for seed in SEEDS]
+        for w in (weight, 0.0)
+    )
+    told = f"with feedback {on}, without {off}"
+    assert sum(on) / len(on) >= least, told
+    assert sum(a - b for a, b in zip(on, off, strict=True)) / len(on) >= gain, told
