@@ -96,6 +96,7 @@ class TeachingTrainer(SSLTrainer):
         UserError: also for a teacher that cannot read the student's inputs or has other labels.
     """
 
+    second = "teacher"
     objective: TeachingObjective
     args: Any
 

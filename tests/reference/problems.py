@@ -9,14 +9,16 @@ import datasets
 import numpy as np
 import torch
 from sklearn.datasets import make_moons
+from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-from textssl import MetaPseudoLabelsConfig, MetaPseudoLabelsTrainer
+from textssl import DivideMixTrainer, MetaPseudoLabelsConfig, MetaPseudoLabelsTrainer
 from textssl.augment import Augmentation, Chain
 from textssl.augment.image import Cutout, RandAugment, Shift
+from textssl.data.noise import flip_labels
 from textssl.data.sources import load_source
 from textssl.data.splits import few_labels
 from textssl.features import FeatureClassifier, FeatureClassifierConfig
@@ -176,6 +178,31 @@ def digits(method: str, out: Path, seed: int, **settings: Any) -> float:
     )
     trainer.train()
     return float(trainer.evaluate(source.test)["eval_accuracy"])
+
+
+def noisy_digits(method: str, out: Path, seed: int, **settings: Any) -> tuple[float, float | None]:
+    """Accuracy on 500 held-out digits where half of the labels are wrong; and the AUC of what judges the labels."""
+    source = load_source("digits")
+    truth = np.array(source.train["label"])
+    given = flip_labels(truth, 0.5, 10, seed)
+    networks = []
+    for number in (seed, 5000 + seed):
+        torch.manual_seed(number)
+        networks.append(ConvNet(ConvNetConfig(num_labels=10)))
+    trainer_class = METHODS[method]
+    known = {"learning_rate": 1e-3, "per_device_train_batch_size": 64}
+    trainer = trainer_class(
+        networks[0],
+        trainer_class.config_class(**{**common(out, seed, 400), **known, **settings}),
+        source.train.remove_columns("label").add_column("label", given.tolist()),
+        processing_class=ViTImageProcessorPil(size={"height": 8, "width": 8}, image_mean=[0.5], image_std=[0.5]),
+        augmentations={"weak": lambda example, rng: example},
+        **({} if trainer_class.second is None else {trainer_class.second: networks[1]}),
+    )
+    trainer.train()
+    judged = trainer.clean_probability() if isinstance(trainer, DivideMixTrainer) else None
+    auc = None if judged is None else float(roc_auc_score(given == truth, judged))
+    return float(trainer.evaluate(source.test)["eval_accuracy"]), auc
 
 
 def jitter(scale: float) -> Augmentation:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.reference.problems import digits, moons, veiled_moons
+from tests.reference.problems import digits, moons, noisy_digits, veiled_moons
 
 
 SEEDS = range(5)
@@ -85,3 +85,14 @@ def test_the_students_loss_tells_a_teacher_what_matters(
     told = f"with feedback {on}, without {off}"
     assert sum(on) / len(on) >= least, told
     assert sum(a - b for a, b in zip(on, off, strict=True)) / len(on) >= gain, told
+
+
+def test_two_networks_find_the_wrong_labels(folder: Path) -> None:
+    """DivideMix where half of the labels are wrong, against training that learns them by heart."""
+    plain, _ = noisy_digits("supervised", folder, 0)
+    reached, auc = noisy_digits("dividemix", folder, 0, warmup_epochs=6)
+    told = f"dividemix {reached}, supervised {plain}, AUC {auc}"
+    assert reached >= 0.96, told
+    assert reached - plain >= 0.05, told
+    assert auc is not None, told
+    assert auc >= 0.98, told
