@@ -87,7 +87,7 @@ class PeerTrainer(SSLTrainer):
         **kwargs: Any,
     ) -> None:
         if peer is not None:
-            check_second("peer", peer, peer_processing_class, model, processing_class)
+            check_second("peer", peer, peer_processing_class, model, processing_class, args.max_length)
         self._peer = peer
         super().__init__(
             model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from .errors import UserError
 from .modalities import modality_of
+from .positions import position_limit
 from .teachers import label_names
 
 
@@ -49,7 +50,12 @@ def second_network(model: PreTrainedModel, seed: int) -> PreTrainedModel:
 
 
 def check_second(
-    role: str, network: PreTrainedModel, processing_class: Any, student: PreTrainedModel, students_processing: Any
+    role: str,
+    network: PreTrainedModel,
+    processing_class: Any,
+    student: PreTrainedModel,
+    students_processing: Any,
+    max_length: int,
 ) -> None:
     """Raise UserError unless ``network`` can read the student's inputs and has its classes in the same order.
 
@@ -59,15 +65,30 @@ def check_second(
         processing_class: its tokenizer or image processor; ``None`` if nobody told: then sizes alone are compared.
         student: the first network.
         students_processing: tokenizer or image processor that makes the inputs of both.
+        max_length: most tokens of a text.
     """
+    if network is student:
+        raise UserError(f"{role}: got the model itself; both learn, so give it a network of its own")
     kind = modality_of(student, students_processing)
     if network.main_input_name != kind.main_input:
         raise UserError(f"{role}: {type(network).__name__} takes {network.main_input_name!r}, not {kind.main_input!r}")
     theirs, ours = label_names(network.config), label_names(student.config)
     if theirs != ours:
         raise UserError(f"{role}: its labels are {', '.join(theirs)}; those of the model are {', '.join(ours)}")
-    if kind.name != "text":
-        return
+    for name in ("input_size", "num_channels", "image_size"):
+        sizes = [getattr(config, name, None) for config in (network.config, student.config)]
+        if None not in sizes and sizes[0] != sizes[1]:
+            raise UserError(f"{role}: its {name} is {sizes[0]}; that of the model is {sizes[1]}")
+    if kind.name == "text":
+        _check_tokens(role, network, processing_class, students_processing, max_length)
+
+
+def _check_tokens(
+    role: str, network: PreTrainedModel, processing_class: Any, students_processing: Any, max_length: int
+) -> None:
+    limit = position_limit(network)
+    if limit is not None and limit < max_length:
+        raise UserError(f"{role}: it takes {limit} tokens; max_length is {max_length}")
     size, tokens = getattr(network.config, "vocab_size", None), len(students_processing)
     if size is not None and size < tokens:
         raise UserError(f"{role}: it knows {size} tokens; the tokenizer of the model has {tokens}")

@@ -15,7 +15,6 @@ from .errors import UserError
 from .feedback import learning
 from .network_optimizers import attach_optimizer
 from .objective import Objective, Task
-from .positions import position_limit
 from .second_network import check_second, second_network
 from .state import NetworkOptimizer, average_batch_norms, average_gradients
 from .teachers import load_teacher
@@ -127,21 +126,10 @@ class TeachingTrainer(SSLTrainer):
         if teacher is None and self.args.teacher is not None:
             teacher, processing_class = load_teacher(self.args.teacher, self.modality.name)
         if teacher is not None:
-            self._check_teacher(teacher, processing_class, student)
+            ours, length = self.processing_class, self.args.max_length
+            check_second("teacher", teacher, processing_class, student, ours, length)  # type: ignore[arg-type]
             self.objective.teacher = self.accelerator.unwrap_model(teacher, keep_fp32_wrapper=False)
         super()._bound(student)
-
-    def _check_teacher(self, teacher: PreTrainedModel, processing_class: Any, student: Any) -> None:
-        if teacher is student:
-            raise UserError("teacher: got the student itself; both learn, so give it a network of its own")
-        check_second("teacher", teacher, processing_class, student, self.processing_class)
-        for name in ("input_size", "num_channels", "image_size"):
-            theirs, ours = (getattr(network.config, name, None) for network in (teacher, student))
-            if None not in (theirs, ours) and theirs != ours:
-                raise UserError(f"teacher: its {name} is {theirs}; that of the student is {ours}")
-        limit = position_limit(teacher) if self.modality.name == "text" else None
-        if limit is not None and limit < self.args.max_length:
-            raise UserError(f"teacher: it takes {limit} tokens; max_length is {self.args.max_length}")
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The student's schedule; the teacher's optimizer and schedule are made with it."""

@@ -377,10 +377,24 @@ def test_a_peer_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         attempt(small)
     with pytest.raises(UserError, match=r"peer: .* takes 'pixel_values', not 'input_ids'"):
         attempt(tiny_images.model())
+    short = type(small)(copy.deepcopy(small.config))
+    short.config.max_position_embeddings, short.config.vocab_size = 8, len(tokenizer)
+    with pytest.raises(UserError, match="peer: it takes 8 tokens; max_length is 16"):
+        attempt(type(small)(short.config))
     other = copy.deepcopy(tokenizer)
     other.add_tokens(["another"])
     with pytest.raises(UserError, match="peer: its tokenizer is another than the model's"):
         attempt(peer_of("text"), peer_processing_class=other)
+
+
+def test_a_peer_of_other_features_and_the_model_itself_are_refused(tmp_path: Path) -> None:
+    model, data = tiny_features.model(), tiny_features.dataset(9, 1)
+    wide = type(model)(type(model.config)(input_size=7, num_labels=3))
+    config = DivideMixConfig(output_dir=str(tmp_path), max_steps=10, use_cpu=True, warm_start_steps=1)
+    with pytest.raises(UserError, match=r"peer: its input_size is 7; that of the model is \d+"):
+        DivideMixTrainer(model, config, data, peer=wide)
+    with pytest.raises(UserError, match="peer: got the model itself"):
+        DivideMixTrainer(model, config, data, peer=model)
 
 
 def test_a_warm_up_is_shorter_than_training(tmp_path: Path) -> None:

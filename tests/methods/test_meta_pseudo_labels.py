@@ -577,7 +577,7 @@ def test_teachers_that_cannot_teach_are_refused_before_training(tmp_path: Path) 
         )  # fmt: skip
     student = model()
     args = MetaPseudoLabelsConfig(str(tmp_path), use_cpu=True, report_to=[], max_length=16)
-    with pytest.raises(UserError, match="teacher: got the student itself"):
+    with pytest.raises(UserError, match="teacher: got the model itself"):
         MetaPseudoLabelsTrainer(student, args, labeled(), unlabeled(), None, tokenizer(), teacher=student)
     with pytest.raises(UserError, match="unlabeled_dataset: got None"):
         MetaPseudoLabelsTrainer(student, args, labeled(), None, None, tokenizer())
@@ -594,7 +594,7 @@ def test_a_teacher_of_shorter_texts_or_other_features_is_refused(tmp_path: Path)
     wide.config.input_size = 5
     args = MetaPseudoLabelsConfig(str(tmp_path), use_cpu=True, report_to=[])
     data = tiny_features.dataset(9, 1), tiny_features.dataset(40, 2, labels=False)
-    with pytest.raises(UserError, match="teacher: its input_size is 5; that of the student is 16"):
+    with pytest.raises(UserError, match="teacher: its input_size is 5; that of the model is 16"):
         MetaPseudoLabelsTrainer(tiny_features.model(), args, *data, teacher=wide)
 
 
