@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, pipeline
 
 from tests.contract import tiny_features, tiny_images, tiny_texts
@@ -215,6 +216,14 @@ def test_until_the_division_each_network_learns_all_labels_from_a_view_of_its_ow
         loss += sum(cross_entropy(z, y) for z, y in zip(logits, labels, strict=True)) / len(labels)
         loss += 0.3 * sum(p * np.log(p) for row in probs for p in row) / len(labels)
     assert got["loss"].item() == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_fine_tuning_moves_both_networks_as_long_as_it_lasts(tmp_path: Path) -> None:
+    trainer = made(tmp_path, "features", max_steps=6, finetune_steps=3, save_steps=1)
+    trainer.train()
+    weights = [load_file(tmp_path / f"checkpoint-{step}" / "objective.safetensors") for step in (5, 6)]
+    assert not torch.equal(*[state["peer.head.weight"] for state in weights])
+    assert torch.equal(*[state["labels.probs"] for state in weights])
 
 
 def test_examples_are_divided_by_the_losses_of_each_network(tmp_path: Path) -> None:

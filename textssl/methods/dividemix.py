@@ -188,6 +188,10 @@ class DivideMix(MixingObjective, PeerObjective):
         loss = sum(losses) - self.config.warmup_entropy * sum(entropies)
         return {"loss": loss, "supervised": sum(losses) / 2, "entropy": sum(entropies) / 2}
 
+    def finetune_loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
+        """Return the same of a step of the fine-tuning, for both networks too."""
+        return self.warm_start_loss(forward, batch, progress)
+
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, the sum of both networks', and means over both of its parts and of ``clean``, the share."""
         labeled = batch["labeled"]
