@@ -43,6 +43,14 @@ class PeerObjective(Objective):
         assert self.peer is not None, "bound by the trainer"
         return [student, self.peer]
 
+    @property
+    def settles(self) -> bool:
+        """Whether one network's gradients may be taken before the other is run, which saves the memory of its graph.
+
+        Not where float16 has the loss scaled, nor where checkpointing, which saves as much, forbids it.
+        """
+        return not (self.config.fp16 or self.config.gradient_checkpointing)
+
     def evaluated(self, student: nn.Module) -> nn.Module:
         """Return both as one model, or the first."""
         return Ensemble.of(self.networks(student)) if self.config.ensemble else student  # type: ignore[arg-type]

@@ -148,19 +148,52 @@ def test_a_network_learns_by_the_division_of_the_other(tmp_path: Path) -> None:
     assert not torch.equal(second, other_kept)
 
 
-def test_gradients_reach_both_whole_networks_and_neither_through_its_targets(tmp_path: Path) -> None:
+def test_gradients_reach_both_whole_networks_from_each_term(tmp_path: Path) -> None:
     trainer = made(tmp_path)
     divided(trainer, WAYS)
-    got = terms(trainer, first_batch(trainer))
-    for term in ("supervised", "unsupervised", "prior"):
-        for network in trainer.objective.networks(trainer.model):
+    labeled = first_batch(trainer)["labeled"]
+    views, forward = [labeled["weak"], labeled["weak_2"]], trainer.forward_for(trainer.model)
+    rows, guesses = torch.tensor([1.0, 0.0, 0.0, 1.0]), torch.tensor([[0.7, 0.2, 0.1]]).expand(4, 3)
+    for number, network in enumerate(trainer.objective.networks(trainer.model)):
+        got = trainer.objective._mixed_terms(forward.of(network), views, rows, guesses, 1 - number)
+        for term in ("supervised", "unsupervised", "prior"):
             network.zero_grad()
-        got[term].backward(retain_graph=True)
-        for network in trainer.objective.networks(trainer.model):
+            got[term].backward(retain_graph=True)
             for name, parameter in network.named_parameters():
                 if not name.endswith("key.bias"):
                     assert parameter.grad is not None, name
                     assert parameter.grad.abs().sum() > 0, name
+
+
+def test_no_gradient_comes_through_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All examples clean by A's division, noisy by B's: neither network's loss has a gradient for the other."""
+    trainer = made(tmp_path, "features", rampup=0.0)
+    divided(trainer, [[1.0] * 9, [0.1] * 8 + [0.9]])
+    first, second = trainer.objective.networks(trainer.model)
+    second.requires_grad_(False)
+    terms(trainer, first_batch(trainer))["loss"].backward()
+    assert first.head.weight.grad.abs().sum() > 0
+    assert second.head.weight.grad is None
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_gradients_that_are_taken_early_are_those_of_one_graph(scale: float, tmp_path: Path) -> None:
+    """Whatever the loss is scaled by afterwards, as by accumulation."""
+    trainer = made(tmp_path)
+    divided(trainer, WAYS)
+    batch, found = first_batch(trainer), []
+    for checkpointing in (False, True):
+        trainer.objective.config.gradient_checkpointing = checkpointing
+        assert trainer.objective.settles is not checkpointing
+        torch.manual_seed(5)
+        loss = terms(trainer, batch)["loss"] * scale
+        networks = trainer.objective.networks(trainer.model)
+        for network in networks:
+            network.zero_grad()
+        loss.backward()
+        found.append([p.grad for network in networks for p in network.parameters()])
+    for early, late in zip(*found, strict=True):
+        torch.testing.assert_close(early, late)
 
 
 def test_with_a_sure_division_and_no_mixing_it_is_cross_entropy(

@@ -19,9 +19,9 @@ in MixMatch, and the loss is
 *Views.* labeled: ``weak``, ``weak_2``, ... V of them, each an independent draw. Until the division begins, A learns
 from the first and B from the second.
 
-*State.* The second network, the probabilities w of both, whether each passed, the parameters of both mixtures, and the
-losses of earlier epochs where ``loss_epochs`` asks for them: 10 bytes an example and more, in every checkpoint. A run
-that is resumed within an epoch fits nothing again.
+*State.* The second network, the probabilities w of both, the parameters of both mixtures, and the losses of earlier
+epochs where ``loss_epochs`` asks for them: 8 bytes an example and more, in every checkpoint. A run that is resumed
+within an epoch fits nothing again.
 
 *Saved.* ``save_model`` writes both networks as one model, :class:`textssl.ensemble.Ensemble`, whose logits are the
 mean of theirs; ``import textssl.ensemble`` makes it known to ``pipeline`` and the Auto classes, and each of its
@@ -53,6 +53,7 @@ from ..citation import Citation
 from ..config import decay, in_unit_interval, not_negative, positive
 from ..division import DividedLabels
 from ..errors import UserError
+from ..known_gradient import settled
 from ..mixing import Mixer, MixingConfig, MixingObjective, check_distribution
 from ..objective import Batch, Scores, Task, numbered
 from ..peers import PeerObjective, PeerTrainer
@@ -200,14 +201,17 @@ class DivideMix(MixingObjective, PeerObjective):
         probs = [self._predict(runner, views) for runner in runners]
         guesses = F.guess_labels(probs)
         weight = self.full_weight * F.linear_rampup(progress, self.config.rampup)
-        parts = []
-        for number, (runner, own) in enumerate(zip(runners, probs, strict=True)):
-            clean, targets = self._targets(1 - number, labeled, own, guesses)
-            parts.append(self._mixed_terms(runner, views, clean, targets, 1 - number))
-        terms: dict[str, Any] = {name: (parts[0][name] + parts[1][name]) / 2 for name in parts[0]}
-        terms["weight"] = weight
-        total = terms["supervised"] + weight * terms["unsupervised"] + self.config.prior_weight * terms["prior"]
-        return {"loss": 2 * total, **terms}
+        parts: list[dict[str, Tensor]] = []
+        losses: list[Tensor] = []
+        # The second first: its graph is gone before that of the first is built.
+        for number in (1, 0):
+            clean, targets = self._targets(1 - number, labeled, probs[number], guesses)
+            terms = self._mixed_terms(runners[number], views, clean, targets, 1 - number)
+            loss = terms["supervised"] + weight * terms["unsupervised"] + self.config.prior_weight * terms["prior"]
+            losses.append(settled(loss, runners[1].unwrapped.parameters()) if number and self.settles else loss)
+            parts.append({name: value.detach() for name, value in terms.items()})
+        means: dict[str, Any] = {name: (parts[0][name] + parts[1][name]) / 2 for name in parts[0]}
+        return {"loss": sum(losses), **means, "weight": weight}
 
     def _runners(self, forward: Forward) -> tuple[Forward, Forward]:
         return forward, forward.of(self.networks(forward.unwrapped)[1])
