@@ -202,3 +202,15 @@ def test_import_is_cheap():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("task", "line"),
+    [
+        ("text-classification", "import textssl.ensemble  # makes"),
+        (None, "from textssl.ensemble import Ensemble\n\nclassifier = Ensemble.from_pretrained"),
+    ],
+)
+def test_transformers_is_told_of_a_model_of_several_networks(task: str | None, line: str) -> None:
+    assert line in section(str(model_card(replace(FACTS, ensemble=True, task=task))), "Use")
+    assert "ensemble" not in section(str(model_card(replace(FACTS, task=task))), "Use")

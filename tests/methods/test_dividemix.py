@@ -362,6 +362,8 @@ def test_a_pipeline_loads_what_was_saved(tmp_path: Path) -> None:
     trainer.save_model()
     classify = pipeline("text-classification", model=str(tmp_path / "run"), device="cpu")
     (answer,) = classify(trainer.train_dataset.labeled[0]["text"])
+    trainer.create_model_card()
+    assert "import textssl.ensemble" in (tmp_path / "run" / "README.md").read_text()
     logits = trainer.predict(trainer.train_dataset.labeled.select([0])).predictions[0]
     assert answer["score"] == pytest.approx(max(softmax(logits.tolist())), abs=1e-5)
 

@@ -121,6 +121,7 @@ def _facts(
         citation=trainer.objective.citation,
         hub_model_id=config.hub_model_id,
         task=kind.pipeline,
+        ensemble=trainer.facts.ensemble,
         base_model=_base_model(options, data.modality),
         language="en" if options.train_file is None and data.modality == "text" else None,
         label_names=data.label_names,

@@ -192,15 +192,18 @@ def _usage(facts: RunFacts) -> str:
     if model is None:
         model, comment = ".", "  # the folder of this file"
     if facts.task is None:
+        home, name = ("ensemble", "Ensemble") if facts.ensemble else ("features", "FeatureClassifier")
         code = [
-            "from textssl.features import FeatureClassifier",
+            f"from textssl.{home} import {name}",
             "",
-            f'classifier = FeatureClassifier.from_pretrained("{model}"){comment}',
+            f'classifier = {name}.from_pretrained("{model}"){comment}',
             "classifier(features=vectors).logits  # [B, D], of the encoder that it was trained on",
         ]
     else:
         example = "Some text." if facts.task == "text-classification" else "some_image.png"
+        known = ["import textssl.ensemble  # makes a model of several networks known to transformers"]
         code = [
+            *(known if facts.ensemble else []),
             "from transformers import pipeline",
             "",
             f'classifier = pipeline("{facts.task}", model="{model}"){comment}',

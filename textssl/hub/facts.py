@@ -105,6 +105,7 @@ class RunFacts:
             told.
         task: what a pipeline of transformers calls the task, `"text-classification"` or
             `"image-classification"`; None where no pipeline takes the model.
+        ensemble: whether the model is a :class:`textssl.ensemble.Ensemble`, which transformers must be told of.
         language: ISO code of the texts' language, such as `"en"`.
         license: licence of the fine-tuned model.
         label_names: the classes' names, in order.
@@ -123,6 +124,7 @@ class RunFacts:
     hub_model_id: str | None = None
     base_model: str | None = None
     task: str | None = "text-classification"
+    ensemble: bool = False
     language: str | None = None
     license: str | None = None
     label_names: tuple[str, ...] = ()
@@ -175,6 +177,7 @@ def known_facts(objective: Any, model_config: Any, modality: str) -> RunFacts:
         base_model=model_config._name_or_path or None,
         label_names=tuple(model_config.id2label[i] for i in range(model_config.num_labels)),
         task={"text": "text-classification", "image": "image-classification"}.get(modality),
+        ensemble=bool(getattr(objective.config, "ensemble", False)),
         split=SplitFacts(labeled=task.num_labeled, unlabeled=task.num_unlabeled),
         hyperparameters=changed_hyperparameters(objective.config),
     )
