@@ -64,7 +64,7 @@ def test_method_gains_on_unlabeled_data(
 
 def test_a_teacher_that_learns_labels_better_than_the_student_itself(folder: Path) -> None:
     """Meta Pseudo Labels against training on labels alone, and on the student's own pseudo-labels."""
-    settings = {"finetune_learning_rate": 1e-4}
+    settings = {"finetune_learning_rate": 1e-4, "max_steps": 500}
     reached = [100 * moons("meta_pseudo_labels", folder, seed, **settings) for seed in SEEDS]
     others = [supervised("moons", folder), [100 * moons("pseudo_label", folder, seed) for seed in SEEDS]]
     told = f"reached {reached}, supervised and pseudo_label {others}"
