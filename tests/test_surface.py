@@ -65,7 +65,8 @@ MAY_IMPORT = {
     },
     "pseudo_labeled": {"config", "data", "errors", "objective", "selection"},
     "round_folder": {"errors", "files"},
-    "ensemble": {"errors", "features"},
+    "ensemble": {"ensemble_config", "errors", "features"},
+    "ensemble_config": set(),
     "teachers": {"backends", "config", "ensemble", "errors", "features", "modalities", "positions"},
 }
 

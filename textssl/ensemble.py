@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, field
 from functools import cache
 from typing import Any
 
@@ -28,23 +27,18 @@ from transformers import (
     AutoConfig,
     AutoModelForImageClassification,
     AutoModelForSequenceClassification,
-    GenerationConfig,
-    PretrainedConfig,
     PreTrainedModel,
 )
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 # Imported so that transformers knows classifiers of features.
 from . import features as _features  # noqa: F401
+from .ensemble_config import EnsembleConfig
 from .errors import UserError
 
 
 __all__ = ["Ensemble", "EnsembleConfig"]
 
-# Transformers refuses to save a config that answers to one of these, unless it declares it.
-GENERATION = frozenset(GenerationConfig().to_dict())
-# Of no use to whoever loads the ensemble: a folder of this machine, and what the ensemble's own config tells.
-NOT_KEPT = ("_name_or_path", "transformers_version")
 # What transformers gathers from a model's direct children; between the ensemble and its members is a list.
 GATHERED = (
     "_keep_in_fp32_modules",
@@ -54,55 +48,6 @@ GATHERED = (
     "_no_split_modules",
     "_skip_keys_device_placement",
 )
-
-
-class EnsembleConfig(PretrainedConfig):
-    """Configs of the members of an :class:`Ensemble`; labels as in every config of transformers.
-
-    Labels, problem type and special tokens that are not given are those of the first member. So is any other
-    setting that this config lacks, such as ``hidden_size`` or ``num_channels``: it is read from the first entry of
-    ``members``, by all names that the config of that member knows it by. Not passed on are settings of
-    text generation, and configs within the member's config. ``max_position_embeddings`` is the least of all members.
-
-    Args:
-        members: for each member ``to_dict()`` of its config.
-        bos_token_id: of the first member, if not given.
-        eos_token_id: of the first member, if not given.
-        pad_token_id: of the first member, if not given.
-        **kwargs: as for ``PretrainedConfig``, such as ``id2label`` and ``label2id``.
-    """
-
-    model_type = "textssl-ensemble"
-
-    members: list[dict[str, Any]] = field(default_factory=list)
-    bos_token_id: int | None = None
-    eos_token_id: int | list[int] | None = None
-    pad_token_id: int | None = None
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        members = [_kept(member) for member in self.members]
-        if members:
-            first = members[0]
-            if self.id2label is None and kwargs.get("num_labels") in (None, len(first["id2label"])):
-                self.id2label, self.label2id = dict(first["id2label"]), dict(first.get("label2id") or {})
-            for name in ("problem_type", "bos_token_id", "eos_token_id", "pad_token_id"):
-                if getattr(self, name) is None:
-                    setattr(self, name, first.get(name))
-        # Transformers completes some settings where it finds them, such as those of rotary positions: it is to find
-        # none of a member's.
-        self.members = []
-        super().__post_init__(**kwargs)
-        self.members = members
-
-    def __getattr__(self, name: str) -> Any:
-        members = self.__dict__.get("members")
-        if members and not name.startswith("_") and name not in GENERATION:
-            if name == "max_position_embeddings" and (limits := _positions(members)):
-                return min(limits)
-            value = _setting(members[0], name)
-            if value is not MISSING:
-                return value
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 class Ensemble(PreTrainedModel):
@@ -241,27 +186,6 @@ class Ensemble(PreTrainedModel):
         self._keys_to_ignore_on_save = unsaved
 
 
-def _kept(member: dict[str, Any]) -> dict[str, Any]:
-    """Without what nobody needs, and with numbers as keys of labels, which JSON makes strings."""
-    kept = {name: value for name, value in member.items() if name not in NOT_KEPT}
-    return {**kept, "id2label": {int(number): name for number, name in (kept.get("id2label") or {}).items()}}
-
-
-def _setting(member: dict[str, Any], name: str) -> Any:
-    """A setting of a member's config; ``MISSING`` where it has none of that name."""
-    kind = str(member.get("model_type"))
-    known_as = CONFIG_MAPPING[kind].attribute_map.get(name, name) if kind in CONFIG_MAPPING else name
-    value = member.get(known_as, MISSING)
-    # A config within a config came here as a mere dict.
-    return MISSING if isinstance(value, dict) and "model_type" in value else value
-
-
-def _positions(members: list[dict[str, Any]]) -> list[int]:
-    """Most positions of those members that have such a limit."""
-    limits = [_setting(member, "max_position_embeddings") for member in members]
-    return [limit for limit in limits if isinstance(limit, int) and limit > 0]
-
-
 def _made(member: dict[str, Any], attention: Any) -> PreTrainedModel:
     """A new member."""
     if member.get("model_type") not in CONFIG_MAPPING:
@@ -319,6 +243,5 @@ def _named_inputs(forward: Callable[..., Any]) -> frozenset[str]:
     return frozenset(own) - {"self"}
 
 
-AutoConfig.register(EnsembleConfig.model_type, EnsembleConfig, exist_ok=True)
 AutoModelForSequenceClassification.register(EnsembleConfig, Ensemble, exist_ok=True)
 AutoModelForImageClassification.register(EnsembleConfig, Ensemble, exist_ok=True)
