@@ -103,7 +103,7 @@ def test_methods_without_such_a_view_have_no_probe(tmp_path: Path) -> None:
 
 def test_an_objective_without_rates_is_left_alone() -> None:
     trainer: Any = torch.nn.Module()
-    update_rates(trainer, None, None, [])  # type: ignore[arg-type]
+    update_rates(trainer, None, [])  # type: ignore[arg-type]
     assert trainer.state_dict() == {}
 
 

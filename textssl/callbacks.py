@@ -80,4 +80,4 @@ class StepCallback(EpochCallback):
         for network in trainer.objective.networks(forward.unwrapped):
             average_batch_norms(network)
         trainer.objective.after_step(forward, trainer.progress)
-        update_rates(trainer.objective, forward, trainer.evaluated_model, trainer.micro_batches)
+        update_rates(trainer.objective, forward, trainer.micro_batches)

@@ -62,16 +62,19 @@ def adopt_rates(objective: Objective, views: Views, augmentations: Mapping[str, 
 
 
 @torch.no_grad()
-def update_rates(objective: Objective, forward: Forward, model: nn.Module, batches: Sequence[Batch]) -> None:
-    """Show ``model`` the probes of a step, in evaluation mode, and move the rates; every process must call it.
+def update_rates(objective: Objective, forward: Forward, batches: Sequence[Batch]) -> None:
+    """Show the evaluated model the probes of a step, and move the rates; every process must call it.
 
     Args:
         objective: what :func:`adopt_rates` gave the rates to; without any nothing is done.
-        forward: runs the model.
-        model: the one that is evaluated.
+        forward: runs the model that the objective evaluates, in evaluation mode.
         batches: the micro-batches of the step on this process.
     """
-    rates: Any = getattr(objective, "bin_rates", [])
+    rates: Any = getattr(objective, "bin_rates", None)
+    if rates is None:
+        return
+    # Not before: to name the model may be to build an ensemble, and most runs have no probes.
+    model = objective.evaluated(forward.unwrapped)
     for view, policy in zip(_names(len(rates)), rates, strict=True):
         probes = [batch["labeled"][view] for batch in batches]
         probs = torch.cat(forward(*probes, model=model, dropout=False)).softmax(-1)
