@@ -13,10 +13,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import torch.distributed as dist
-
 from tests.contract import tiny_texts
 from textssl import NoisyStudentConfig, NoisyStudentTrainer, rounds
+from textssl.cli.program import run_program
 
 
 def make(out: Path | str, batch: int = 4, dropout: float = 0.1, **changes: Any) -> NoisyStudentTrainer:
@@ -58,9 +57,7 @@ def main() -> None:
     trainer = make(sys.argv[1], int(sys.argv[2]), dropout=0.1 if "LOCAL_RANK" not in os.environ else 0.0)
     trainer.train(resume_from_checkpoint="resume" in sys.argv[3:] or None)
     trainer.save_model()
-    if dist.is_initialized():
-        dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

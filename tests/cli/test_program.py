@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,9 @@ import pytest
 from textssl.cli import program
 from textssl.cli.program import run_program
 from textssl.errors import UserError
+
+
+ROOT = Path(__file__).parents[2]
 
 
 def fails(error: BaseException) -> Callable[[], None]:
@@ -92,8 +96,49 @@ def test_as_a_process(body: str, code: int, lines: list[str] | None) -> None:
         "import signal\nfrom textssl.cli.program import run_program\nfrom textssl.errors import UserError\n"
         f"def main():\n    {body}\nrun_program(main)"
     )
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=root, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert lines is None or done.stderr.splitlines() == lines
+
+
+IN_A_CYCLE = """
+import atexit, os
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import transformers.trainer
+
+from textssl.cli.program import run_program
+
+
+def tell(when):
+    names = [Path(f"/proc/self/task/{task}/comm").read_text() for task in os.listdir("/proc/self/task")]
+    Path(f"{when}-{os.environ['RANK']}").write_text("".join(names))
+
+
+def main():
+    dist.init_process_group("gloo")
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))
+    model.itself = model
+    model(torch.ones(1, 2)).sum().backward()
+    tell("during")
+
+
+atexit.register(tell, "after")
+run_program(main)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed in /proc")
+def test_no_thread_of_the_process_group_is_left(tmp_path: Path) -> None:
+    """One that asks for the interpreter while it ends aborts the process; a model in a cycle keeps the group alive."""
+    (tmp_path / "script.py").write_text(IN_A_CYCLE)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "script.py"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(launch, capture_output=True, text=True, timeout=120, env=environ, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for rank in range(2):
+        assert "gloo" in (tmp_path / f"during-{rank}").read_text()
+        assert "gloo" not in (tmp_path / f"after-{rank}").read_text()

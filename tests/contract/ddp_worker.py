@@ -12,10 +12,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import torch.distributed as dist
 from safetensors.torch import save_file
 
 from tests.contract.cases import build, state_of, variants
+from textssl.cli.program import run_program
 
 
 def main() -> None:
@@ -36,9 +36,7 @@ def main() -> None:
             {name: value.contiguous() for name, value in state_of(trainer).items()},
             out / f"{number}-rank{args.process_index}-of-{args.world_size}.safetensors",
         )
-    if dist.is_initialized():
-        dist.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 import time
 from collections.abc import Callable
 from typing import NoReturn
 
+import torch.distributed as dist
 from safetensors import SafetensorError
 from tqdm import tqdm
 
@@ -41,7 +43,16 @@ def run_program(main: Callable[[], object]) -> NoReturn:
         if _is_first():
             _say("interrupted; --resume_from_checkpoint goes on from the newest checkpoint")
         sys.exit(130)
+    _leave_group()
     sys.exit(0)
+
+
+def _leave_group() -> None:
+    """End the process group with its threads: one of gloo's that outlives the interpreter aborts the process."""
+    if dist.is_available() and dist.is_initialized():
+        # A trainer is garbage in a cycle, and holds the group: destroyed before, its threads would live on.
+        gc.collect()
+        dist.destroy_process_group()
 
 
 def _refuse(message: str) -> NoReturn:
