@@ -1,14 +1,15 @@
-"""Writing a file so that a reader never sees half of it."""
+"""Writing a file so that a reader never sees half of it, and telling whether it is still what was written."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
-__all__ = ["atomic_path", "write_atomically"]
+__all__ = ["atomic_path", "sha256_of", "write_atomically"]
 
 
 @contextmanager
@@ -60,6 +61,16 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return path
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of what a file holds, in hexadecimal; it is read in pieces.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _sync(path: Path, flags: int) -> None:

@@ -12,7 +12,7 @@ from .config import SSLConfig, allowed, positive
 from .data.feature_validation import check_features, feature_array
 from .errors import UserError
 from .objective import Objective
-from .selection import SUM_TOLERANCE
+from .probabilities import SUM_TOLERANCE
 
 
 __all__ = ["PseudoLabeledConfig", "PseudoLabeledObjective", "check_probs"]

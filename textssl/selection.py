@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 
 from .errors import UserError
+from .probabilities import checked_probs
 
 
-__all__ = ["BALANCES", "SUM_TOLERANCE", "Selection", "check_selection", "select_pseudo_labels"]
+__all__ = ["BALANCES", "Selection", "check_selection", "select_pseudo_labels"]
 
 BALANCES = ("none", "labeled", "duplicate")
-# How far a row of half-precision probabilities may be from one.
-SUM_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def select_pseudo_labels(
         UserError: probabilities that are none, a setting out of range, or a threshold that keeps nothing; the message
             has the highest confidence there is. With ``labeled``: a class of the prior that nothing is sure of.
     """
-    probs = _checked_probs(probs)
+    probs = checked_probs(probs)
     check_selection(threshold=threshold, per_class=per_class, total=total, balance=balance)
     classes = probs.shape[1]
     confidence, predicted = probs.max(axis=1), probs.argmax(axis=1)
@@ -130,15 +129,6 @@ def check_selection(*, threshold: float, per_class: int | None, total: int | Non
         raise UserError(f"balance: got {balance!r}; allowed: {', '.join(BALANCES)}")
     if balance == "duplicate" and total is not None:
         raise UserError(f"total: got {total}; with balance 'duplicate' give per_class, the rows of each class")
-
-
-def _checked_probs(probs: np.ndarray) -> np.ndarray:
-    probs = np.asarray(probs)
-    if probs.ndim != 2 or 0 in probs.shape:
-        raise UserError(f"probs: got shape {list(probs.shape)}; expected [N, C]")
-    if not np.all(np.abs(probs.sum(axis=1, dtype=np.float64) - 1) <= SUM_TOLERANCE) or probs.min() < 0:
-        raise UserError("probs: rows must be positive and sum to one; these may be logits or hold nan")
-    return probs
 
 
 def _in_proportion(kept: Sequence[np.ndarray], shares: np.ndarray, total: int | None) -> list[int]:

@@ -2,7 +2,7 @@
 
 Of a large collection from elsewhere UDA uses the examples that a model trained on the labeled data
 is most confident about, equally many of each class (Xie et al., 2020, arXiv:1904.12848, section
-"Domain- relevance Data Filtering").
+"Domain-relevance Data Filtering").
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from ..errors import UserError
 from ..modes import evaluating
 from ..positions import position_limit
+from ..probabilities import checked_probs
 from .preparation import text_lengths
 from .tables import take_rows
 from .validation import check_unlabeled
@@ -31,8 +32,6 @@ __all__ = ["filter_in_domain", "predict_probs", "select_in_domain"]
 
 LABEL_COLUMN = "in_domain_label"
 CONFIDENCE_COLUMN = "in_domain_confidence"
-# How far a row of half-precision probabilities may be from one.
-SUM_TOLERANCE = 1e-2
 
 
 def select_in_domain(
@@ -59,7 +58,7 @@ def select_in_domain(
         UserError: `probs` is not [N, C] or its rows are not probabilities; `keep` or `threshold` is
             out of range.
     """
-    probs = _checked_probs(probs)
+    probs = checked_probs(probs)
     count = _number_to_keep(keep, len(probs))
     if not 0.0 <= threshold <= 1.0:
         raise UserError(f"threshold: expected a number in [0, 1], got {threshold!r}")
@@ -190,17 +189,6 @@ def filter_in_domain(
     predicted, confidence = probs[kept].argmax(axis=1), probs[kept].max(axis=1)
     columns = {LABEL_COLUMN: pa.array(predicted), CONFIDENCE_COLUMN: pa.array(confidence)}
     return take_rows(dataset, kept, columns, **{LABEL_COLUMN: names})
-
-
-def _checked_probs(probs: np.ndarray) -> np.ndarray:
-    probs = np.asarray(probs)
-    if probs.ndim != 2 or 0 in probs.shape:
-        raise UserError(f"probs: expected [N, C], got shape {list(probs.shape)}")
-    if not np.all(np.abs(probs.sum(axis=1, dtype=np.float64) - 1.0) <= SUM_TOLERANCE):
-        raise UserError("probs: each row must sum to one; these may be logits or hold nan")
-    if probs.min() < 0.0:
-        raise UserError(f"probs: {probs.min()} is negative; these may be logits")
-    return probs
 
 
 def _number_to_keep(keep: int | float, num_rows: int) -> int:

@@ -17,6 +17,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from ..data.sources import embedded_model_path
 from ..errors import UserError
+from ..files import sha256_of
 from ..positions import position_limit
 
 
@@ -170,7 +171,5 @@ def _folder_checksum(folder: Path) -> str:
         hidden = any(part.startswith(".") for part in inner.parts)
         if not path.is_file() or hidden or path.suffix in NO_PART_OF_A_MODEL:
             continue
-        with path.open("rb") as content:
-            file_sum = hashlib.file_digest(content, "sha256").hexdigest()
-        digest.update(f"{inner.as_posix()}\0{file_sum}\n".encode())
+        digest.update(f"{inner.as_posix()}\0{sha256_of(path)}\n".encode())
     return digest.hexdigest()

@@ -20,7 +20,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from ..errors import UserError
-from ..files import write_atomically
+from ..files import sha256_of, write_atomically
 
 
 __all__ = ["FeatureStore", "feature_key"]
@@ -116,9 +116,7 @@ class FeatureStore:
         self._index(write_atomically(self.folder / f"features-{checksum}.safetensors", content), joined)
 
     def _open_shard(self, path: Path, checksum: str) -> None:
-        with path.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()[:32]
-        if found != checksum:
+        if sha256_of(path)[:32] != checksum:
             logger.warning("%s was cut or changed; it is deleted, and its features are computed anew", path)
             # Another process may have seen the same.
             path.unlink(missing_ok=True)

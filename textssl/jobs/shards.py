@@ -20,7 +20,7 @@ import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
 
 from ..errors import UserError
-from ..files import write_atomically
+from ..files import sha256_of, write_atomically
 from .outputs import as_numpy
 
 
@@ -212,8 +212,7 @@ def remove_leftovers(folder: Path) -> None:
 
 def _is_intact(path: Path) -> bool:
     match = _SHARD_NAME.fullmatch(path.name)
-    with path.open("rb") as content:
-        return match is not None and hashlib.file_digest(content, "sha256").hexdigest()[:32] == match["checksum"]
+    return match is not None and sha256_of(path)[:32] == match["checksum"]
 
 
 def _read(path: Path) -> pa.Table:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
 
 from ..errors import UserError
-from ..files import write_atomically
+from ..files import sha256_of, write_atomically
 
 
 __all__ = [
@@ -186,10 +186,8 @@ def check_shard(folder: Path, shard: BankShard, verify: bool) -> None:
         raise UserError(f"bank: the shard {str(path)!r} is missing")
     if (size := path.stat().st_size) != shard.size:
         raise UserError(f"bank: the shard {str(path)!r} was cut or changed: {size} bytes, expected {shard.size}")
-    if verify:
-        with path.open("rb") as content:
-            if hashlib.file_digest(content, "sha256").hexdigest() != shard.sha256:
-                raise UserError(f"bank: the shard {str(path)!r} was changed: another SHA-256 than {FACTS} has")
+    if verify and sha256_of(path) != shard.sha256:
+        raise UserError(f"bank: the shard {str(path)!r} was changed: another SHA-256 than {FACTS} has")
 
 
 def random_bank_sample(bank: Bank, k: int, seed: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from ..data.files import content_checksum
 from ..data.tables import BLOCK_BYTES
 from ..data.validation import check_column
 from ..errors import UserError
+from ..files import sha256_of
 
 
 __all__ = ["SUFFIXES", "Documents", "TextSource", "as_documents"]
@@ -48,8 +48,7 @@ class Documents:
         """SHA-256 of the file, or of the column of texts."""
         if isinstance(self.source, Dataset):
             return content_checksum(self.source, [self.column])
-        with self.source.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+        return sha256_of(self.source)
 
     def batches(self, size: int) -> Iterator[list[str]]:
         """Texts in their order, at most ``size`` at a time; always the same batches. A missing text is an empty one.

@@ -6,7 +6,6 @@ a search over parts finds what a search over one index would. ``index.json`` say
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import write_atomically
+from ..files import sha256_of, write_atomically
 from .encoding import Embeddings
 
 
@@ -28,7 +27,6 @@ __all__ = [
     "check_searching",
     "load_faiss",
     "open_index",
-    "sha256_of",
 ]
 
 FACTS = "index.json"
@@ -223,12 +221,6 @@ def check_file(folder: Path, file: IndexFile, verify: bool) -> None:
         raise UserError(f"index: {str(path)!r} was cut or changed: {size} bytes, expected {file.size}")
     if verify and sha256_of(path) != file.sha256:
         raise UserError(f"index: {str(path)!r} was changed: another SHA-256 than {FACTS} has")
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file, in hexadecimal."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def check_searching(facts: IndexFacts) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import UserError
-from ..files import atomic_path
+from ..files import atomic_path, sha256_of
 from .encoding import Embeddings
-from .index import FACTS, Index, IndexFacts, IndexFile, check_file, check_searching, load_faiss, open_index, sha256_of
+from .index import FACTS, Index, IndexFacts, IndexFile, check_file, check_searching, load_faiss, open_index
 
 
 __all__ = ["INDEX_KINDS", "build_index", "merge_index"]

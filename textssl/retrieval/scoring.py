@@ -15,6 +15,7 @@ from datasets import Dataset
 
 from ..data.in_domain import predict_probs
 from ..errors import UserError
+from ..files import sha256_of
 from ..teachers import load_teacher
 
 
@@ -127,6 +128,5 @@ def _checksum(folder: Path) -> str:
     """SHA-256 of the files that a model and its tokenizer are made of."""
     digest = hashlib.sha256()
     for path in sorted({path for part in PARTS for path in folder.glob(part) if path.is_file()}):
-        with path.open("rb") as content:
-            digest.update(f"{path.name}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name}\0{sha256_of(path)}\n".encode())
     return digest.hexdigest()
