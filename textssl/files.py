@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
-__all__ = ["atomic_path", "sha256_of", "write_atomically"]
+__all__ = ["atomic_path", "sha256_of", "sha256_of_all", "write_atomically"]
 
 
 @contextmanager
@@ -71,6 +71,23 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
     """
     with open(path, "rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def sha256_of_all(folder: Path, paths: Iterable[Path]) -> str:
+    """SHA-256 of the names and contents of files, in hexadecimal.
+
+    Args:
+        folder: that names are relative to.
+        paths: files in it, in the order in which they count.
+
+    Raises:
+        OSError: one of them cannot be read.
+        ValueError: one of them is not in the folder.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _sync(path: Path, flags: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from ..data.sources import embedded_model_path
 from ..errors import UserError
-from ..files import sha256_of
+from ..files import sha256_of_all
 from ..positions import position_limit
 
 
@@ -165,11 +164,9 @@ def _computes_in_bfloat16(device: torch.device) -> bool:
 
 def _folder_checksum(folder: Path) -> str:
     """Of the names and contents of all files that a model is made of."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in inner.parts)
-        if not path.is_file() or hidden or path.suffix in NO_PART_OF_A_MODEL:
-            continue
-        digest.update(f"{inner.as_posix()}\0{sha256_of(path)}\n".encode())
-    return digest.hexdigest()
+
+    def counts(path: Path) -> bool:
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        return path.is_file() and not hidden and path.suffix not in NO_PART_OF_A_MODEL
+
+    return sha256_of_all(folder, filter(counts, sorted(folder.rglob("*"))))

@@ -20,7 +20,8 @@ import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
 
 from ..errors import UserError
-from ..files import sha256_of, write_atomically
+from ..files import write_atomically
+from .recorded import check_recorded
 
 
 __all__ = [
@@ -181,13 +182,7 @@ def open_bank(folder: str | os.PathLike[str], *, verify: bool = False) -> Bank:
 
 def check_shard(folder: Path, shard: BankShard, verify: bool) -> None:
     """Raise UserError for a shard that is missing, cut or, where ``verify`` is set, changed."""
-    path = folder / shard.file
-    if not path.is_file():
-        raise UserError(f"bank: the shard {str(path)!r} is missing")
-    if (size := path.stat().st_size) != shard.size:
-        raise UserError(f"bank: the shard {str(path)!r} was cut or changed: {size} bytes, expected {shard.size}")
-    if verify and sha256_of(path) != shard.sha256:
-        raise UserError(f"bank: the shard {str(path)!r} was changed: another SHA-256 than {FACTS} has")
+    check_recorded("bank: the shard", folder / shard.file, shard.size, shard.sha256, FACTS, verify)
 
 
 def random_bank_sample(bank: Bank, k: int, seed: int) -> np.ndarray:

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
-from ..files import sha256_of, write_atomically
+from ..files import write_atomically
 from .encoding import Embeddings
+from .recorded import check_recorded
 
 
 __all__ = [
@@ -214,13 +215,7 @@ def open_index(
 
 def check_file(folder: Path, file: IndexFile, verify: bool) -> None:
     """Raise UserError for a file that is missing, cut or, where ``verify`` is set, changed."""
-    path = folder / file.file
-    if not path.is_file():
-        raise UserError(f"index: the file {str(path)!r} is missing")
-    if (size := path.stat().st_size) != file.size:
-        raise UserError(f"index: {str(path)!r} was cut or changed: {size} bytes, expected {file.size}")
-    if verify and sha256_of(path) != file.sha256:
-        raise UserError(f"index: {str(path)!r} was changed: another SHA-256 than {FACTS} has")
+    check_recorded("index: the file", folder / file.file, file.size, file.sha256, FACTS, verify)
 
 
 def check_searching(facts: IndexFacts) -> None:

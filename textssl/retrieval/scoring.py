@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from datasets import Dataset
 
 from ..data.in_domain import predict_probs
 from ..errors import UserError
-from ..files import sha256_of
+from ..files import sha256_of_all
 from ..teachers import load_teacher
 
 
@@ -126,7 +125,4 @@ def check_teacher(job: ScoreJob, label_names: Sequence[str]) -> None:
 
 def _checksum(folder: Path) -> str:
     """SHA-256 of the files that a model and its tokenizer are made of."""
-    digest = hashlib.sha256()
-    for path in sorted({path for part in PARTS for path in folder.glob(part) if path.is_file()}):
-        digest.update(f"{path.name}\0{sha256_of(path)}\n".encode())
-    return digest.hexdigest()
+    return sha256_of_all(folder, sorted({path for part in PARTS for path in folder.glob(part) if path.is_file()}))
