@@ -155,7 +155,9 @@ def test_gradients_reach_both_whole_networks_from_each_term(tmp_path: Path) -> N
     views, forward = [labeled["weak"], labeled["weak_2"]], trainer.forward_for(trainer.model)
     rows, guesses = torch.tensor([1.0, 0.0, 0.0, 1.0]), torch.tensor([[0.7, 0.2, 0.1]]).expand(4, 3)
     for number, network in enumerate(trainer.objective.networks(trainer.model)):
-        got = trainer.objective._mixed_terms(forward.of(network), views, rows, guesses, 1 - number)
+        got = trainer.objective._mixed_terms(
+            forward.of(network), views, rows, guesses, trainer.objective.labels.passed(1 - number)
+        )
         for term in ("supervised", "unsupervised", "prior"):
             network.zero_grad()
             got[term].backward(retain_graph=True)
@@ -165,7 +167,7 @@ def test_gradients_reach_both_whole_networks_from_each_term(tmp_path: Path) -> N
                     assert parameter.grad.abs().sum() > 0, name
 
 
-def test_no_gradient_comes_through_targets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_gradient_comes_through_targets(tmp_path: Path) -> None:
     """All examples clean by A's division, noisy by B's: neither network's loss has a gradient for the other."""
     trainer = made(tmp_path, "features", rampup=0.0)
     divided(trainer, [[1.0] * 9, [0.1] * 8 + [0.9]])

@@ -15,7 +15,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-from textssl import DivideMixTrainer, MetaPseudoLabelsConfig, MetaPseudoLabelsTrainer
+from textssl import DivideMixTrainer, MetaPseudoLabelsTrainer, SSLTrainer
 from textssl.augment import Augmentation, Chain
 from textssl.augment.image import Cutout, RandAugment, Shift
 from textssl.data.noise import flip_labels
@@ -80,31 +80,11 @@ def common(out: Path, seed: int, steps: int) -> dict[str, Any]:
 def moons(method: str, out: Path, seed: int, **settings: Any) -> float:
     """Accuracy on 1,000 points of two moons with noise 0.1, from three labels a moon."""
     points, labels = make_moons(1000, noise=0.1, random_state=seed)
-    held, held_labels = make_moons(1000, noise=0.1, random_state=1000 + seed)
-    split = few_labels(labels, seed=seed, per_class=3)
+    held = _vectors(*make_moons(1000, noise=0.1, random_state=1000 + seed))
     torch.manual_seed(seed)
     model = FeatureClassifier(FeatureClassifierConfig(input_size=2, hidden_sizes=(64, 64), dropout=0.0, num_labels=2))
     model.fit_standardization(points)
-    data = _vectors(points, labels)
-    trainer_class = METHODS[method]
-    config = trainer_class.config_class(
-        **{
-            **common(out, seed, 1000),
-            "learning_rate": 5e-3,
-            "per_device_train_batch_size": 6,
-            "mu": 16,
-            **settings,
-        }
-    )
-    trainer = trainer_class(
-        model,
-        config,
-        data.select(split.labeled),
-        data.select(split.unlabeled).remove_columns("label"),
-        augmentations={"weak": jitter(0.05), "strong": jitter(0.25)},
-    )
-    trainer.train()
-    return float(trainer.evaluate(_vectors(held, held_labels))["eval_accuracy"])
+    return _accuracy_on_moons(METHODS[method], model, out, seed, _vectors(points, labels), held, settings)
 
 
 def veiled_moons(out: Path, seed: int, **settings: Any) -> float:
@@ -118,7 +98,6 @@ def veiled_moons(out: Path, seed: int, **settings: Any) -> float:
     held, held_labels = make_moons(1000, noise=0.1, random_state=1000 + seed)
     held = _veiled((held - points.mean(0)) / points.std(0), rng)
     points = _veiled((points - points.mean(0)) / points.std(0), rng)
-    split = few_labels(labels, seed=seed, per_class=3)
     networks = []
     for number in (seed, 5000 + seed):
         torch.manual_seed(number)
@@ -126,29 +105,34 @@ def veiled_moons(out: Path, seed: int, **settings: Any) -> float:
         networks.append(FeatureClassifier(shape))
     student, teacher = networks
     student.std[2:] = 1e6
-    data = _vectors(points, labels)
-    config = MetaPseudoLabelsConfig(
-        **{
-            **common(out, seed, 1000),
-            "learning_rate": 5e-3,
-            "per_device_train_batch_size": 6,
-            "mu": 16,
-            "temperature": 1.0,
-            "threshold": 0.0,
-            "finetune_steps": 0,
-            **settings,
-        }
-    )
-    trainer = MetaPseudoLabelsTrainer(
-        student,
-        config,
+    data = _vectors(points, labels), _vectors(held, held_labels)
+    settings = {"temperature": 1.0, "threshold": 0.0, "finetune_steps": 0, **settings}
+    return _accuracy_on_moons(MetaPseudoLabelsTrainer, student, out, seed, *data, settings, teacher=teacher)
+
+
+def _accuracy_on_moons(
+    trainer_class: type[SSLTrainer],
+    model: FeatureClassifier,
+    out: Path,
+    seed: int,
+    data: datasets.Dataset,
+    held: datasets.Dataset,
+    settings: dict[str, Any],
+    **networks: Any,
+) -> float:
+    """Of the model on ``held``, after training on three labels a moon and the other points of ``data`` without any."""
+    split = few_labels(data["label"], seed=seed, per_class=3)
+    known = {"learning_rate": 5e-3, "per_device_train_batch_size": 6, "mu": 16}
+    trainer = trainer_class(
+        model,
+        trainer_class.config_class(**{**common(out, seed, 1000), **known, **settings}),
         data.select(split.labeled),
         data.select(split.unlabeled).remove_columns("label"),
         augmentations={"weak": jitter(0.05), "strong": jitter(0.25)},
-        teacher=teacher,
+        **networks,
     )
     trainer.train()
-    return float(trainer.evaluate(_vectors(held, held_labels))["eval_accuracy"])
+    return float(trainer.evaluate(held)["eval_accuracy"])
 
 
 def digits(method: str, out: Path, seed: int, **settings: Any) -> float:

@@ -205,8 +205,10 @@ class DivideMix(MixingObjective, PeerObjective):
         losses: list[Tensor] = []
         # The second first: its graph is gone before that of the first is built.
         for number in (1, 0):
-            clean, targets = self._targets(1 - number, labeled, probs[number], guesses)
-            terms = self._mixed_terms(runners[number], views, clean, targets, 1 - number)
+            passed = self.labels.passed(1 - number)
+            clean = passed[labeled["index"]]
+            targets = self._targets(self.labels.probs[1 - number], clean, labeled, probs[number], guesses)
+            terms = self._mixed_terms(runners[number], views, clean, targets, passed)
             loss = terms["supervised"] + weight * terms["unsupervised"] + self.config.prior_weight * terms["prior"]
             losses.append(settled(loss, runners[1].unwrapped.parameters()) if number and self.settles else loss)
             parts.append({name: value.detach() for name, value in terms.items()})
@@ -222,26 +224,23 @@ class DivideMix(MixingObjective, PeerObjective):
         return F.guess_labels([z.softmax(-1) for z in runner(*views, dropout=self.config.target_dropout)])
 
     @torch.no_grad()
-    def _targets(self, other: int, labeled: dict[str, Any], own: Tensor, guesses: Tensor) -> tuple[Tensor, Tensor]:
-        """1 or 0 for clean or noisy [B] by the division of the other network, and the targets [B, C]."""
-        index = labeled["index"]
-        likely = self.labels.probs[other, index].unsqueeze(-1)
-        clean = self.labels.passed(other)[index]
-        refined = likely * self.label_distribution(labeled["labels"]) + (1 - likely) * own
-        targets = torch.where(clean.unsqueeze(-1), refined, guesses)
-        return clean.to(own.dtype), F.sharpen(targets, self.config.temperature)
+    def _targets(self, likely: Tensor, clean: Tensor, labeled: dict[str, Any], own: Tensor, guesses: Tensor) -> Tensor:
+        """Targets [B, C] by the other network's w [N] and what it calls clean [B]."""
+        w = likely[labeled["index"]].unsqueeze(-1)
+        refined = w * self.label_distribution(labeled["labels"]) + (1 - w) * own
+        return F.sharpen(torch.where(clean.unsqueeze(-1), refined, guesses), self.config.temperature)
 
     def _mixed_terms(
-        self, runner: Forward, views: list[Any], clean: Tensor, targets: Tensor, other: int
+        self, runner: Forward, views: list[Any], clean: Tensor, targets: Tensor, passed: Tensor
     ) -> dict[str, Tensor]:
-        """The parts of one network's loss."""
+        """One network's terms by what the other calls clean: ``clean`` [B] of the batch, ``passed`` [N] of all."""
         count = len(views)
         mix = self.mixer.draw([count * len(targets)], targets.device)
         logits = torch.cat(runner.mixed(*views, mix=mix))
         mixed = mix(targets.repeat(count, 1))
-        rows = clean.repeat(count)
+        rows = clean.to(targets.dtype).repeat(count)
         # How many of either kind a batch has on average; 0 of a kind has no rows to divide.
-        share = self.labels.passed(other).to(rows.dtype).mean()
+        share = passed.to(rows.dtype).mean()
         tiny = 1 / max(self.task.num_labeled, 1)
         supervised = (rows * F.soft_cross_entropy(logits, mixed)).mean() / share.clamp_min(tiny)
         unsupervised = ((1 - rows) * F.squared_error(logits, mixed)).mean() / (1 - share).clamp_min(tiny)
