@@ -47,7 +47,7 @@ def test_terms_equal_the_formula(modality: str, tmp_path: Path) -> None:
     got = terms(trainer, batch)
     labeled, unlabeled = batch["labeled"], batch["unlabeled"]
     rows = zip(logits_of(trainer, labeled["weak"]), labeled["labels"].tolist(), strict=True)
-    supervised = 4 * sum(cross_entropy([v / 2 for v in z], y) for z, y in rows) / 4
+    supervised = sum(cross_entropy(z, y) for z, y in rows) / 4
     unsupervised = 0.0
     for z, p in zip(logits_of(trainer, unlabeled["weak"]), unlabeled["probs"].tolist(), strict=True):
         soft = [v**0.5 / sum(w**0.5 for w in p) for v in p]
@@ -55,6 +55,21 @@ def test_terms_equal_the_formula(modality: str, tmp_path: Path) -> None:
     assert got["supervised"].item() == pytest.approx(supervised, abs=1e-5)
     assert got["unsupervised"].item() == pytest.approx(unsupervised, abs=1e-5)
     assert got["loss"].item() == pytest.approx(0.7 * supervised + 0.3 * unsupervised, abs=1e-5)
+
+
+def test_the_labels_term_is_plain_cross_entropy_at_every_temperature(tmp_path: Path) -> None:
+    """Logits (1, 1, 0), class 0: log(2 + 1/e) = 0.86199; at tau 2 and times 4 it would be 3.8228."""
+    for tau in (0.5, 1.0, 2.0):
+        config = DistillationConfig(output_dir=str(tmp_path), alpha=0.25, temperature=tau)
+        objective = Distillation(config, Task(3, 1, 1, (1 / 3,) * 3))
+        z = torch.tensor([[1.0, 1.0, 0.0]])
+        batch = {
+            "labeled": {"weak": None, "labels": torch.tensor([0])},
+            "unlabeled": {"weak": None, "probs": torch.tensor([[0.2, 0.3, 0.5]])},
+        }
+        got = objective.loss(lambda *views, z=z: [z] * len(views), batch, 0.0)
+        assert got["supervised"].item() == pytest.approx(0.861995, abs=1e-5)
+        assert got["loss"].item() == pytest.approx(0.75 * 0.861995 + 0.25 * got["unsupervised"].item(), abs=1e-5)
 
 
 def test_the_teacher_alone_costs_no_labeled_forward(tmp_path: Path) -> None:

@@ -2,21 +2,22 @@
 
 With unlabeled examples: Chen et al., 2020, SimCLRv2, arXiv:2006.10029, section 2.3. The loss is
 
-    (1 - alpha) tau^2 mean_B CE(y, softmax(z_S(x) / tau))
+    (1 - alpha) mean_B CE(y, softmax(z_S(x)))
         +  alpha tau^2 mean_muB CE(softmax(z_T(u) / tau), softmax(z_S(u) / tau))
 
 The teacher, a classifier of any architecture and tokenizer, is fixed: it labels all unlabeled examples once, in
 evaluation mode. The student may be smaller, to have a fast model that is nearly as good, or the same, which by itself
-often gains (self-distillation). tau^2 keeps the size of the gradient when tau changes. The labels are not needed
-(alpha = 1); where they are a large part of the data they help.
+often gains (self-distillation). tau^2 keeps the size of the teacher's gradient when tau changes, so that alpha means
+the same at every tau (Hinton et al., section 2). The labels are not needed (alpha = 1); where they are a large part of
+the data they help.
 
 *Views.* labeled: ``weak``; unlabeled: ``weak``.
 
 *State.* None; the teacher's labels are files (:mod:`textssl.round_folder`).
 
 *Differs from the paper in.* The teacher sees each example once and as it is, not each augmented version of it: this is
-what lets its tokenizer be another. tau stands on both sides and tau^2 before both terms, as in SimCLRv2's code; the
-paper's section 2.3 has no tau^2. tau is 1; the paper has 0.1 to 1.
+what lets its tokenizer be another. tau^2 is Hinton et al.'s and stands in SimCLRv2's code; its section 2.3 has none.
+tau is 1; that paper has 0.1 to 1.
 
 *Relations.* ``noisy_student`` with one round, no filter and strong views. SentAugment's student is this one, on
 sentences that were retrieved.
@@ -52,14 +53,14 @@ class DistillationConfig(PseudoLabeledConfig):
     Args:
         alpha: weight of the teacher's term; 1 - alpha is that of the labels. 1, the teacher alone: the labeled
             examples are then not run.
-        temperature: tau, on both sides; 1.
+        temperature: tau, of the teacher's term, on both sides; 1. The labels' term has none.
 
     Raises:
         UserError: a value out of range.
     """
 
     alpha: float = field(default=1.0, metadata={"help": "Weight of the teacher's term; 1 - alpha: of the labels."})
-    temperature: float = field(default=1.0, metadata={"help": "tau, of teacher and student."})
+    temperature: float = field(default=1.0, metadata={"help": "tau, of teacher and student in the teacher's term."})
 
     def __post_init__(self) -> None:
         in_unit_interval("alpha", self.alpha)
@@ -90,7 +91,7 @@ class Distillation(PseudoLabeledObjective):
         alpha, tau, probs = self.config.alpha, self.config.temperature, unlabeled["probs"]
         if alpha < 1:
             logits, own = forward(labeled["weak"], unlabeled["weak"])
-            supervised = tau**2 * self.cross_entropy(logits / tau, labeled["labels"])
+            supervised = self.cross_entropy(logits, labeled["labels"])
         else:
             (own,) = forward(unlabeled["weak"])
             supervised = own.new_zeros(())
