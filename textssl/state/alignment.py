@@ -17,12 +17,14 @@ __all__ = ["DistributionAlignment"]
 class DistributionAlignment(nn.Module):
     """The mean of a model's *raw* predictions, and predictions scaled by ``prior`` over it.
 
-    All micro-batches of a step are aligned by the mean before that step, which `end_step` then moves.
+    All micro-batches of a step are aligned by the mean before that step, which `end_step` then moves. Before the first
+    step the mean is the prior, so that the first step leaves predictions as they are.
 
     Args:
         prior: the class distribution wanted, C numbers that sum to one, such as that of the labeled data.
-        decay: share of a running mean kept at each step, in [0, 1).
-        window: instead of ``decay``: the mean is that of the last so many steps; ReMixMatch 128.
+        decay: share of a running mean kept at each step, in [0, 1). The first step's mean replaces the prior.
+        window: instead of ``decay``: the mean is that of the last so many steps; ReMixMatch 128. Steps that have not
+            been taken count as the prior.
 
     Raises:
         ValueError: both or neither of decay and window, or one out of range.
@@ -36,9 +38,8 @@ class DistributionAlignment(nn.Module):
         super().__init__()
         self.mean: RunningMean | RecentMean
         if decay is not None and window is None:
-            self.mean = RunningMean(torch.full((len(prior),), 1 / len(prior)), decay)
+            self.mean = RunningMean(torch.tensor(prior), decay)
         elif window is not None and decay is None:
-            # Batches that have not been seen predict the prior: they ask for no change.
             self.mean = RecentMean(torch.tensor(prior), window)
         else:
             raise ValueError(f"decay and window: got {decay} and {window}; expected one of the two")
@@ -48,7 +49,7 @@ class DistributionAlignment(nn.Module):
 
     @property
     def value(self) -> Tensor:
-        """The mean prediction [C]; before the first step uniform, or with a window the prior."""
+        """The mean prediction [C]; before the first step the prior."""
         return self.mean.value
 
     @torch.no_grad()
