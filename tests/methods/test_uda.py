@@ -10,7 +10,12 @@ import pytest
 import torch
 
 from tests.contract.cases import build, first_batch, state_of
+from tests.methods.naive import ConvNet
 from textssl import UDAConfig, UserError
+from textssl.backends.base import Forward
+from textssl.methods.uda import UDA
+from textssl.modalities.image import ImageBackend
+from textssl.objective import Task
 
 
 CONTRACT = [
@@ -115,6 +120,41 @@ def test_tsa_with_every_example_dropped_is_zero_not_nan(tmp_path: Path) -> None:
     loss.backward()
     assert loss.item() == 0.0
     assert logits.grad.abs().sum() == 0.0
+
+
+def step_of_micro_batches(tsa: str, tmp_path: Path) -> tuple[ConvNet, torch.Tensor, list[dict[str, Any]]]:
+    """A network after the passes of a step of two micro-batches, what the generator draws next, and the terms."""
+    config = UDAConfig(output_dir=str(tmp_path), tsa=tsa, threshold=0.0, temperature=1.0, use_cpu=True)
+    objective, net = UDA(config, Task(3, 4, 8, (1 / 3,) * 3)), ConvNet(dropout=0.5).train()
+    forward = Forward(net, net, ImageBackend())
+    draw = torch.Generator().manual_seed(3)
+
+    def view(rows: int) -> dict[str, Any]:
+        return {"pixel_values": torch.randn(rows, 1, 8, 8, generator=draw), "lengths": [1] * rows}
+
+    batches = [
+        {
+            "labeled": {"weak": view(2), "labels": torch.tensor([0, 2])},
+            "unlabeled": {"weak": view(4), "strong": view(4)},
+        }
+        for _ in range(2)
+    ]
+    torch.manual_seed(11)
+    objective.before_step(forward, batches, 0.5)
+    terms = [objective.loss(forward, batch, 0.5) for batch in batches]
+    return net, torch.rand(4), terms
+
+
+def test_counting_for_tsa_over_micro_batches_leaves_no_trace(tmp_path: Path) -> None:
+    """Running statistics, dropout and so the unlabeled term are those of the same step without TSA."""
+    net, drawn, terms = step_of_micro_batches("linear", tmp_path)
+    plain, plainly_drawn, plain_terms = step_of_micro_batches("none", tmp_path)
+    assert net.norm.num_batches_tracked.item() == 4
+    assert torch.equal(net.norm.running_mean, plain.norm.running_mean)
+    assert torch.equal(net.norm.running_var, plain.norm.running_var)
+    assert torch.equal(drawn, plainly_drawn)
+    for mine, theirs in zip(terms, plain_terms, strict=True):
+        assert torch.equal(mine["unsupervised"], theirs["unsupervised"])
 
 
 def test_alignment_uses_the_mean_before_this_step(tmp_path: Path) -> None:

@@ -143,13 +143,17 @@ class UDA(Objective):
             self.teacher = EMATeacher(model, self.config.ema_decay)
 
     def before_step(self, forward: Forward, batches: list[Batch], progress: float) -> None:
-        """Count what TSA keeps over all micro-batches: the labeled loss is divided by the count of them all."""
+        """Count what TSA keeps over all micro-batches: the labeled loss is divided by the count of them all.
+
+        Counting leaves no trace: running statistics and what dropout draws are those of a step without it.
+        """
         self._tsa_masks, self._kept = [], None
         if self.config.tsa == "none" or len(batches) == 1:
             return
+        noise = forward.noise()
         with torch.no_grad():
             for batch in batches:
-                (logits,) = forward(batch["labeled"]["weak"])
+                (logits,) = forward(batch["labeled"]["weak"], noise=noise, statistics=False)
                 self._tsa_masks.append(self._tsa_mask(logits, batch["labeled"]["labels"], progress))
             counts = torch.stack([mask.sum() for mask in self._tsa_masks])
             self._kept = all_sum(counts.sum()).clamp_min(1.0) / len(batches)
