@@ -28,21 +28,25 @@ class Loop:
         teacher_decay: of the teacher; 0 for none.
         bf16: whether forwards run in mixed precision.
         examples: numbers of labeled and of unlabeled examples, for methods that remember each.
+        device: of the model and of all batches.
     """
 
-    def __init__(self, model: Any, teacher_decay: float, bf16: bool, examples: tuple[int, int]) -> None:
-        self.model = model.train()
+    def __init__(
+        self, model: Any, teacher_decay: float, bf16: bool, examples: tuple[int, int], device: str = "cpu"
+    ) -> None:
+        self.model = model.to(device).train()
+        self.device = device
         self.bf16 = bf16
         self.decay = teacher_decay
         self.teacher = copy.deepcopy(model).requires_grad_(False).train() if teacher_decay else None
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, fused=True)
         classes = model.config.num_labels
         streams = zip(("labeled", "unlabeled"), examples, strict=True)
-        self.memory: Memory = {stream: torch.zeros(size, classes) for stream, size in streams}
+        self.memory: Memory = {stream: torch.zeros(size, classes, device=device) for stream, size in streams}
 
     def __call__(self, inputs: Inputs, model: nn.Module | None = None, full_precision: bool = False) -> Tensor:
         """Logits [B, C] in float32."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16 and not full_precision):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16 and not full_precision):
             logits: Tensor = (self.model if model is None else model)(**inputs).logits
         return logits.float()
 
@@ -148,7 +152,7 @@ def ict(run: Loop, batch: Batch) -> Tensor:
     inputs = view(batch, "unlabeled")
     with torch.no_grad():
         targets = run(inputs, run.teacher).softmax(-1)
-    share, partners = float(torch.rand(())), torch.randperm(len(targets))
+    share, partners = float(torch.rand(())), torch.randperm(len(targets)).to(run.device)
     x = run.embed(inputs)
     mask = inputs.get("attention_mask")
     union = None if mask is None else torch.maximum(mask, mask[partners])
@@ -185,8 +189,8 @@ def vat(run: Loop, batch: Batch) -> Tensor:
 
 def mixed(run: Loop, views: list[Inputs], targets: Tensor, fold: bool) -> tuple[Tensor, Tensor]:
     """Logits of all rows of the views, mixed in pairs, and their targets."""
-    inputs, partners = join(*views), torch.randperm(len(targets))
-    share = torch.distributions.Beta(0.75, 0.75).sample((len(targets),))
+    inputs, partners = join(*views), torch.randperm(len(targets)).to(run.device)
+    share = torch.distributions.Beta(0.75, 0.75).sample((len(targets),)).to(run.device)
     share = torch.maximum(share, 1 - share) if fold else share
     x = run.embed(inputs)
     mask = inputs.get("attention_mask")
