@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from textssl.augment.text import TfIdfReplacement, split_words
+from textssl.augment.text import TfIdfReplacement, UniformReplacement, split_words
 from textssl.data.word_pieces import WordPieceCache
 from textssl.errors import UserError
 
@@ -89,6 +89,7 @@ sides = st.sampled_from(["left", "right"])
 TRICKY = st.text(
     st.sampled_from("abAé0\u0301İ≠ \t\n\u2028\u3000\x00\x0b\x1c\u200b\ufeff.,'$`…中한😀\u2e43\u061d\U0002b820")
 )
+UNSPACED = st.text(st.sampled_from("abé \u200b\u200d.中もー\u3099เก\u0e48ကန\u103aខ\u17d2😀👍🏽🇩🇪❤\ufe0f"))
 
 
 @given(names, st.text(), st.integers(0, 12), sides)
@@ -103,6 +104,16 @@ def test_tricky_text(name: str, text: str, max_tokens: int, side: str) -> None:
     assert ids is None or ids == whole
     if not set(text) & set("\u2e43\u061d\U0002b820"):
         assert ids == whole
+
+
+@given(names, st.lists(UNSPACED, min_size=1), st.integers(0, 2**32), st.integers(0, 12), sides)
+def test_augmented_text_of_scripts_without_spaces(
+    name: str, corpus: list[str], seed: int, max_tokens: int, side: str
+) -> None:
+    augmentation = UniformReplacement.fit([*corpus, "a"], p=0.5)
+    augmented = augmentation({"text": corpus[0]}, np.random.default_rng(seed))["text"]
+    ids, whole = both(name, augmented, max_tokens, side)
+    assert ids == whole
 
 
 @given(names, st.text(st.characters(max_codepoint=0x17F)), st.integers(0, 30), sides)

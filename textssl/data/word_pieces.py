@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Literal
 
-from ..augment.text.words import DROPPED, SPACES, SplitText, stands_alone
+from ..augment.text.words import DROPPED, SPACES, SplitText, bert_words, stands_alone
 from ..errors import UserError
 
 
@@ -96,7 +96,7 @@ class WordPieceCache:
             raise ValueError(f"side: got {side!r}; expected 'left' or 'right'")
         if any(content in text for content in self._added):
             return None
-        words = text.words
+        words = bert_words(text)
         keep_end = side == "left"
         kept: list[tuple[int, ...]] = []
         room = max_tokens

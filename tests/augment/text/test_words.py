@@ -10,16 +10,18 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from textssl.augment.text import SplitText, split_words
-from textssl.augment.text.words import normalize_word, stands_alone
+from textssl.augment.text.words import bert_words, normalize_word, stands_alone
 
 
 # Letters, marks, spaces, dropped characters, punctuation and ideographs, in every order.
-TRICKY = st.text(
-    st.sampled_from("aZé9ß\u0301\u0130 \t\n\xa0\u2028\u3000\x00\x0b\x1c\x1f\x85\u200b\ufeff\xad.,'$`«…、中한😀")
-)
+PLAIN = "aZé9ß\u0301\u0130 \t\n\xa0\u2028\u3000\x00\x0b\x1c\x1f\x85\u200b\ufeff\xad.,'$`«…、中한"
+# Scripts without spaces: kana with marks, Thai with a leading vowel, Burmese with a silenced and a stacked letter,
+# Khmer with a stacked one, emoji with a skin tone, a joiner and halves of flags, and a variation selector.
+UNSPACED = "もゃー\u3099ｶﾞเกำ\u0e48๒ကန\u103a\u1039\u102dខ\u17d2😀👍🏽\u200d🇩🇪❤\ufe0f𗀀"
+TRICKY = st.text(st.sampled_from(PLAIN + UNSPACED))
 
 
-def bert_words(text: str) -> list[str]:
+def words_of_the_tokenizer(text: str) -> list[str]:
     """The oracle: the words of the tokenizers library, as written in cleaned text."""
     normalizer = BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False)
     return [word for word, _ in BertPreTokenizer().pre_tokenize_str(normalizer.normalize_str(text))]
@@ -52,11 +54,57 @@ def test_cut(text: str, pieces: tuple[str, ...]) -> None:
     assert SplitText(text).pieces == pieces
 
 
-@given(TRICKY)
+@given(st.text(st.sampled_from(PLAIN)))
 def test_words_are_those_of_the_bert_tokenizer(text: str) -> None:
     split = split_words(text)
     assert "".join(split.pieces) == split == text
-    assert cleaned(split.words) == bert_words(text)
+    assert cleaned(split.words) == words_of_the_tokenizer(text)
+    assert bert_words(split) == split.words
+
+
+@given(TRICKY)
+def test_words_of_the_bert_tokenizer_hold_whole_units(text: str) -> None:
+    split = split_words(text)
+    assert "".join(split.pieces) == split == text
+    assert cleaned(bert_words(split)) == words_of_the_tokenizer(text)
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        # What a reader takes for one letter, and in Thai, Lao and Burmese what cannot be written apart.
+        "と て も お い し い で し た 。",
+        "きゃ りー ぱ みゅ ぱ みゅ",
+        "シャ ツ",
+        "ｶﾞ ｷﾞ ｱ",
+        "か\u3099 き\u3099",
+        "料 理 は 々",
+        "อา หา ร อ ร่ อ ย",
+        "น้ำ ใจ เก่ ง",
+        "ພາ ສາ ລາ ວ ເຂົ້າ",
+        "မြန် မာ နိုင် ငံ",
+        "သတ္တ ဝါ",
+        "ភា សា ខ្មែ រ",
+        "😀 😂 👍🏽 ❤️ 🇩🇪 🇫🇷 👨\u200d👩\u200d👧 ★ ★",
+        "ꀀ ꀁ",
+        "ㄅ ㄆ",
+        "𗀀 𗀁",
+        "good も bad",
+        "iphone ให ม่ 15 บา ท",
+        "๒๕๖๐ ปี",
+        "great 😀 ! 😀",
+    ],
+)
+def test_units_where_no_space_tells_the_words(units: str) -> None:
+    text = units.replace(" ", "")
+    assert split_words(text).words == tuple(units.split(" "))
+    # With the spaces the units are the same.
+    assert split_words(units).words == tuple(units.split(" "))
+
+
+@pytest.mark.parametrize("text", ["음식이 맛있어요", "хорошо", "ठीक है", "முதல் பதிவு", "السلام عليكم", "25° ™ a→b"])
+def test_scripts_with_spaces_are_cut_there(text: str) -> None:
+    assert split_words(text).words == tuple(text.split())
 
 
 @given(st.text())
@@ -70,7 +118,9 @@ def test_arbitrary_text_is_kept(text: str) -> None:
 @given(TRICKY, st.integers(1, 6))
 def test_last_words_are_the_end_of_the_full_cut(text: str, last: int) -> None:
     end = split_words(text, last)
-    assert end.words == split_words(text).words[-last:]
+    # A word piece may span several units, so they are not what is counted.
+    assert bert_words(end) == bert_words(split_words(text))[-last:]
+    assert end.words == split_words(text).words[-len(end.words) or len(text) :]
     assert text.endswith(end)
     assert split_words(SplitText(text), last).pieces == end.pieces
 
@@ -152,6 +202,11 @@ def test_with_words_keeps_spacing_and_adds_it_where_words_would_grow_together() 
     # A zero-width character between two words does not hold them apart.
     assert SplitText("a.\u200bb").with_words([1], ["x"]) == "a x\u200b b"
     assert SplitText("我们").with_words([0], ["x"]) == "x们"
+    # Units stand side by side as in the text, but for two that would become one.
+    assert SplitText("もも").with_words([0], ["x"]) == "xも"
+    assert SplitText("😀😀").with_words([0, 1], ["x", "y"]) == "x y"
+    assert SplitText("กก").with_words([0], ["เ"]) == "เ ก"
+    assert SplitText("👍👍").with_words([1], ["🏽"]) == "👍 🏽"
 
 
 @given(TRICKY, st.data())
@@ -161,7 +216,7 @@ def test_with_words_is_what_cutting_the_result_gives(text: str, data: st.DataObj
     positions = positions if split.words else []
     new = data.draw(
         st.lists(
-            st.sampled_from(["x", "中", ".", "\u0301y", "z\x1fz"]),
+            st.sampled_from(["x", "中", ".", "\u0301y", "z\x1fz", "も", "เ", "ก", "န်", "👍", "🏽", "🇩", "👨\u200d👩"]),
             min_size=len(positions),
             max_size=len(positions),
         )

@@ -141,7 +141,8 @@ class WordStatistics:
         # An inserted word must be cut again as one word, or ids put together by word would be
         # wrong.
         if split_words("\n".join(self.words)).words != self.words:
-            raise ValueError("an entry is not exactly one word")
+            wrong = next((word for word in self.words if split_words(word).words != (word,)), self.words[0])
+            raise ValueError(f"{wrong!r} is not exactly one word; count the corpus again")
 
 
 class _Numbers(dict[str, int]):

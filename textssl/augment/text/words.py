@@ -1,20 +1,25 @@
-r"""Words of a text: where BERT's basic tokenizer cuts, with the spacing kept.
+r"""Words of a text: where BERT's basic tokenizer cuts, and between units of unspaced scripts, with the spacing kept.
 
-The rule (Devlin et al., 2019, arXiv:1810.04805): whitespace separates words; a punctuation
+BERT's rule (Devlin et al., 2019, arXiv:1810.04805): whitespace separates words; a punctuation
 character (ASCII punctuation and symbols, or Unicode category P) and a CJK ideograph are each a word
 of their own; control and zero-width characters are dropped by the tokenizer, so they never separate
 anything: ``"a\x1cb"`` is one word.
+
+By that rule a sentence in Thai, in kana or of emoji is one word, of which nothing could be replaced. So here each
+unit of such a script (:mod:`textssl.augment.text.scripts`) is a word; :func:`bert_words` gives BERT's.
 """
 
 from __future__ import annotations
 
 import re
 import string
-import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from .scripts import PUNCTUATION, UNIT, UNSPACED, has_unspaced, is_unspaced
 
 
-__all__ = ["SplitText", "normalize_word", "split_words", "stands_alone"]
+__all__ = ["SplitText", "bert_words", "normalize_word", "split_words", "stands_alone"]
 
 # Whitespace of the tokenizer. str.isspace() would add \x0b, \x0c, \x1c-\x1f and \x85, which it
 # drops.
@@ -27,26 +32,23 @@ IDEOGRAPHS = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002b81f"
     "\U0002b920-\U0002ceaf\U0002f800-\U0002fa1f"
 )
-# No punctuation is assigned above the supplementary multilingual plane.
-PUNCTUATION = frozenset(string.punctuation).union(
-    character for character in map(chr, range(0x80, 0x20000)) if unicodedata.category(character).startswith("P")
-)
 
 
-def _compile() -> re.Pattern[str]:
+def _compile(unspaced: str, unit: str) -> re.Pattern[str]:
     alone = "".join(map(re.escape, sorted(PUNCTUATION))) + IDEOGRAPHS
-    inner = f"[^{SPACES}{DROPPED}{alone}]"
+    inner = f"[^{SPACES}{DROPPED}{alone}{unspaced}]"
     return re.compile(
         # The first two alternatives say nothing new; they decide most words of an English text
         # sooner.
         "([0-9A-Za-z]++(?=[ .,])"
         f"|[{re.escape(string.punctuation)}]"
         f"|(?:[0-9A-Za-z]++|{inner})(?:[0-9A-Za-z]++|[{DROPPED}]*{inner})*+"
-        f"|[{alone}])"
+        f"|[{alone}]{unit})"
     )
 
 
-_WORD = _compile()
+_WORD = _compile(UNSPACED, f"|{UNIT}")
+_BERT_WORD = _compile("", "")
 # The same cut for texts in ASCII, where a third of the time is spent.
 _ASCII_DROPPED = "\\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 _ASCII_WORD = re.compile(
@@ -142,11 +144,11 @@ class SplitText(str):
         pieces = [""] * (2 * len(words) + 1)
         pieces[::2] = separators
         pieces[1::2] = words
-        # Two words touch only where one stood alone between them, or stands there no more.
+        # Two words touch only where one stood alone or was a unit, or does so no more.
         for gap, separator in enumerate(pieces[2:-1:2], 1):
             if separator == " " or words[gap] in PUNCTUATION or words[gap - 1] in PUNCTUATION:
                 continue
-            if not (_SPACE.search(separator) or stands_alone(words[gap]) or stands_alone(words[gap - 1])):
+            if not (_SPACE.search(separator) or _may_touch(words[gap - 1], separator, words[gap])):
                 pieces[2 * gap] = separator + " "
         return cls._from_pieces("".join(pieces), pieces)
 
@@ -155,12 +157,13 @@ class SplitText(str):
 
 
 def split_words(text: str, last: int | None = None) -> SplitText:
-    """Cut a text into words by the rule of BERT's basic tokenizer.
+    """Cut a text into words, by the rule of this module.
 
     Args:
         text: any text.
-        last: keep only the last so many words, without what stands before them; the time then
-            depends on ``last`` and not on the text. ``None``: the whole text.
+        last: keep only the last so many words of :func:`bert_words`, without what stands before
+            them: a word piece may span several units. The time then depends on ``last`` and not on
+            the text. ``None``: the whole text.
 
     Raises:
         TypeError: ``text`` is not a ``str``.
@@ -170,16 +173,22 @@ def split_words(text: str, last: int | None = None) -> SplitText:
         return text if isinstance(text, SplitText) else SplitText(text)
     if last < 1:
         raise ValueError(f"last: got {last}; expected at least 1, or None for the whole text")
-    if isinstance(text, SplitText):
+    if isinstance(text, SplitText) and not has_unspaced(text):
         pieces = list(text.pieces)
     else:
         # A field between two spaces holds a word, unless spaces follow each other.
         fields = text.rsplit(" ", last + 1)
-        pieces = _cut(text[len(fields[0]) :]) if len(fields) == last + 2 else _cut(text)
+        pieces = _bert_cut(text[len(fields[0]) :]) if len(fields) == last + 2 else _bert_cut(text)
         if len(fields) == last + 2 and len(pieces) // 2 < last:
-            pieces = _cut(text)
+            pieces = _bert_cut(text)
     pieces = ["", *pieces[1:][-2 * last :]]
-    return SplitText._from_pieces("".join(pieces), pieces)
+    end = "".join(pieces)
+    return SplitText._from_pieces(end, _cut(end) if has_unspaced(end) else pieces)
+
+
+def bert_words(text: SplitText) -> tuple[str, ...]:
+    """The words by BERT's rule alone, where a run of units is one word or a part of one."""
+    return tuple(_bert_cut(text)[1::2]) if has_unspaced(text) else text.words
 
 
 def normalize_word(word: str) -> str:
@@ -187,11 +196,28 @@ def normalize_word(word: str) -> str:
 
     Accents are kept, so that an inserted word is still spelt right.
     """
-    return _DROPPED.sub("", word.lower())
+    # The joiner within an emoji is such a character; without it there would be several.
+    return word.lower() if is_unspaced(word) else _DROPPED.sub("", word.lower())
 
 
 def _cut(text: str) -> list[str]:
     return (_ASCII_WORD if text.isascii() else _WORD).split(text)
+
+
+def _bert_cut(text: str) -> list[str]:
+    return (_ASCII_WORD if text.isascii() else _BERT_WORD).split(text)
+
+
+@lru_cache(maxsize=65_536)
+def _may_touch(left: str, separator: str, right: str) -> bool:
+    """Whether two words with no space between them are still cut there."""
+    if stands_alone(left) or stands_alone(right):
+        return True
+    return (is_unspaced(left) or is_unspaced(right)) and _cut(left + separator + right)[1:-1] == [
+        left,
+        separator,
+        right,
+    ]
 
 
 def stands_alone(word: str) -> bool:
