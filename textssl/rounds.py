@@ -20,6 +20,7 @@ from .config import derive
 from .data.files import content_checksum, write_parquet
 from .data.tables import take_rows
 from .data.two_stream import TwoStreamDataset
+from .errors import UserError
 from .jobs import open_shards, run_job
 from .modalities import modality_of
 from .modalities.base import stem_of
@@ -94,7 +95,10 @@ class RoundsTrainer(SSLTrainer):
         elif teacher is None and self.args.teacher is not None:
             self._given = load_teacher(self.args.teacher, self.modality.name)
         if self._given[0] is not None:
-            modality_of(self._given[0], self._given[1])
+            try:
+                modality_of(self._given[0], self._given[1])
+            except UserError as error:
+                raise UserError(f"teacher: {error}") from error
             check_same_labels(self._given[0].config, model.config)
 
     @property

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from .errors import UserError
 from .modalities import modality_of
+from .models.padding import align_special_tokens, counts_left_padding
 from .positions import position_limit
 from .teachers import label_names
 
@@ -81,6 +82,8 @@ def check_second(
             raise UserError(f"{role}: its {name} is {sizes[0]}; that of the model is {sizes[1]}")
     if kind.name == "text":
         _check_tokens(role, network, processing_class, students_processing, max_length)
+        align_special_tokens(network, students_processing)
+        _check_side(role, network, kind.processing_class)
 
 
 def _check_tokens(
@@ -94,6 +97,14 @@ def _check_tokens(
         raise UserError(f"{role}: it knows {size} tokens; the tokenizer of the model has {tokens}")
     if processing_class is not None and _vocabulary(processing_class) != _vocabulary(students_processing):
         raise UserError(f"{role}: its tokenizer is another than the model's; both must read the same token ids")
+
+
+def _check_side(role: str, network: PreTrainedModel, tokenizer: Any) -> None:
+    if tokenizer.padding_side == "left" and counts_left_padding(network, int(tokenizer.pad_token_id)):
+        raise UserError(
+            f"{role}: {type(network).__name__} gives positions to padding, and the tokenizer pads on the left; "
+            "set tokenizer.padding_side = 'right'"
+        )
 
 
 def _vocabulary(tokenizer: Any) -> tuple[dict[str, int], list[int]]:

@@ -105,7 +105,7 @@ class SSLTrainer(SealedTrainer):
             data_collator=ViewCollator(self.modality.encoder(args), views, ways, args.seed, *columns),
             train_dataset=TwoStreamDataset(data.labeled, data.unlabeled),
             eval_dataset=data.evaluation,
-            processing_class=processing_class,
+            processing_class=self.modality.processing_class,
             **kwargs,
         )
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:

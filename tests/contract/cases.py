@@ -52,11 +52,18 @@ def has(method: str, field: str) -> bool:
 
 
 def build(
-    method: str, out: Path | str, modality: str = "text", *, dropout: float = 0.0, **settings: Any
+    method: str,
+    out: Path | str,
+    modality: str = "text",
+    *,
+    dropout: float = 0.0,
+    given: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> SSLTrainer:
     """A trainer of ``method`` on the tiny problem: 4 steps by default, a checkpoint every second.
 
-    The setting ``ctaugment`` is no field of a config: its strong view is one that adapts.
+    The setting ``ctaugment`` is no field of a config: its strong view is one that adapts. ``given`` takes the place
+    of other arguments of the trainer.
     """
     adapts = settings.pop("ctaugment", False)
     trainer_class = METHODS[method]
@@ -78,7 +85,7 @@ def build(
     if modality == "text":
         defaults["max_length"] = 16
     config = trainer_class.config_class(**{**defaults, **settings})
-    problem = _problem(modality, dropout)
+    problem = {**_problem(modality, dropout), **(given or {})}
     if adapts:
         strong = CTAugment() if modality == "image" else TextCTAugment.fit(unlabeled()["text"])
         problem["augmentations"] = {**problem.get("augmentations", {}), "strong": strong}

@@ -63,6 +63,9 @@ class Backend:
     def check_continuous(self, model: nn.Module) -> None:
         """Raise UserError unless the model accepts the continuous input in place of the ordinary one."""
 
+    def check_pooled(self, model: nn.Module) -> None:
+        """Raise UserError unless the model's last linear layer reads one vector of each example."""
+
     def check_hidden(self, model: nn.Module, numbers: list[int]) -> None:
         """Raise UserError unless the outputs of hidden layers ``numbers``, from 1, can be mixed."""
         raise UserError(f"mix_at: got 'hidden'; {type(model).__name__} has no hidden layers that can be mixed")

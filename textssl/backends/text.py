@@ -14,12 +14,15 @@ from ..functional import join_masks
 from ..modes import evaluating
 from ..transfer import rows_on
 from .base import Backend, Inputs
-from .inside import check_hidden
+from .inside import check_hidden, read_vector
 
 
 __all__ = ["TextBackend"]
 
-EMBEDDABLE = "models such as BERT, RoBERTa, DistilBERT, DeBERTa, ELECTRA, ALBERT, MiniLM and ModernBERT serve"
+EMBEDDABLE = (
+    "models such as BERT, RoBERTa, DistilBERT, DeBERTa, ELECTRA, ALBERT, MiniLM and ModernBERT serve, and decoders "
+    "with rotary positions, such as Llama and Qwen, whose tokenizer pads on the left"
+)
 
 
 class TextBackend(Backend):
@@ -29,17 +32,21 @@ class TextBackend(Backend):
         pad_token_id: fills what is added to short rows.
         padding_side: ``"right"`` or ``"left"``, the tokenizer's.
         multiple: widths stay multiples of it when rows are taken, which tensor cores like.
+        ends_in_padding: whether the tokenizer ends each text with its padding token, as where that is the end token.
     """
 
     pretext: ClassVar[str | None] = "order"
     pretext_classes: ClassVar[int] = 2
 
-    def __init__(self, pad_token_id: int = 0, padding_side: str = "right", multiple: int = 1) -> None:
+    def __init__(
+        self, pad_token_id: int = 0, padding_side: str = "right", multiple: int = 1, ends_in_padding: bool = False
+    ) -> None:
         if padding_side not in ("left", "right"):
             raise ValueError(f"padding_side: got {padding_side!r}; allowed: 'left', 'right'")
         self.pad_token_id = pad_token_id
         self.padding_side = padding_side
         self.multiple = multiple
+        self.ends_in_padding = ends_in_padding
 
     def size(self, inputs: Inputs) -> int:
         """Number of rows."""
@@ -88,6 +95,12 @@ class TextBackend(Backend):
         ids, mask = self._example(model)
         check_hidden(model, {"input_ids": ids, "attention_mask": mask}, numbers)
 
+    def check_pooled(self, model: nn.Module) -> None:
+        """Raise UserError unless the last linear layer reads one vector of each text."""
+        ids, mask = self._example(model)
+        with torch.no_grad(), evaluating(model), read_vector(model):
+            model(input_ids=ids, attention_mask=mask)
+
     def changed(self, inputs: Inputs, classes: Sequence[int]) -> Inputs:
         """Rows of class 1 have the two halves of what stands between the first and the last token exchanged."""
         width = inputs["input_ids"].shape[1]
@@ -114,7 +127,12 @@ class TextBackend(Backend):
         first, last = slice(0, 2), slice(2, 4)
         kept, other = (last, first) if self.padding_side == "left" else (first, last)
         ids[1, kept] = ids[0, other]
-        return ids, (ids != self.pad_token_id).long()
+        mask = (ids != self.pad_token_id).long()
+        if self.ends_in_padding:
+            end = [4, 4] if self.padding_side == "left" else [4, 2]
+            ids, mask = F.pad(ids, (0, 1), value=self.pad_token_id), F.pad(mask, (0, 1))
+            mask[[0, 1], end] = 1
+        return ids, mask
 
     def embed(self, model: nn.Module, inputs: Inputs) -> Tensor:
         """Word embeddings [B, T, H], before positions and normalisation."""

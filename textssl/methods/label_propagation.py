@@ -128,8 +128,9 @@ class LabelPropagation(Objective):
         self.register_buffer("class_weights", torch.ones(task.num_labels))
 
     def check_model(self, backend: Backend, model: nn.Module) -> None:
-        """Raise UserError where the model will be compiled: its features could not be read."""
+        """Raise UserError where the features cannot be read: of a model that is compiled, or has no pooled vector."""
         super().check_model(backend, model)
+        backend.check_pooled(model)
         check_not_compiled(self.config, "the graph of its features")
 
     def score_every(self, steps_per_epoch: int) -> int:

@@ -182,6 +182,7 @@ class ReMixMatch(MixingObjective, AveragedObjective):
                 f"{'' if backend.pretext is None else f'{backend.pretext}, '}none"
             )
         check_not_compiled(self.config, f"pretext={self.config.pretext!r}")
+        backend.check_pooled(model)
         # Zeros: it is a linear classifier, and so begins the same on every process.
         self.head = nn.Linear(last_linear(model).in_features, backend.pretext_classes)
         nn.init.zeros_(self.head.weight)

@@ -19,6 +19,7 @@ from ..data.encoding import TextEncoder
 from ..data.preparation import text_lengths
 from ..data.validation import check_texts
 from ..errors import UserError
+from ..models.padding import align_special_tokens, check_padding_token, right_padded
 from ..positions import position_limit
 from .base import Encoded, Modality
 
@@ -31,7 +32,7 @@ __all__ = ["TextModality"]
 
 
 class TextModality(Modality):
-    """Sequence classifiers; the processing class is a tokenizer."""
+    """Sequence classifiers; the processing class is a tokenizer, whose special tokens the model's config is told."""
 
     name = "text"
     main_input = "input_ids"
@@ -39,9 +40,9 @@ class TextModality(Modality):
     settings = ("text_column", "max_length", "keep_end", "train_sampling_strategy")
 
     def __init__(self, model: PreTrainedModel, processing_class: Any) -> None:
-        if getattr(processing_class, "pad_token_id", None) is None:
-            raise UserError("processing_class: expected a tokenizer that has a padding token")
-        super().__init__(model, processing_class)
+        check_padding_token(model, processing_class)
+        align_special_tokens(model, processing_class)
+        super().__init__(model, right_padded(model, processing_class))
 
     def check_settings(self, args: SSLConfig) -> None:
         """Raise UserError where texts may be longer than the model has positions."""
@@ -64,7 +65,8 @@ class TextModality(Modality):
     def backend(self, args: SSLConfig) -> TextBackend:
         """Padding as the tokenizer does it."""
         tokenizer = self.processing_class
-        return TextBackend(int(tokenizer.pad_token_id), tokenizer.padding_side, _multiple(args))
+        pad = int(tokenizer.pad_token_id)
+        return TextBackend(pad, tokenizer.padding_side, _multiple(args), tokenizer("a")["input_ids"][-1:] == [pad])
 
     def default_view(self, stem: str, args: SSLConfig, unlabeled: datasets.Dataset | None) -> Augmentation | None:
         """For ``"strong"`` TF-IDF word replacement fitted on the unlabeled texts; else the text as it is."""

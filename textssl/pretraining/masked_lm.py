@@ -16,7 +16,14 @@ from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModel, AutoModelForMas
 from ..errors import UserError
 
 
-__all__ = ["copy_encoder", "encoder_of", "masked_language_model", "reading_at", "save_pretrained"]
+__all__ = [
+    "copy_encoder",
+    "encoder_of",
+    "masked_language_model",
+    "masked_language_model_class",
+    "reading_at",
+    "save_pretrained",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +49,18 @@ def encoder_of(model: PreTrainedModel | str | Path) -> PreTrainedModel:
     return encoder
 
 
+def masked_language_model_class(model: PreTrainedModel) -> Any:
+    """The class of the masked language model with the encoder of ``model``.
+
+    Raises:
+        UserError: there is none of this architecture, as there is none of a decoder.
+    """
+    kind: Any = MODEL_FOR_MASKED_LM_MAPPING.get(type(model.config), None)
+    if kind is None:
+        raise UserError(f"model: there is no masked language model of {type(model).__name__}")
+    return kind
+
+
 def masked_language_model(model: PreTrainedModel, seed: int) -> tuple[PreTrainedModel, bool]:
     """A masked language model that has the encoder's weights of ``model``, which stays as it is.
 
@@ -59,9 +78,7 @@ def masked_language_model(model: PreTrainedModel, seed: int) -> tuple[PreTrained
     Raises:
         UserError: there is no masked language model of this architecture.
     """
-    kind: Any = MODEL_FOR_MASKED_LM_MAPPING.get(type(model.config), None)
-    if kind is None:
-        raise UserError(f"model: there is no masked language model of {type(model).__name__}")
+    kind = masked_language_model_class(model)
     if isinstance(model, kind):
         return copy.deepcopy(model), False
     config = copy.deepcopy(model.config)

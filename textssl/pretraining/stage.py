@@ -21,7 +21,7 @@ from ..files import write_atomically
 from ..positions import position_limit
 from .config import PretrainingConfig
 from .corpus import joined_texts, split_texts, windows_of
-from .masked_lm import encoder_of, masked_language_model, save_pretrained
+from .masked_lm import encoder_of, masked_language_model, masked_language_model_class, save_pretrained
 from .masking import TokenMasker
 from .trainer import PretrainingTrainer
 
@@ -120,8 +120,10 @@ def check_pretrainable(model: PreTrainedModel, processing_class: Any, config: Pr
     """Check all that can be checked before any work.
 
     Raises:
-        UserError: a tokenizer that is not fast, or has no mask or padding token; more tokens than positions.
+        UserError: a model that has no masked language model; a tokenizer that is not fast, or has no mask or padding
+            token; more tokens than positions.
     """
+    masked_language_model_class(model)
     if not getattr(processing_class, "is_fast", False):
         raise UserError(f"processing_class: got {type(processing_class).__name__}; expected a fast tokenizer")
     if processing_class.pad_token_id is None:
