@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 
@@ -12,9 +13,17 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+import pytest
 from hypothesis import settings
 
 
 # A busy machine is no defect of an example.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _imported_modules_are_no_garbage() -> None:
+    """Accelerate collects garbage whenever a training begins: most of a short one is a walk over what was imported."""
+    gc.collect()
+    gc.freeze()

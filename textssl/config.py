@@ -118,7 +118,14 @@ class SSLConfig(TrainingArguments):
             raise UserError("remove_unused_columns: got True; views need the columns, so it must be False")
         if self.max_steps > 0:
             self.count_finetune_steps(self.max_steps, "max_steps, {}")
-        super().__post_init__()
+        # TrainingArguments turns some fields into others that it would not take again.
+        if not vars(self).get("_is_complete"):
+            super().__post_init__()
+            vars(self)["_is_complete"] = True
+
+    def check_again(self) -> None:
+        """Check all settings again, some of which were set after construction; UserError as there."""
+        derive(self, type(self)).__post_init__()
 
     def count_finetune_steps(self, steps: int, told: str = "the {} steps of training") -> int:
         """How many of ``steps`` the fine-tuning takes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,9 +83,9 @@ class PeerTrainer(SSLTrainer):
 
     def __init__(
         self,
-        model: PreTrainedModel,
-        args: Any,
-        train_dataset: datasets.Dataset,
+        model: PreTrainedModel | None = None,
+        args: Any = None,
+        train_dataset: datasets.Dataset | None = None,
         unlabeled_dataset: datasets.Dataset | None = None,
         eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
         processing_class: Any = None,
@@ -94,14 +95,16 @@ class PeerTrainer(SSLTrainer):
         peer_processing_class: Any = None,
         **kwargs: Any,
     ) -> None:
-        if peer is not None:
-            check_second("peer", peer, peer_processing_class, model, processing_class, args.max_length)
-        self._peer = peer
+        self._given: tuple[Any, Any] = (peer, peer_processing_class)
         super().__init__(
             model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
         )
 
     def _bound(self, student: nn.Module) -> None:
-        if self._peer is not None:
-            self.objective.peer = self._peer
+        peer, processing_class = self._given
+        if peer is not None:
+            ours, length = self.processing_class, self.args.max_length
+            check_second("peer", peer, processing_class, student, ours, length)  # type: ignore[arg-type]
+            # With model_init the next training begins with what was given too.
+            self.objective.peer = peer if self.model_init is None else copy.deepcopy(peer)
         super()._bound(student)

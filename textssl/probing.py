@@ -49,7 +49,7 @@ def probed(views: Views, augmentations: Mapping[str, Augmentation]) -> tuple[Vie
     return {**views, "labeled": (*views["labeled"], *names)} if names else views, {**augmentations, **probes}
 
 
-def adopt_rates(objective: Objective, views: Views, augmentations: Mapping[str, Any]) -> None:
+def adopt_rates(objective: Objective, views: Mapping[str, Sequence[str]], augmentations: Mapping[str, Any]) -> None:
     """Make the rates of all probes a part of ``objective``, so that they are saved, restored and moved with it.
 
     They are set to 1: an augmentation that served another run before begins anew.

@@ -29,6 +29,7 @@ from .round_folder import RoundFolder
 from .selection import Selection, select_pseudo_labels
 from .teachers import TeacherJob, check_same_labels, label_names, load_teacher, start_from, weights_checksum
 from .trainer import SSLTrainer
+from .training.model_init import new_model
 
 
 __all__ = ["RoundsTrainer"]
@@ -69,9 +70,9 @@ class RoundsTrainer(SSLTrainer):
 
     def __init__(
         self,
-        model: PreTrainedModel,
-        args: PseudoLabeledConfig,
-        train_dataset: datasets.Dataset,
+        model: PreTrainedModel | None = None,
+        args: Any = None,
+        train_dataset: datasets.Dataset | None = None,
         unlabeled_dataset: datasets.Dataset | None = None,
         eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
         processing_class: Any = None,
@@ -88,10 +89,13 @@ class RoundsTrainer(SSLTrainer):
             model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
         )
         self.rounds: list[dict[str, Any]] = []
-        unlabeled = self._unlabeled
+        unlabeled = self.train_dataset.unlabeled
+        assert unlabeled is not None, "a trainer of this kind refuses to be made without"
+        # All of them: each round trains on some.
+        self._unlabeled = unlabeled
         self.is_labeled = self.args.probs_column in unlabeled.column_names
         if self.is_labeled:
-            self._adopt(check_probs(unlabeled, self.args.probs_column, int(model.config.num_labels or 0)))
+            self._adopt(check_probs(unlabeled, self.args.probs_column, self.objective.task.num_labels))
         elif teacher is None and self.args.teacher is not None:
             self._given = load_teacher(self.args.teacher, self.modality.name)
         if self._given[0] is not None:
@@ -99,15 +103,10 @@ class RoundsTrainer(SSLTrainer):
                 modality_of(self._given[0], self._given[1])
             except UserError as error:
                 raise UserError(f"teacher: {error}") from error
-            check_same_labels(self._given[0].config, model.config)
-
-    @property
-    def _unlabeled(self) -> datasets.Dataset:
-        assert self.train_dataset.unlabeled is not None, "a trainer of this kind refuses to be made without"
-        return self.train_dataset.unlabeled
+            check_same_labels(self._given[0].config, self.modality.model.config)
 
     def train(  # type: ignore[override]  # what else Trainer takes is handed through
-        self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any
+        self, resume_from_checkpoint: str | bool | None = None, trial: Any = None, **kwargs: Any
     ) -> Any:
         """Run all rounds; with ``resume_from_checkpoint=True`` go on where a killed run was.
 
@@ -117,15 +116,16 @@ class RoundsTrainer(SSLTrainer):
             UserError: ``output_dir`` holds rounds of other settings, or of a run that nobody asked to go on with; a
                 threshold that keeps nothing.
         """
-        if not self.is_labeled:
-            self._label(resume_from_checkpoint)
-            # What the stages before drew, a run that goes on does not draw again.
-            set_seed(self.args.seed)
-        return super().train(resume_from_checkpoint, **kwargs)
+        with new_model(self, trial):
+            if not self.is_labeled:
+                self._label(resume_from_checkpoint, self._get_output_dir(trial))
+                # What the stages before drew, a run that goes on does not draw again.
+                set_seed(self.args.seed)
+            return super().train(resume_from_checkpoint, trial, **kwargs)
 
-    def _label(self, resume: str | bool | None) -> None:
+    def _label(self, resume: str | bool | None, output_dir: str) -> None:
         """All that comes before the last student: its data set is then in place."""
-        home = Path(resume).parent if isinstance(resume, str) else Path(str(self.args.output_dir))
+        home = Path(resume).parent if isinstance(resume, str) else Path(output_dir)
         last = self.args.num_rounds
         folder = RoundFolder(home, self._settings(), bool(resume), self.is_world_process_zero())
         # All have looked before one writes.

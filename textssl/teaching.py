@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -101,9 +102,9 @@ class TeachingTrainer(SSLTrainer):
 
     def __init__(
         self,
-        model: PreTrainedModel,
-        args: Any,
-        train_dataset: datasets.Dataset,
+        model: PreTrainedModel | None = None,
+        args: Any = None,
+        train_dataset: datasets.Dataset | None = None,
         unlabeled_dataset: datasets.Dataset | None = None,
         eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
         processing_class: Any = None,
@@ -113,13 +114,16 @@ class TeachingTrainer(SSLTrainer):
         teacher_processing_class: Any = None,
         **kwargs: Any,
     ) -> None:
-        if args.fp16:
-            raise UserError("fp16: got True; nobody scales the loss of the teacher, so use bf16 or float32")
         self._given: tuple[Any, Any] = (teacher, teacher_processing_class)
         super().__init__(
             model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
         )
         self.add_callback(TeacherCallback(self))
+
+    def _check_arguments(self, args: Any, *more: Any) -> None:
+        super()._check_arguments(args, *more)
+        if args.fp16:
+            raise UserError("fp16: got True; nobody scales the loss of the teacher, so use bf16 or float32")
 
     def _bound(self, student: nn.Module) -> None:
         teacher, processing_class = self._given
@@ -128,6 +132,8 @@ class TeachingTrainer(SSLTrainer):
         if teacher is not None:
             ours, length = self.processing_class, self.args.max_length
             check_second("teacher", teacher, processing_class, student, ours, length)  # type: ignore[arg-type]
+            # With model_init the next training begins with what was given too.
+            teacher = teacher if self.model_init is None else copy.deepcopy(teacher)
             self.objective.teacher = self.accelerator.unwrap_model(teacher, keep_fp32_wrapper=False)
         super()._bound(student)
 

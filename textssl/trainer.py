@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import datasets
@@ -22,14 +22,16 @@ from .data.sampler import TwoStreamSampler
 from .data.two_stream import TwoStreamDataset
 from .data.views import ViewCollator
 from .errors import UserError
-from .hub import known_facts, write_model_card
+from .hub import changed_hyperparameters, known_facts, write_model_card
 from .metrics import compute_metrics as default_metrics
 from .modalities import MODALITIES, modality_of
 from .objective import Objective
 from .phases import Moment, extended
 from .probing import adopt_rates, probed
-from .sealed_trainer import SealedTrainer
-from .state import all_mean
+from .training.counts import InputCounts
+from .training.model_init import adopt_labels, filled_settings, first_model
+from .training.search import SearchableTrainer
+from .training.term_means import TermMeans
 
 
 __all__ = ["SSLTrainer"]
@@ -38,7 +40,7 @@ __all__ = ["SSLTrainer"]
 PASS_OVERHEAD = {"cpu": 256, "cuda": 16_384}
 
 
-class SSLTrainer(SealedTrainer):
+class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
     """Fine-tunes a classifier by a semi-supervised method.
 
     A method's trainer names its objective and its config and is otherwise empty. Everything else that
@@ -57,6 +59,7 @@ class SSLTrainer(SealedTrainer):
             features with a little noise; ``"strong"`` is TF-IDF word replacement fitted on the unlabeled texts,
             RandAugment with Cutout, or features with more noise and dropout. One that adapts, such as CTAugment,
             adds a view ``"probe"`` of the labeled examples.
+        model_init: makes a classifier, in place of ``model``; each training begins with a new one.
         **kwargs: as for ``transformers.Trainer``. ``compute_metrics`` defaults to accuracy and macro-F1.
 
     Raises:
@@ -70,39 +73,41 @@ class SSLTrainer(SealedTrainer):
     # compute_loss returns a mean over the micro-batch: Trainer must divide by the accumulation steps.
     loss_is_scaled_for_ga = False
     args: SSLConfig
+    model_init: Any
     data_collator: ViewCollator
     train_dataset: TwoStreamDataset
     sampler: TwoStreamSampler
 
     def __init__(
         self,
-        model: PreTrainedModel,
-        args: SSLConfig,
-        train_dataset: datasets.Dataset,
+        model: PreTrainedModel | None = None,
+        args: Any = None,
+        train_dataset: datasets.Dataset | None = None,
         unlabeled_dataset: datasets.Dataset | None = None,
         eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
         processing_class: Any = None,
         augmentations: Mapping[str, Augmentation] | None = None,
+        *,
+        model_init: Callable[..., PreTrainedModel] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._check_arguments(model, args, unlabeled_dataset)
-        self.modality = modality_of(model, processing_class)
-        args = self._settled(args)
-        views = self.objective_class.views_for(args)
-        if "unlabeled" not in views:
+        self._check_arguments(args, train_dataset, unlabeled_dataset)
+        self.model_init = model_init
+        model = first_model(self, model, args, kwargs.get("optimizers"))
+        given, args = args, self._settled(model, args, processing_class)
+        self.filled = filled_settings(given, args)
+        if "unlabeled" not in self.objective_class.views_for(args):
             unlabeled_dataset = None
         data = checked_data(model.config, args, self.modality, train_dataset, unlabeled_dataset, eval_dataset)
         if args.n_gpu > 1:
             # DataParallel would cut our batches apart; one process per device is what accelerate launches.
             args._n_gpu = 1
-        views, ways = probed(views, self.modality.views(views, augmentations or {}, args, data.unlabeled))
-        probs_column = getattr(args, "probs_column", None) if self.objective_class.takes_probs else None
-        columns = (self.modality.column(args), args.label_column, probs_column)
+        self._given_views = augmentations or {}
         kwargs.setdefault("compute_metrics", default_metrics)
         super().__init__(
             model=model,
             args=args,
-            data_collator=ViewCollator(self.modality.encoder(args), views, ways, args.seed, *columns),
+            data_collator=self._collator(args, data.unlabeled),
             train_dataset=TwoStreamDataset(data.labeled, data.unlabeled),
             eval_dataset=data.evaluation,
             processing_class=self.modality.processing_class,
@@ -110,37 +115,59 @@ class SSLTrainer(SealedTrainer):
         )
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
-        self.backend = self.modality.backend(args)
-        self.objective = self.objective_class(args, data.task(args.label_column, int(model.config.num_labels or 0)))
-        self.objective.check_model(self.backend, model)
-        self._bound(self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False))
-        adopt_rates(self.objective, views, ways)
-        self.objective.to(args.device)
-        # Sum and count of each term since the last log.
-        self.terms: dict[str, tuple[Tensor | float, int]] = {}
-        self.micro_batches: list[dict[str, Any]] = []
-        self._unwrapped: tuple[nn.Module, nn.Module] = (model, model)
+        # Trainer, which is handed the first model, makes no other.
+        self.model_init = model_init
+        self._task = data.task(args.label_column, int(model.config.num_labels or 0))
+        self._begin(model)
         self.facts = known_facts(self.objective, model.config, self.modality.name)
         self.add_callback(StepCallback(self))
+
+    def _collator(self, args: SSLConfig, unlabeled: datasets.Dataset | None) -> ViewCollator:
+        """What makes a batch of examples: all views of the method and, where one adapts, its probes."""
+        views = self.objective_class.views_for(args)
+        views, ways = probed(views, self.modality.views(views, self._given_views, args, unlabeled))
+        probs_column = getattr(args, "probs_column", None) if self.objective_class.takes_probs else None
+        columns = (self.modality.column(args), args.label_column, probs_column)
+        return ViewCollator(self.modality.encoder(args), views, ways, args.seed, *columns)
+
+    def _begin(self, model: PreTrainedModel) -> None:
+        """Make the objective, and all that knows of the model."""
+        self.backend = self.modality.backend(self.args)
+        self.objective = self.objective_class(self.args, self._task)
+        self.objective.check_model(self.backend, model)
+        self._bound(self.accelerator.unwrap_model(model, keep_fp32_wrapper=False))
+        adopt_rates(self.objective, self.data_collator.views, self.data_collator.augmentations)
+        self.objective.to(self.args.device)
+        self.micro_batches: list[dict[str, Any]] = []
+        self._unwrapped: tuple[nn.Module, nn.Module] = (model, model)
+
+    def begin_anew(self, model: PreTrainedModel) -> None:
+        """Make all of it for a new model and for a config that a search may have changed."""
+        adopt_labels(model.config, self.modality.model.config)
+        vars(self.args).update(vars(self._settled(model, self.args, self.processing_class)))
+        self.data_collator = self._collator(self.args, self.train_dataset.unlabeled)
+        self._begin(model)
+        self.facts = replace(self.facts, hyperparameters=changed_hyperparameters(self.args))
 
     def _bound(self, student: nn.Module) -> None:
         """Let the objective build what depends on the student. A trainer that was given more hands it over here."""
         self.objective.bind(student)
 
-    def _check_arguments(
-        self, model: PreTrainedModel, args: SSLConfig, unlabeled_dataset: datasets.Dataset | None
-    ) -> None:
+    def _check_arguments(self, args: Any, train_dataset: Any, unlabeled_dataset: datasets.Dataset | None) -> None:
         if not isinstance(args, self.config_class):
             raise UserError(
                 f"args: got {type(args).__name__}; {type(self).__name__} takes {self.config_class.__name__}"
             )
-        if int(model.config.num_labels or 0) < 2:
-            raise UserError(f"model: got num_labels {model.config.num_labels}; expected at least 2 classes")
+        if train_dataset is None:
+            raise UserError("train_dataset: got None; expected the labeled examples")
         if "unlabeled" in self.objective_class.views and unlabeled_dataset is None:
             raise UserError(f"unlabeled_dataset: got None; {type(self).__name__} needs unlabeled examples")
 
-    def _settled(self, args: SSLConfig) -> SSLConfig:
+    def _settled(self, model: PreTrainedModel, args: SSLConfig, processing_class: Any) -> SSLConfig:
         """The config with the paper's values for the modality, checked against the model."""
+        if int(model.config.num_labels or 0) < 2:
+            raise UserError(f"model: got num_labels {model.config.num_labels}; expected at least 2 classes")
+        self.modality = modality_of(model, processing_class)
         allowed, name = self.objective_class.modalities, self.modality.name
         if name not in allowed:
             raise UserError(f"model: got one of {name}; {type(self).__name__} is for {' and '.join(allowed)}")
@@ -201,17 +228,7 @@ class SSLTrainer(SealedTrainer):
         self.micro_batches = [self.modality.on_device(batch, ways, encoded) for batch in batches]
         return self.micro_batches, count
 
-    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """Of all views of both streams."""
-        views = [v for stream in inputs.values() if isinstance(stream, dict) for v in stream.values()]
-        return self._ops_per_number * sum(v[self.modality.main_input].numel() for v in views if isinstance(v, dict))
-
-    @cached_property
-    def _ops_per_number(self) -> int:
-        """Operations for each number of the model's input: counting the parameters takes a walk over the model."""
-        return super().floating_point_ops({self.modality.main_input: torch.empty(1)})
-
-    # --- loss and logs
+    # --- the loss
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The schedule that was asked for, between the warm start and the fine-tuning if there are any."""
@@ -253,25 +270,6 @@ class SSLTrainer(SealedTrainer):
             terms = score(self.forward_for(model), inputs, self.progress)
         self.count_terms(terms)
         return terms["loss"]
-
-    def count_terms(self, terms: Mapping[str, Tensor | float]) -> None:
-        """Add what the next log will tell the means of."""
-        for name, value in terms.items():
-            total, count = self.terms.get(name, (0.0, 0))
-            self.terms[name] = (total + (value.detach().float() if isinstance(value, Tensor) else value), count + 1)
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the means of all terms since the last log, over steps and processes, as ``ssl/<name>``."""
-        if "loss" in logs and self.terms:
-            device = self.args.device
-            means = [
-                torch.as_tensor(total, dtype=torch.float32, device=device) / count
-                for total, count in self.terms.values()
-            ]
-            for name, mean in zip(self.terms, all_mean(torch.stack(means)).tolist(), strict=True):
-                logs[f"ssl/{name}"] = mean
-            self.terms.clear()
-        super().log(logs, start_time)
 
     # --- evaluation: the model that the method's rule names
 

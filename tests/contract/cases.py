@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from dataclasses import fields
 from pathlib import Path
@@ -62,9 +63,10 @@ def build(
 ) -> SSLTrainer:
     """A trainer of ``method`` on the tiny problem: 4 steps by default, a checkpoint every second.
 
-    The setting ``ctaugment`` is no field of a config: its strong view is one that adapts. ``given`` takes the place
-    of other arguments of the trainer.
+    Two settings are no fields of a config: with ``ctaugment`` its strong view is one that adapts, and with ``anew``
+    it has ``model_init``. ``given`` takes the place of other arguments of the trainer.
     """
+    anew = settings.pop("anew", False)
     adapts = settings.pop("ctaugment", False)
     trainer_class = METHODS[method]
     defaults: dict[str, Any] = {
@@ -86,6 +88,9 @@ def build(
         defaults["max_length"] = 16
     config = trainer_class.config_class(**{**defaults, **settings})
     problem = {**_problem(modality, dropout), **(given or {})}
+    if anew:
+        first = problem.pop("model")
+        problem["model_init"] = lambda: copy.deepcopy(first)
     if adapts:
         strong = CTAugment() if modality == "image" else TextCTAugment.fit(unlabeled()["text"])
         problem["augmentations"] = {**problem.get("augmentations", {}), "strong": strong}

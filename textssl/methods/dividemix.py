@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
@@ -267,9 +267,13 @@ class DivideMixTrainer(PeerTrainer):
     objective: DivideMix
     args: DivideMixConfig
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.args.warm_start_steps = self.args.warm_start_steps or self._warmup_steps()
+    # The warm start that ``warmup_epochs`` gave; a trial of a search may ask for another.
+    _warmup = 0
+
+    def _bound(self, student: nn.Module) -> None:
+        super()._bound(student)
+        if self.args.warm_start_steps in (0, self._warmup):
+            self._warmup = self.args.warm_start_steps = self._warmup_steps()
 
     def clean_probability(self) -> np.ndarray:
         """Of each labeled example [N], in their order, how likely its label is right: float32, mean of both networks.

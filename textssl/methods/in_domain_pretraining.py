@@ -44,6 +44,7 @@ from ..pretraining.config import before_fine_tuning
 from ..pretraining.masked_lm import copy_encoder, encoder_of
 from ..pretraining.stage import check_pretrainable
 from ..trainer import SSLTrainer
+from ..training.model_init import new_model
 
 
 __all__ = ["InDomainPretraining", "InDomainPretrainingConfig", "InDomainPretrainingTrainer"]
@@ -154,9 +155,9 @@ class InDomainPretrainingTrainer(SSLTrainer):
 
     def __init__(
         self,
-        model: PreTrainedModel,
-        args: InDomainPretrainingConfig,
-        train_dataset: datasets.Dataset,
+        model: PreTrainedModel | None = None,
+        args: Any = None,
+        train_dataset: datasets.Dataset | None = None,
         unlabeled_dataset: datasets.Dataset | None = None,
         *more: Any,
         **kwargs: Any,
@@ -165,11 +166,11 @@ class InDomainPretrainingTrainer(SSLTrainer):
         if unlabeled_dataset is None:
             raise UserError(f"unlabeled_dataset: got None; {type(self).__name__} needs unlabeled examples")
         check_texts(unlabeled_dataset, args.text_column, "unlabeled_dataset")
-        check_pretrainable(model, self.processing_class, args.first_stage())
+        check_pretrainable(self.modality.model, self.processing_class, args.first_stage())
         self.texts = [train_dataset, unlabeled_dataset]
 
     def train(  # type: ignore[override]  # what else Trainer takes is handed through
-        self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any
+        self, resume_from_checkpoint: str | bool | None = None, trial: Any = None, **kwargs: Any
     ) -> Any:
         """Train both stages; with ``resume_from_checkpoint=True`` go on where the newest finished checkpoint is.
 
@@ -179,11 +180,12 @@ class InDomainPretrainingTrainer(SSLTrainer):
             UserError: the checkpoint is missing, unfinished or damaged.
         """
         checkpoint = resolve_checkpoint(resume_from_checkpoint, str(self.args.output_dir))
-        if checkpoint is None:
-            tokenizer: Any = self.processing_class
-            resume = True if resume_from_checkpoint else None
-            first = pretrain_in_domain(self.model, tokenizer, self.texts, self.args.first_stage(), resume)
-            copy_encoder(encoder_of(first), self.model)
-            # As if nothing had been drawn: whether the first stage ran now or before must not show.
-            set_seed(self.args.seed)
-        return super().train(checkpoint, **kwargs)
+        with new_model(self, trial):
+            if checkpoint is None:
+                tokenizer: Any = self.processing_class
+                resume = True if resume_from_checkpoint else None
+                first = pretrain_in_domain(self.model, tokenizer, self.texts, self.args.first_stage(), resume)
+                copy_encoder(encoder_of(first), self.model)
+                # As if nothing had been drawn: whether the first stage ran now or before must not show.
+                set_seed(self.args.seed)
+            return super().train(checkpoint, trial, **kwargs)

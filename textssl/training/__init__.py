@@ -1,0 +1,1 @@
+"""How a trainer trains: new models for new trainings, and searches for settings."""
