@@ -54,11 +54,16 @@ def dividemix(run: Loop, peer: Loop, batch: Batch) -> None:
     labels, index = one_hot(run, batch), batch["labeled"]["index"]
     with torch.no_grad():
         probs = [network(join(*views)).softmax(-1).view(2, *labels.shape).mean(0) for network in (run, peer)]
-    for network, other, own in zip((run, peer), (peer, run), probs, strict=True):
+        for network in (run, peer):
+            network.model.eval()
+        fixed = [network(join(*views)).softmax(-1).view(2, *labels.shape).mean(0) for network in (peer, run)]
+        for network in (run, peer):
+            network.model.train()
+    for network, other, own, told in zip((run, peer), (peer, run), probs, fixed, strict=True):
         # No mixture was fitted: the memory of the other network is all zeros, and half of the batch is called clean.
         likely = other.memory["labeled"][index].mean(-1, keepdim=True)
         clean = (torch.arange(len(labels)) % 2 == 0)[:, None]
-        targets = cold(torch.where(clean, likely * labels + (1 - likely) * own, (probs[0] + probs[1]) / 2))
+        targets = cold(torch.where(clean, likely * labels + (1 - likely) * own, (own + told) / 2))
         network.step(partial(divided, views=views, targets=targets, clean=clean), batch)
 
 

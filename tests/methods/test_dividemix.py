@@ -129,6 +129,42 @@ def test_terms_equal_the_formula(
     assert asked == [(4.0, 1, True)] * 2
 
 
+@pytest.mark.parametrize("target_dropout", [True, False])
+def test_a_network_guesses_for_itself_with_dropout_and_for_the_other_without(
+    target_dropout: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the authors' loop: ``net.train()`` and ``net2.eval()`` while the first is trained."""
+    trainer = made(tmp_path, "features", dropout=0.5, target_dropout=target_dropout)
+    divided(trainer, WAYS)
+    batch, networks = first_batch(trainer), trainer.objective.networks(trainer.model)
+    views, dropped, given = [batch["labeled"]["weak"], batch["labeled"]["weak_2"]], [[], []], []
+
+    def watch(module: Any, args: Any, out: Any) -> None:
+        if module.training and not out.logits.requires_grad:
+            dropped[networks.index(module)].append(out.logits.softmax(-1))
+
+    watching = [network.register_forward_hook(watch) for network in networks]
+    targets = trainer.objective._targets
+    monkeypatch.setattr(trainer.objective, "_targets", lambda *args: given.append(args[3:]) or targets(*args))
+    terms(trainer, batch)
+    for hook in watching:
+        hook.remove()
+    still = []
+    for network in networks:
+        network.eval()
+        still.append(sum(torch.tensor([softmax(z) for z in row_logits(network, view)]) for view in views) / 2)
+    # The second network is trained first.
+    for number, (own, guesses) in zip((1, 0), given, strict=True):
+        if target_dropout:
+            expected = torch.cat(dropped[number]).view(2, 4, 3).mean(0)
+            assert not torch.allclose(expected, still[number], atol=1e-2)
+        else:
+            assert not dropped[number]
+            expected = still[number]
+        torch.testing.assert_close(own, expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(guesses, (expected + still[1 - number]) / 2, atol=1e-5, rtol=1e-4)
+
+
 def test_a_network_learns_by_the_division_of_the_other(tmp_path: Path) -> None:
     """Its own has no part in its loss; the other's has."""
     trainer = made(tmp_path, "features", unlabeled_weight=5.0, rampup=0.0)

@@ -9,8 +9,8 @@ B with that of A, so that neither confirms its own mistakes. For network A, over
     clean:  y_i = sharpen(w_i y_i + (1 - w_i) 1/V sum_v p_A(v(x_i)), T)              (co-refinement, equations 2 and 3)
     noisy:  q_i = sharpen(1/(2V) sum_v p_A(v(x_i)) + p_B(v(x_i)), T)                 (co-guessing, equations 4 and 5)
 
-without gradient; all views of all examples are mixed with one coefficient, max(l, 1 - l), l ~ Beta(alpha, alpha), as
-in MixMatch, and the loss is
+without gradient, p_A in training mode and p_B, which is fixed meanwhile, in evaluation mode. All views of all examples
+are mixed with one coefficient, max(l, 1 - l), l ~ Beta(alpha, alpha), as in MixMatch, and the loss is
 
     mean_{clean} CE(y', p(x'))  +  lambda_u(t) mean_{noisy, C} (p(x') - q')^2  +  gamma KL(pi || mean_{all} p(x'))
 
@@ -28,10 +28,10 @@ mean of theirs; ``import textssl.ensemble`` makes it known to ``pipeline`` and t
 ``members`` is a model by itself. With ``ensemble=False`` the first network alone is evaluated and saved.
 
 *Differs from the paper in.* A batch is drawn from all examples and divided, where the authors draw as many clean ones
-as noisy; both networks see the same batch at one step, where theirs take turns of an epoch, so that predictions are
-made once for both. Sums over the clean and the noisy rows are divided by how many of them a batch has on average, not
-by how many this one has: an example counts the same in every batch. The posterior falls with the loss everywhere
-(:func:`textssl.division.divide`). Where no example passes, all do, each still with its w.
+as noisy; both networks see the same batch at one step, where theirs take turns of an epoch. Sums over the clean and
+the noisy rows are divided by how many of them a batch has on average, not by how many this one has: an example counts
+the same in every batch. The posterior falls with the loss everywhere (:func:`textssl.division.divide`). Where no
+example passes, all do, each still with its w.
 A network that was trained before takes a ``peer`` that has the same encoder and another head, unless it is given.
 
 *Relations.* MixMatch, where the mixture says which label is missing. With w = 1 for all it is mixup with refined
@@ -87,7 +87,8 @@ class DivideMixConfig(MixingConfig):
         prior_weight: gamma, of the divergence from ``class_prior``; 1.
         class_prior: pi, share of each class; uniform by default.
         ensemble: whether both networks are evaluated and saved, as one model, or the first alone.
-        target_dropout: whether dropout is active while labels are refined and guessed, as in the authors' code.
+        target_dropout: whether a network that refines and guesses labels for itself is in training mode, with dropout
+            and batch statistics, as in the authors' code. What it guesses for the other never is.
 
     Raises:
         UserError: a value out of range.
@@ -198,8 +199,8 @@ class DivideMix(MixingObjective, PeerObjective):
         labeled = batch["labeled"]
         views = [labeled[name] for name in numbered("weak", self.config.num_weak)]
         runners = self._runners(forward)
-        probs = [self._predict(runner, views) for runner in runners]
-        guesses = F.guess_labels(probs)
+        fixed = [self._predict(runner, views, dropout=False) for runner in runners]
+        probs = [self._predict(runner, views, dropout=True) for runner in runners] if self.config.target_dropout else fixed
         weight = self.full_weight * F.linear_rampup(progress, self.config.rampup)
         parts: list[dict[str, Tensor]] = []
         losses: list[Tensor] = []
@@ -207,6 +208,7 @@ class DivideMix(MixingObjective, PeerObjective):
         for number in (1, 0):
             passed = self.labels.passed(1 - number)
             clean = passed[labeled["index"]]
+            guesses = F.guess_labels([probs[number], fixed[1 - number]])
             targets = self._targets(self.labels.probs[1 - number], clean, labeled, probs[number], guesses)
             terms = self._mixed_terms(runners[number], views, clean, targets, passed)
             loss = terms["supervised"] + weight * terms["unsupervised"] + self.config.prior_weight * terms["prior"]
@@ -219,9 +221,9 @@ class DivideMix(MixingObjective, PeerObjective):
         return forward, forward.of(self.networks(forward.unwrapped)[1])
 
     @torch.no_grad()
-    def _predict(self, runner: Forward, views: list[Any]) -> Tensor:
+    def _predict(self, runner: Forward, views: list[Any], dropout: bool) -> Tensor:
         """Mean prediction on all views [B, C]."""
-        return F.guess_labels([z.softmax(-1) for z in runner(*views, dropout=self.config.target_dropout)])
+        return F.guess_labels([z.softmax(-1) for z in runner(*views, dropout=dropout)])
 
     @torch.no_grad()
     def _targets(self, likely: Tensor, clean: Tensor, labeled: dict[str, Any], own: Tensor, guesses: Tensor) -> Tensor:
