@@ -141,8 +141,9 @@ def test_gradient_reaches_the_student_alone(tmp_path: Path) -> None:
 
 
 def test_the_teacher_follows_each_step(tmp_path: Path) -> None:
-    """alpha_t is 0, 1/2, then min(2/3, .6) and min(3/4, .6)."""
-    trainer = build("mean_teacher", tmp_path, "image", ema_decay=0.6, save_strategy="no")
+    """alpha_t is 1/2, min(2/3, .7), then min(3/4, .7) and min(4/5, .7)."""
+    trainer = build("mean_teacher", tmp_path, "image", ema_decay=0.7, save_strategy="no")
+    expected = trainer.model.classifier.weight.detach().clone()
     weights: list[tuple[Tensor, Tensor]] = []
     follow = trainer.objective.after_step
 
@@ -154,8 +155,7 @@ def test_the_teacher_follows_each_step(tmp_path: Path) -> None:
     trainer.objective.after_step = watched
     trainer.train()
     assert len(weights) == 4
-    expected = torch.zeros(())
-    for alpha, (student, teacher) in zip([0.0, 0.5, 0.6, 0.6], weights, strict=True):
+    for alpha, (student, teacher) in zip([1 / 2, 2 / 3, 0.7, 0.7], weights, strict=True):
         expected = alpha * expected + (1 - alpha) * student
         torch.testing.assert_close(teacher, expected)
     assert not torch.equal(*weights[-1])

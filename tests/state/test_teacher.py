@@ -46,9 +46,9 @@ def values(teacher: EMATeacher) -> list[float]:
 def test_the_warm_up_follows_the_hand_computed_trajectory() -> None:
     student = nn.Linear(2, 1)
     set_parameters(student, 8.0)
-    teacher = EMATeacher(student, 0.6)
-    # alpha is 0, 1/2, then min(2/3, .6) = .6: 4; 4/2 + 0/2; .6 * 2 + .4 * 10; .6 * 5.2 + .4 * 10.
-    for value, expected in [(4.0, 4.0), (0.0, 2.0), (10.0, 5.2), (10.0, 7.12)]:
+    teacher = EMATeacher(student, 0.7)
+    # alpha is 1/2, 2/3, then min(3/4, .7) = .7: (8 + 4)/2; 6 * 2/3 + 0/3; .7 * 4 + .3 * 10; .7 * 5.8 + .3 * 10.
+    for value, expected in [(4.0, 6.0), (0.0, 4.0), (10.0, 5.8), (10.0, 7.06)]:
         set_parameters(student, value)
         teacher.update(student)
         assert values(teacher) == pytest.approx([expected] * 2)
@@ -66,8 +66,9 @@ def test_without_warm_up_the_decay_holds_from_the_start() -> None:
 
 def test_a_large_decay_warms_up_as_the_plain_mean() -> None:
     student = nn.Linear(1, 1, bias=False).double()
+    set_parameters(student, 3.0)
     teacher = EMATeacher(student, 0.999)
-    seen = []
+    seen = [3.0]
     for step in range(50):
         set_parameters(student, math.sin(step))
         seen.append(math.sin(step))
@@ -85,12 +86,19 @@ def test_a_student_that_stands_still_is_matched_exactly(warmup: bool) -> None:
     assert all(torch.equal(p, theirs[name]) for name, p in teacher.model.named_parameters())
 
 
-def test_the_first_update_copies_exactly() -> None:
-    teacher, student = EMATeacher(Tiny(0), 0.999), Tiny(1)
-    teacher.update(student)
-    for mine, theirs in zip(teacher.model.parameters(), student.parameters(), strict=True):
-        assert torch.equal(mine, theirs)
-    assert teacher.updates.item() == 1
+def test_the_trajectory_is_that_of_the_authors_loop() -> None:
+    """Their pytorch/main.py raises the number of the step before it moves the teacher, so alpha is 1/2 at first."""
+    start = Tiny(0)
+    teacher = EMATeacher(start, 0.8)
+    mine = [p.detach().clone() for p in start.parameters()]
+    for step in range(1, 9):
+        student = Tiny(step)
+        teacher.update(student)
+        alpha = min(1 - 1 / (step + 1), 0.8)
+        mine = [alpha * m + (1 - alpha) * p.detach() for m, p in zip(mine, student.parameters(), strict=True)]
+        for got, expected in zip(teacher.model.parameters(), mine, strict=True):
+            torch.testing.assert_close(got.data, expected)
+    assert teacher.updates.item() == 8
 
 
 def test_a_tied_parameter_is_averaged_once_and_stays_tied() -> None:
@@ -174,9 +182,10 @@ def test_reset_copies_and_counts_from_zero() -> None:
     assert teacher.updates.item() == 0
     for name, x in fresh.state_dict().items():
         assert torch.equal(teacher.model.state_dict()[name], x)
-    # Counting from 0 again, the next update copies.
+    # Counting from 0 again, the next update takes half of each.
     teacher.update(Tiny(5))
-    assert torch.equal(teacher.model.first.weight, Tiny(5).first.weight)
+    halfway = (fresh.first.weight + Tiny(5).first.weight).detach() / 2
+    torch.testing.assert_close(teacher.model.first.weight.data, halfway)
 
 
 def test_resume_continues_identically() -> None:

@@ -19,9 +19,9 @@ class EMATeacher(nn.Module):
     """Exponential moving average of a student's parameters.
 
     theta' <- alpha_t theta' + (1 - alpha_t) theta, with alpha_t = min(1 - 1/(t + 1), decay) and t
-    counting the updates from 0: the first update copies, the early ones take the plain mean, so
-    the teacher is of use long before 1/(1 - decay) steps. Buffers (batch-norm statistics, position
-    ids) are copied.
+    counting the updates from 1: 1/2 at the first, then 2/3. The early teacher is the plain mean of
+    the student at its start and after each update, so it is of use long before 1/(1 - decay)
+    steps. Buffers (batch-norm statistics, position ids) are copied.
 
     `model` is frozen and always in evaluation mode. Its parameters and floating-point buffers are
     held in at least float32: in bfloat16 a step of 0.001 of the difference would round away.
@@ -107,8 +107,9 @@ class EMATeacher(nn.Module):
         if not self.warmup:
             return 1.0 - self.decay
         if self.updates.device.type == "cpu":
-            return max(1.0 / (float(self.updates) + 1.0), 1.0 - self.decay)
-        count = (self.updates + 1).to(device, dtype)
+            return max(1.0 / (float(self.updates) + 2.0), 1.0 - self.decay)
+        # `updates` counts those before this one, and the student's start is one more of the mean.
+        count = (self.updates + 2).to(device, dtype)
         return count.reciprocal().clamp_min(1.0 - self.decay)
 
     def _copy_buffers(self, student: nn.Module) -> None:
