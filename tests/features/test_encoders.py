@@ -15,7 +15,7 @@ from datasets import Dataset
 from textssl.data.sources import embedded_model_path
 from textssl.errors import UserError
 from textssl.features import SentenceEncoder, embed
-from textssl.features.encoders import _folder_checksum
+from textssl.features.encoders import folder_checksum
 
 
 TEXTS = [
@@ -84,7 +84,7 @@ def test_the_name_of_a_folder_tells_its_content(tmp_path: Path) -> None:
         (tmp_path / "a" / name).write_text(name)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     first = SentenceEncoder(str(tmp_path / "a")).name
-    assert first == SentenceEncoder(str(tmp_path / "b")).name == f"sha256:{_folder_checksum(tmp_path / 'a')}"
+    assert first == SentenceEncoder(str(tmp_path / "b")).name == f"sha256:{folder_checksum(tmp_path / 'a')}"
     (tmp_path / "b" / "README.md").write_text("other")
     (tmp_path / "b" / ".cache" / "x.json").write_text("other")
     assert SentenceEncoder(str(tmp_path / "b")).name == first

@@ -19,6 +19,7 @@ from ..trainer import SSLTrainer
 from .kinds import Kind
 from .label_quality import quality_line, write_label_quality
 from .options import RecipeOptions
+from .pixel_features import PIXELS
 from .run_folder import RunFolder
 from .stages import row_of, run_stage
 
@@ -135,7 +136,7 @@ def _facts(
 
 
 def _base_model(options: RecipeOptions, modality: str) -> str | None:
-    if options.model != "embedded":
+    if options.model not in ("embedded", PIXELS):
         return options.model
-    # The small ResNet starts from nothing.
+    # The small ResNet starts from nothing, and pixels come from no model.
     return "sentence-transformers/all-MiniLM-L6-v2" if modality == "text" else None

@@ -16,7 +16,15 @@ from ..augment.text import TfIdfReplacement
 from ..config import SSLConfig, derive
 from ..data.feature_validation import feature_array
 from ..errors import UserError
-from ..features import FeatureClassifier, FeatureClassifierConfig, SentenceEncoder, embed, embed_views
+from ..features import (
+    FeatureClassifier,
+    FeatureClassifierConfig,
+    SentenceEncoder,
+    VisionEncoder,
+    embed,
+    embed_images,
+    embed_views,
+)
 from ..modalities import MODALITIES, Modality
 from ..modalities.features import FeatureModality
 from ..modalities.image import ImageModality
@@ -28,11 +36,12 @@ from .models import (
     label_settings,
     load_classifier,
     load_image_classifier,
+    load_image_encoder,
     load_image_processor,
     load_tokenizer,
 )
 from .options import RecipeOptions, told_as
-from .pixel_features import with_pixel_features
+from .pixel_features import PIXELS, with_pixel_features
 from .strong_view import choose_strong, strong_view
 from .task_data import TaskData
 
@@ -80,6 +89,11 @@ class Kind:
             self.strong = "none"
         self.processing_class: Any = None
         self.augmentations: dict[str, Augmentation] = {}
+
+    @property
+    def model_name(self) -> str:
+        """The model or encoder, for a person."""
+        return self.options.model
 
     def trainer_config(self, config: C) -> C:
         """What a trainer is told: ``config``, without what the preparation has used up."""
@@ -168,7 +182,7 @@ class ImageKind(Kind):
 
 
 class FeatureKind(Kind):
-    """A small head on embeddings of texts, or on the pixels of small images."""
+    """A small head on embeddings of texts or images, or on the pixels of small images."""
 
     modality = FeatureModality
     strong_views = ("noise", "tfidf", "uniform")
@@ -176,12 +190,25 @@ class FeatureKind(Kind):
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         super().__init__(options, config, data, views)
+        self.image_encoder: VisionEncoder | None = None
         if data.modality == "image":
             if options.strong not in ("auto", "noise"):
-                raise UserError(f"strong: got {options.strong!r}; for pixels as features allowed: auto, noise")
+                raise UserError(f"strong: got {options.strong!r}; for features of images allowed: auto, noise")
+            if options.model not in ("embedded", PIXELS):
+                with told_as("model", "encoder", "model"):
+                    self.image_encoder = load_image_encoder(options.model)
         else:
             with told_as("model", "encoder"):
                 self.encoder = SentenceEncoder(options.model, max_length=config.max_length)
+
+    @property
+    def model_name(self) -> str:
+        """The encoder and how it pools, or that there is none."""
+        if self.data.modality == "text":
+            return f"{self.options.model} (frozen encoder)"
+        if self.image_encoder is None:
+            return f"none, {PIXELS} are the features; --model names an image encoder"
+        return f"{self.options.model} (frozen encoder, {self.image_encoder.pooling})"
 
     def trainer_config(self, config: C) -> C:
         """The column and the length of texts, or the column of images, mean nothing once there are features."""
@@ -212,16 +239,30 @@ class FeatureKind(Kind):
         features = feature_array(self.data.unlabeled, self.config.feature_column)
         set_seed(self._seed(of))
         head = FeatureClassifier(
-            FeatureClassifierConfig(input_size=features.shape[1], **label_settings(self.data.label_names))
+            FeatureClassifierConfig(
+                input_size=features.shape[1], encoder=self._encoder, **label_settings(self.data.label_names)
+            )
         )
         head.fit_standardization(np.asarray(features))
         return head
 
+    @property
+    def _encoder(self) -> str:
+        """What makes the vectors; a folder of this machine is named by its checksum."""
+        if self.data.modality == "text":
+            return self.encoder.name
+        return PIXELS if self.image_encoder is None else f"{self.image_encoder.name}, {self.image_encoder.pooling}"
+
     def _embedded(self, part: Any, folder: Path) -> Any:
         data, into = self.data, self.config.feature_column
+        progress = PartialState().is_main_process
+        if self.image_encoder is not None:
+            made = embed_images(
+                part, data.column, self.image_encoder, folder / "embeddings", into=into, progress=progress
+            )
+            return made.remove_columns(data.column)
         if data.modality == "image":
             return with_pixel_features(part, data.column, into, data.labeled[0][data.column].size)
-        progress = PartialState().is_main_process
         return embed(part, data.column, self.encoder, folder / "embeddings", into=into, progress=progress)
 
 

@@ -25,12 +25,14 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 
 from ..data.sources import embedded_model_path
 from ..errors import UserError
+from ..features import VisionEncoder
 
 
 __all__ = [
     "label_settings",
     "load_classifier",
     "load_image_classifier",
+    "load_image_encoder",
     "load_image_processor",
     "load_tokenizer",
     "small_resnet",
@@ -98,6 +100,16 @@ def load_image_classifier(model: str, label_names: tuple[str, ...], seed: int) -
     return network
 
 
+def load_image_encoder(model: str) -> VisionEncoder:
+    """A frozen encoder of images.
+
+    Raises:
+        UserError: no such model, one that is none of images, or the Hub is out of reach.
+    """
+    encoder: VisionEncoder = _loading(model, VisionEncoder, model)
+    return encoder
+
+
 def small_resnet(label_names: tuple[str, ...], num_channels: int = 3) -> PreTrainedModel:
     """A ResNet of 80,000 weights that starts from nothing, for images of 28 to 64 pixels on a processor.
 
@@ -146,6 +158,8 @@ def _loading(model: str, load: Callable[..., Any], *args: Any, **kwargs: Any) ->
     fault = _hub_fault(model)
     try:
         return load(*args, local_files_only=fault is not None, **kwargs)
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         reason = fault or (str(error).strip().splitlines() or [""])[0]
         raise UserError(

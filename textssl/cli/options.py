@@ -63,7 +63,8 @@ class RecipeOptions:
         default="embedded",
         metadata={
             "help": "A model of the Hub, a folder, or embedded: for text the small BERT of a package, "
-            "for images a small ResNet that starts from nothing."
+            "for images a small ResNet that starts from nothing. For features of images an image encoder, or pixels, "
+            "the gray values themselves, which is also what embedded means there."
         },
     )
     num_labeled: int = field(

@@ -5,15 +5,21 @@ from __future__ import annotations
 import datasets
 import numpy as np
 
+from ..augment.image.pixels import eight_bit
 from ..data.feature_validation import with_features
 from ..errors import UserError
 
 
-__all__ = ["with_pixel_features"]
+__all__ = ["PIXELS", "with_pixel_features"]
+
+# What ``--model`` calls them.
+PIXELS = "pixels"
 
 
 def with_pixel_features(dataset: datasets.Dataset, column: str, into: str, size: tuple[int, int]) -> datasets.Dataset:
     """Give each image's gray pixels, in [0, 1], as a vector in the place of the image.
+
+    Images are decoded one at a time: beside the vectors, 4 bytes a pixel, no memory is needed.
 
     Args:
         dataset: the images.
@@ -24,12 +30,15 @@ def with_pixel_features(dataset: datasets.Dataset, column: str, into: str, size:
     Raises:
         UserError: an image of another size.
     """
-    rows = []
-    for number, image in enumerate(dataset[column]):
+    vectors = np.empty((len(dataset), size[0] * size[1]), np.float32)
+    for number, row in enumerate(dataset.select_columns([column]).with_format(None)):
+        image = eight_bit(row[column])
         if image.size != size:
             raise UserError(
                 f"backend: got 'features', for which all images must have one size; the first is {size[0]}x{size[1]}, "
-                f"row {number} of column {column!r} is {image.size[0]}x{image.size[1]}"
+                f"row {number} of column {column!r} is {image.size[0]}x{image.size[1]}; --model names an image "
+                "encoder that takes all sizes"
             )
-        rows.append(np.asarray(image.convert("L"), dtype=np.float32).reshape(-1) / 255)
-    return with_features(dataset, into, np.stack(rows)).remove_columns(column)
+        vectors[number] = np.asarray(image.convert("L")).reshape(-1)
+    vectors /= 255
+    return with_features(dataset, into, vectors).remove_columns(column)

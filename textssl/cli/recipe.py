@@ -60,7 +60,7 @@ def train_recipe(
     if PartialState().is_main_process:
         run.claim(data=data.describe(), data_sha256=data.checksum(config), strong_view=kind.strong, method=method)
     check_push(config, run)
-    say(f"{method}; {data.describe()}; strong view: {kind.strong}; model: {options.model}")
+    say(f"{method}; {data.describe()}; strong view: {kind.strong}; model: {kind.model_name}")
     # Before the baseline, so that a translator which is missing is told before anything long.
     kind.prepare(run.path)
     if run.stage_result(method) is None:

@@ -7,6 +7,8 @@ Importing this package makes the classifier known to ``AutoModelForSequenceClass
 from .classifier import FeatureClassifier, FeatureClassifierConfig
 from .embedding import embed, embed_views
 from .encoders import Encoder, SentenceEncoder
+from .image_embedding import embed_images
+from .image_encoders import ImageEncoder, VisionEncoder
 from .store import FeatureStore
 
 
@@ -15,7 +17,10 @@ __all__ = [
     "FeatureClassifier",
     "FeatureClassifierConfig",
     "FeatureStore",
+    "ImageEncoder",
     "SentenceEncoder",
+    "VisionEncoder",
     "embed",
+    "embed_images",
     "embed_views",
 ]

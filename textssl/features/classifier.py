@@ -35,6 +35,7 @@ class FeatureClassifierConfig(PretrainedConfig):
         standardize: whether each dimension is brought to mean 0 and standard deviation 1 first, by figures
             that :meth:`FeatureClassifier.fit_standardization` takes.
         initializer_range: standard deviation of the head's weights at the start.
+        encoder: what made the vectors, for whoever must make more of them; such as ``"owner/name@commit"``.
         **kwargs: as for ``PretrainedConfig``, such as ``num_labels``, ``id2label`` and ``label2id``.
 
     Raises:
@@ -49,6 +50,7 @@ class FeatureClassifierConfig(PretrainedConfig):
     dropout: float = 0.1
     standardize: bool = True
     initializer_range: float = 0.02
+    encoder: str | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         # JSON knows no tuples.

@@ -20,7 +20,7 @@ from ..files import sha256_of_all
 from ..positions import position_limit
 
 
-__all__ = ["Encoder", "SentenceEncoder"]
+__all__ = ["Encoder", "SentenceEncoder", "folder_checksum"]
 
 EMBEDDED = "embedded"
 # Descriptions, and other forms of the same weights.
@@ -93,7 +93,7 @@ class SentenceEncoder:
     def name(self) -> str:
         """The model with the commit, or for a folder with the checksum, of its files."""
         if self.folder is not None:
-            return f"sha256:{_folder_checksum(self.folder)}"
+            return f"sha256:{folder_checksum(self.folder)}"
         return f"{self.model}@{self._commit}"
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
@@ -162,7 +162,7 @@ def _computes_in_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def _folder_checksum(folder: Path) -> str:
+def folder_checksum(folder: Path) -> str:
     """Of the names and contents of all files that a model is made of."""
 
     def counts(path: Path) -> bool:

@@ -197,7 +197,7 @@ def _usage(facts: RunFacts) -> str:
             f"from textssl.{home} import {name}",
             "",
             f'classifier = {name}.from_pretrained("{model}"){comment}',
-            "classifier(features=vectors).logits  # [B, D], of the encoder that it was trained on",
+            "classifier(features=vectors).logits  # [B, D], of the encoder that classifier.config.encoder names",
         ]
     else:
         example = "Some text." if facts.task == "text-classification" else "some_image.png"

@@ -200,7 +200,9 @@ class DivideMix(MixingObjective, PeerObjective):
         views = [labeled[name] for name in numbered("weak", self.config.num_weak)]
         runners = self._runners(forward)
         fixed = [self._predict(runner, views, dropout=False) for runner in runners]
-        probs = [self._predict(runner, views, dropout=True) for runner in runners] if self.config.target_dropout else fixed
+        probs = (
+            [self._predict(runner, views, dropout=True) for runner in runners] if self.config.target_dropout else fixed
+        )
         weight = self.full_weight * F.linear_rampup(progress, self.config.rampup)
         parts: list[dict[str, Tensor]] = []
         losses: list[Tensor] = []

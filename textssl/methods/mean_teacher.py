@@ -13,9 +13,9 @@ gradient. The weight w(t) climbs to its maximum as exp(-5 (1 - t/T)^2) over the 
 text's default weak view is the text as it is, so dropout is then all the noise; ``augmentations={"weak_2": ...}``
 gives the teacher other words.
 
-*State.* The teacher. At step t, from 1, alpha_t = min(1 - 1/(t + 1), alpha), as in the authors' code: early on it is the
-plain mean of the student's weights, those at its start included. Buffers, such as the statistics of batch norms, are
-copied.
+*State.* The teacher. At step t, from 1, alpha_t = min(1 - 1/(t + 1), alpha), as in the authors' code: early on it is
+the plain mean of the student's weights, those at its start included. Buffers, such as the statistics of batch norms,
+are copied.
 
 *Differs from the paper in.* alpha is constant after that beginning, where some of the paper's runs have 0.99 during
 the ramp-up and 0.999 after it. There is no second head with a cost on the distance of its logits. For text and

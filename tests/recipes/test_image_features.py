@@ -1,0 +1,69 @@
+"""Recipes on the embeddings of images by a frozen encoder, and on their pixels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from datasets import load_dataset
+from PIL import Image
+
+from tests.features.test_image_encoders import saved, vit
+from tests.recipes.tiny_pictures import make_pictures, ran, run, save
+from tests.recipes.tiny_task import error_line
+from textssl.features import FeatureClassifier
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Any]:
+    return {**make_pictures(tmp_path / "own"), "method": "fixmatch", "backend": "features", "baseline": False}
+
+
+def test_images_are_embedded_by_the_encoder_that_is_named(files: dict[str, Any], tmp_path: Path) -> None:
+    """Images of any size; the model in the folder says what made its vectors."""
+    save(Image.new("RGB", (31, 17)), files["unlabeled_file"] / "wide.png")
+    model = saved(vit(), tmp_path / "vit")
+    done = ran("train.py", tmp_path / "out", model=model, **files)
+    assert f"model: {model} (frozen encoder, pooled output)" in done.stdout
+    trained = FeatureClassifier.from_pretrained(tmp_path / "out" / "fixmatch")
+    assert trained.config.input_size == 16
+    assert trained.config.encoder.startswith("sha256:")
+    assert trained.config.encoder.endswith(", pooled output")
+    assert model not in (tmp_path / "out" / "fixmatch" / "config.json").read_text()
+    # 12 labeled, 25 unlabeled and 9 held-out images, no two of them equal.
+    stored = list((tmp_path / "out" / "embeddings").rglob("*.safetensors"))
+    assert len(stored) == 3
+
+
+@pytest.mark.parametrize("model", ["pixels", None])
+def test_pixels_are_the_features_by_name_and_where_nothing_is_named(
+    model: str | None, files: dict[str, Any], tmp_path: Path
+) -> None:
+    done = ran("train.py", tmp_path / "out", model=model, **files)
+    assert "model: none, pixels are the features; --model names an image encoder" in done.stdout
+    config = json.loads((tmp_path / "out" / "fixmatch" / "config.json").read_text())
+    assert (config["input_size"], config["encoder"]) == (64, "pixels")
+    assert "base_model" not in (tmp_path / "out" / "fixmatch" / "README.md").read_text()
+    pixels = load_dataset(
+        "imagefolder", data_dir=str(files["unlabeled_file"]), split="train", cache_dir=tmp_path / "c"
+    )
+    mean = np.mean([np.asarray(image).reshape(-1) / 255 for image in pixels["image"]], axis=0)
+    trained = FeatureClassifier.from_pretrained(tmp_path / "out" / "fixmatch")
+    np.testing.assert_allclose(trained.mean, mean, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", ["nosuch/model", "nowhere", "text"])
+def test_a_model_that_is_none_of_images_is_refused_before_anything(
+    model: str, files: dict[str, Any], tmp_path: Path
+) -> None:
+    if model == "text":
+        model = str(tmp_path / "text")
+        Path(model).mkdir()
+        (Path(model) / "config.json").write_text('{"model_type": "bert"}')
+    done = run("train.py", tmp_path / "out", model=model, **files)
+    assert done.code == 2
+    assert error_line(done.stderr).startswith(f"error: model: {model!r} cannot be loaded (")
+    assert not (tmp_path / "out").exists()
