@@ -188,7 +188,7 @@ ON_IMAGES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "pixels and words": (
         {"backend": "features", "strong": "tfidf"},
-        "strong: got 'tfidf'; for pixels as features allowed: auto, noise",
+        "strong: got 'tfidf'; for features of images allowed: auto, noise",
     ),
     "pixels and flips": (
         {"backend": "features", "horizontal_flip": True},
