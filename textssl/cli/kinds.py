@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, set_seed
 from ..augment import Augmentation, Column, OneOf
 from ..augment.image import CTAugment, weak_view
 from ..augment.text import TfIdfReplacement
+from ..augment.text.special_tokens import special_tokens_of
 from ..config import SSLConfig, derive
 from ..data.feature_validation import feature_array
 from ..errors import UserError
@@ -126,13 +127,17 @@ class TextKind(Kind):
 
     def prepare(self, folder: Path) -> None:
         """Fit word replacements, translate."""
+        special = special_tokens_of(self.processing_class)
         if self.wants_strong:
-            unlabeled, way = strong_view(self.options, self.config, self.data.unlabeled, folder / "translations")
+            unlabeled, way = strong_view(
+                self.options, self.config, self.data.unlabeled, folder / "translations", special
+            )
             self.data = replace(self.data, unlabeled=unlabeled)
             self.augmentations["strong"] = way
         if self.wants_second and self.options.second_view == "tfidf":
             column = self.config.text_column
-            self.augmentations["weak_2"] = TfIdfReplacement.fit(self.data.unlabeled[column], p=MILD, column=column)
+            texts = self.data.unlabeled[column]
+            self.augmentations["weak_2"] = TfIdfReplacement.fit(texts, p=MILD, column=column, special_tokens=special)
 
     def check_pretraining(self, folder: Path) -> None:
         """Raise UserError where :meth:`pretrain` could not begin."""

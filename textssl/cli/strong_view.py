@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import datasets
@@ -35,11 +36,15 @@ def choose_strong(strong: str) -> str:
 
 
 def strong_view(
-    options: RecipeOptions, config: SSLConfig, unlabeled: datasets.Dataset, folder: Path
+    options: RecipeOptions,
+    config: SSLConfig,
+    unlabeled: datasets.Dataset,
+    folder: Path,
+    special_tokens: Sequence[str] = (),
 ) -> tuple[datasets.Dataset, Augmentation]:
     """Prepare the strong view of ``unlabeled``.
 
-    Translations are kept in ``folder`` and survive a kill.
+    Translations are kept in ``folder`` and survive a kill. ``special_tokens`` of the tokenizer stay in every text.
 
     Returns:
         The data set, with a column of translations where there are any, and the view.
@@ -51,7 +56,9 @@ def strong_view(
     keep_last = config.max_length if config.keep_end else None
     texts, progress = unlabeled[config.text_column], PartialState().is_main_process
     if options.strong == "ctaugment":
-        way = TextCTAugment.fit(texts, column=config.text_column, keep_last=keep_last, progress=progress)
+        way = TextCTAugment.fit(
+            texts, column=config.text_column, keep_last=keep_last, progress=progress, special_tokens=special_tokens
+        )
         return unlabeled, way
     views: list[Augmentation] = []
     for part in choose_strong(options.strong).split("+"):
@@ -65,6 +72,7 @@ def strong_view(
                     progress=progress,
                     keep_last=keep_last,
                     remember=len(unlabeled),
+                    special_tokens=special_tokens,
                 )
             )
             continue

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from ..augment import Augmentation
 from ..augment.plans import LateAugmentation
 from ..augment.text import TextCTAugment, TfIdfReplacement
+from ..augment.text.special_tokens import special_tokens_of
 from ..backends.text import TextBackend
 from ..data.encoding import TextEncoder
 from ..data.preparation import text_lengths
@@ -72,7 +73,8 @@ class TextModality(Modality):
         """For ``"strong"`` TF-IDF word replacement fitted on the unlabeled texts; else the text as it is."""
         if stem != "strong" or unlabeled is None:
             return None
-        return TfIdfReplacement.fit(unlabeled[args.text_column], column=args.text_column)
+        special = special_tokens_of(self.processing_class)
+        return TfIdfReplacement.fit(unlabeled[args.text_column], column=args.text_column, special_tokens=special)
 
     def views(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import unicodedata
 from collections import Counter
 from typing import Any
 
@@ -59,7 +60,17 @@ def test_words_are_deleted_exchanged_or_inserted_and_nothing_else(text: str, see
     assert in_order(words, inserted)
     new = Counter(inserted) - Counter(words)
     assert new.keys() <= set(STATISTICS.words)
-    assert len(inserted) == len(words) + (max(1, len(words) // 2) if words else 0)
+    # Punctuation is not counted, moved or deleted.
+    real = [word for word in words if not is_mark(word)]
+    assert len(inserted) == len(words) + (max(1, len(real) // 2) if real else 0)
+    assert list(filter(is_mark, deleted)) == list(filter(is_mark, words))
+    assert [is_mark(word) and word for word in swapped] == [is_mark(word) and word for word in words]
+
+
+def is_mark(word: str) -> bool:
+    """Whether a word is a punctuation character, by the rule of BERT's tokenizer."""
+    ascii_symbol = len(word) == 1 and word.isascii() and word.isprintable() and not word.isalnum()
+    return ascii_symbol or (len(word) == 1 and unicodedata.category(word).startswith("P"))
 
 
 def in_order(some: tuple[str, ...], all_of_them: tuple[str, ...]) -> bool:
@@ -82,8 +93,49 @@ def test_one_word_is_kept_where_all_would_go() -> None:
 def test_spaces_around_what_is_deleted() -> None:
     """Of each outcome, the text as it should be: a word takes the spaces after it along, no two grow together."""
     seen = {str(made(WordDeletion(0.5), " it's\tso. ", seed)) for seed in range(400)}
-    assert {" it's\tso. ", " it s\tso. ", " its\tso. "} & seen == {" it's\tso. ", " it s\tso. "}
-    assert {" '. ", " it. ", " s\t. ", " so "} <= seen
+    # Punctuation stays. Where all three words would go, one of them is kept.
+    assert seen == {
+        " it's\tso. ", " it's\t. ", " it'so. ", " 's\tso. ", " it'. ", " 's\t. ", " 'so. ",
+    }  # fmt: skip
+    assert {str(made(WordDeletion(0.5), "one  two three", seed)) for seed in range(400)} == {
+        "one  two three", "one  two", "one  three", "two three", "one", "two", "three",
+    }  # fmt: skip
+
+
+def test_lines_stay_lines() -> None:
+    """By hand: each of the words of two lines kept or deleted, the line break kept in every case."""
+    seen = {str(made(WordDeletion(0.5), "a b\n\n  c d\n", seed)) for seed in range(600)}
+    firsts, seconds = ("a b", "a", "b", ""), ("c d", "c", "d", "")
+    whole = {f"{first}\n\n  {second}\n" for first in firsts for second in seconds}
+    assert seen <= whole
+    assert {"a\n\n  d\n", "b\n\n  c\n", "a b\n\n  \n", "\n\n  c d\n"} <= seen
+    text = "Heading of it\r\n\r\n> first line, quoted.\n> second line!\n\tindented one\u2028last"
+    for operation in operations(0.5):
+        for seed in range(50):
+            changed = str(made(operation, text, seed))
+            assert [mark for mark in changed if mark in "\r\n\u2028>,.!"] == [
+                mark for mark in text if mark in "\r\n\u2028>,.!"
+            ]
+    for seed in range(50):
+        swapped = made(WordSwap(0.5), text, seed)
+        assert swapped.pieces[::2] == SplitText(text).pieces[::2]
+
+
+def test_a_text_of_punctuation_alone_stays_as_it_is() -> None:
+    for operation in operations(1.0):
+        assert [str(made(operation, "?! ...\n", seed)) for seed in range(5)] == ["?! ...\n"] * 5
+
+
+def test_no_punctuation_is_inserted() -> None:
+    corpus = ["a . . !", "a , . !", "b . ! ?"]
+    statistics = WordStatistics.fit(corpus)
+    assert {".", "!"} < set(statistics.words)
+    for seed in range(200):
+        new = Counter(made(WordInsertion(statistics, 0.5), "X Y Z W.", seed).words)
+        assert new.keys() <= {*"XYZW.", "a", "b"}
+        assert new.total() == 7
+    only = WordStatistics.fit([". !", ". ?"])
+    assert str(made(WordInsertion(only, 0.5), "X Y", 0)) == "X Y"
 
 
 def test_as_many_exchanges_as_words_times_p() -> None:
@@ -122,6 +174,8 @@ def test_words_are_inserted_at_every_place() -> None:
     assert min(places.values()) > 150
     ends = {str(made(WordInsertion(WordStatistics.fit(["q"]), 0.1), "X.\n", seed)) for seed in range(50)}
     assert ends == {"q X.\n", "X q .\n", "X. q\n"}
+    lines = {str(made(WordInsertion(WordStatistics.fit(["q"]), 0.1), "X\nY", seed)) for seed in range(50)}
+    assert lines == {"q X\nY", "X\nq Y", "X\nY q"}
 
 
 def test_an_example_is_kept_and_an_equal_rng_gives_an_equal_text() -> None:

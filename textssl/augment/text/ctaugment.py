@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -98,6 +98,7 @@ class TextCTAugment:
         decay: float = 0.99,
         threshold: float = 0.8,
         progress: bool = False,
+        special_tokens: Sequence[str] = (),
     ) -> Self:
         """Count the words of a corpus, usually all unlabeled texts, and build the usual operations on the counts.
 
@@ -118,6 +119,8 @@ class TextCTAugment:
             decay: see the class.
             threshold: see the class.
             progress: show a progress bar while counting.
+            special_tokens: of the tokenizer, beside the common ones such as ``[SEP]`` and ``</s>``; none of the
+                operations on words touches them.
 
         Raises:
             UserError: a number out of range; a corpus without words; a row that is no text.
@@ -125,17 +128,17 @@ class TextCTAugment:
         if not isinstance(bins, int) or bins < 1:
             raise UserError(f"bins: got {bins!r}; expected a whole number of 1 or more")
         check_options(0.0, keep_last)
-        statistics = WordStatistics.fit(texts, progress)
-        tfidf = TfIdfReplacement(statistics, column=column, keep_last=keep_last)
-        uniform = UniformReplacement(statistics, column=column, keep_last=keep_last)
+        statistics = WordStatistics.fit(texts, progress, special_tokens)
+        reads: dict[str, Any] = {"column": column, "keep_last": keep_last, "special_tokens": special_tokens}
+        tfidf, uniform = TfIdfReplacement(statistics, **reads), UniformReplacement(statistics, **reads)
         mild = np.linspace(0.05, 0.5, bins).tolist()
         operations: dict[str, Sequence[Augmentation]] = {
             "identity": [Identity()],
             "tfidf": [tfidf.with_p(p) for p in np.linspace(0.1, 0.7, bins).tolist()],
             "uniform": [uniform.with_p(p) for p in mild],
-            "deletion": [WordDeletion(p, column, keep_last) for p in mild],
-            "swap": [WordSwap(p, column, keep_last) for p in mild],
-            "insertion": [WordInsertion(tfidf, p, column, keep_last) for p in mild],
+            "deletion": [WordDeletion(p, **reads) for p in mild],
+            "swap": [WordSwap(p, **reads) for p in mild],
+            "insertion": [WordInsertion(tfidf, p, **reads) for p in mild],
         }
         if synonyms is not None:
             operations["synonym"] = [synonyms(p) for p in mild]

@@ -11,15 +11,14 @@ import numpy as np
 
 from .alias_table import AliasTable
 from .reading import check_options, text_of
+from .special_tokens import SpecialTokens
+from .word_ids import WordIds, number_unknown, occurrences
 from .word_statistics import WordStatistics
-from .words import SplitText, normalize_word, split_words
+from .words import SplitText, split_words
 
 
 __all__ = ["TfIdfReplacement", "UniformReplacement"]
 
-UNKNOWN = -1
-# Spellings remembered beside the vocabulary, so that no stream of texts can fill the memory.
-MAX_SPELLINGS = 200_000
 # Scores that differ by less than this part of the largest one are equal but for rounding.
 ROUNDING = 1e-12
 
@@ -36,8 +35,10 @@ class _WordReplacement:
         column: str = "text",
         keep_last: int | None = None,
         remember: int = 0,
+        special_tokens: Iterable[str] = (),
     ) -> None:
         self.statistics = statistics
+        self.special_tokens = SpecialTokens(special_tokens)
         self.p, self.keep_last = self._check(p, keep_last)
         self.column = column
         self.remember = remember
@@ -54,6 +55,7 @@ class _WordReplacement:
         progress: bool = False,
         keep_last: int | None = None,
         remember: int = 0,
+        special_tokens: Sequence[str] = (),
     ) -> Self:
         """Count the words of a corpus, usually all unlabeled texts, and build the augmentation.
 
@@ -64,13 +66,15 @@ class _WordReplacement:
             progress: show a progress bar while counting.
             keep_last: see the class.
             remember: see the class.
+            special_tokens: see the class; they are not counted, so never put in.
 
         Raises:
             UserError: a bad option, before any counting; a corpus without words; a row that is no
                 text.
         """
         cls._check(p, keep_last)
-        return cls(WordStatistics.fit(texts, progress), p, column, keep_last, remember)
+        statistics = WordStatistics.fit(texts, progress, special_tokens)
+        return cls(statistics, p, column, keep_last, remember, special_tokens)
 
     @classmethod
     def load(
@@ -80,6 +84,7 @@ class _WordReplacement:
         column: str = "text",
         keep_last: int | None = None,
         remember: int = 0,
+        special_tokens: Sequence[str] = (),
     ) -> Self:
         """Build the augmentation on saved counts; options are not part of the file.
 
@@ -87,7 +92,7 @@ class _WordReplacement:
             UserError: a bad option, or a file that :meth:`WordStatistics.load` refuses.
         """
         cls._check(p, keep_last)
-        return cls(WordStatistics.load(path), p, column, keep_last, remember)
+        return cls(WordStatistics.load(path), p, column, keep_last, remember, special_tokens)
 
     def save(self, path: str | Path) -> Path:
         """Save the counts as ``.safetensors`` or ``.json``; see :meth:`WordStatistics.save`."""
@@ -126,12 +131,25 @@ class _WordReplacement:
         known = self._seen.get(text)
         if known is None:
             cut = split_words(text, self.keep_last)
-            known = cut, self._chances(cut.words)
+            known = cut, self._chances_of(cut)
             # Texts come in a new order each epoch: keeping the first ones hits more often than the
             # latest.
             if len(self._seen) < self.remember:
                 self._seen[text] = known
         return known
+
+    def _chances_of(self, text: SplitText) -> np.ndarray | None:
+        """The chance of each word to be replaced, 0 of those in a special token; ``None`` if the text stays."""
+        special = self.special_tokens.positions(text)
+        if special is None:
+            return self._chances(text.words)
+        ordinary = np.flatnonzero(~special)
+        some = self._chances([text.words[i] for i in ordinary.tolist()])
+        if some is None:
+            return None
+        chances = np.zeros(len(special))
+        chances[ordinary] = some
+        return chances
 
     def _chances(self, words: Sequence[str]) -> np.ndarray | None:
         raise NotImplementedError
@@ -177,6 +195,8 @@ class TfIdfReplacement(_WordReplacement):
             ``None``: the whole text.
         remember: keep the analysis of the first so many texts, about 10 kB each, which halves the
             time of a second visit.
+        special_tokens: of the tokenizer, beside the common ones such as ``[SEP]`` and ``</s>``,
+            which are known. In a text they stay, and count for nothing.
 
     Raises:
         UserError: ``p`` is outside [0, 1] or ``keep_last`` is below 1.
@@ -191,9 +211,10 @@ class TfIdfReplacement(_WordReplacement):
         column: str = "text",
         keep_last: int | None = None,
         remember: int = 0,
+        special_tokens: Iterable[str] = (),
     ) -> None:
-        super().__init__(statistics, p, column, keep_last, remember)
-        self._ids = _WordIds(statistics.words)
+        super().__init__(statistics, p, column, keep_last, remember, special_tokens)
+        self._ids = WordIds(statistics.words)
         # One more entry, which the index -1 of an unknown word meets.
         self._idf = np.append(statistics.idf, np.log(statistics.num_texts))
         self._new_words = AliasTable(self.replacement_probs)
@@ -208,9 +229,9 @@ class TfIdfReplacement(_WordReplacement):
 
     def replacement_chances(self, text: str) -> np.ndarray:
         """float64 [L]: P of each word of ``text``, not clipped; zeros if the text stays."""
-        words = split_words(text, self.keep_last).words
-        chances = self._chances(words)
-        return np.zeros(len(words)) if chances is None else chances
+        cut = split_words(text, self.keep_last)
+        chances = self._chances_of(cut)
+        return np.zeros(len(cut.words)) if chances is None else chances
 
     def _chances(self, words: Sequence[str]) -> np.ndarray | None:
         length = len(words)
@@ -219,9 +240,9 @@ class TfIdfReplacement(_WordReplacement):
         ids = np.fromiter(map(self._ids.__getitem__, words), dtype=np.int64, count=length)
         idf = self._idf[ids]
         if ids.min() < 0:
-            _number_unknown(ids, words)
+            number_unknown(ids, words)
         # L * c: the factor cancels out.
-        scores = _occurrences(ids) * idf
+        scores = occurrences(ids) * idf
         highest = scores.max()
         gaps = highest - scores
         total = gaps.sum()
@@ -245,6 +266,7 @@ class UniformReplacement(_WordReplacement):
         column: the example's text.
         keep_last: as in :class:`TfIdfReplacement`.
         remember: as in :class:`TfIdfReplacement`.
+        special_tokens: as in :class:`TfIdfReplacement`.
 
     Raises:
         UserError: ``p`` is outside [0, 1] or ``keep_last`` is below 1.
@@ -257,39 +279,3 @@ class UniformReplacement(_WordReplacement):
 
     def _draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
         return rng.integers(len(self._words), size=count)
-
-
-class _WordIds(dict[str, int]):
-    """Spelling to number of the word; a new spelling is normalized once, then remembered.
-
-    It starts empty: the spellings in use then lie together in memory, and are found in half the time.
-    """
-
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words = words
-        self.numbers = {word: number for number, word in enumerate(words)}
-
-    def __missing__(self, spelling: str) -> int:
-        number = self.numbers.get(normalize_word(spelling), UNKNOWN)
-        if len(self) < MAX_SPELLINGS:
-            # Kept as the vocabulary's own object, which lies among its like, where the two are equal.
-            known = number != UNKNOWN and self.words[number] == spelling
-            self[self.words[number] if known else spelling] = number
-        return number
-
-
-def _number_unknown(ids: np.ndarray, words: Sequence[str]) -> None:
-    numbers: dict[str, int] = {}
-    for i in np.flatnonzero(ids < 0).tolist():
-        ids[i] = -1 - numbers.setdefault(normalize_word(words[i]), len(numbers))
-
-
-def _occurrences(ids: np.ndarray) -> np.ndarray:
-    """How often each id of a text occurs in it: np.unique, which takes twice the time, by hand."""
-    order = ids.argsort()
-    steps = np.zeros(len(ids), dtype=np.int64)
-    ordered = ids[order]
-    np.not_equal(ordered[1:], ordered[:-1], out=steps[1:])
-    rank = np.empty_like(ids)
-    rank[order] = steps.cumsum()
-    return np.bincount(rank)[rank]

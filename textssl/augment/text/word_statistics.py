@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import UserError
 from ...files import write_atomically
+from .special_tokens import SpecialTokens
 from .words import normalize_word, split_words
 
 
@@ -53,12 +54,13 @@ class WordStatistics:
         return self.idf * self.frequency
 
     @classmethod
-    def fit(cls, texts: Iterable[str], progress: bool = False) -> WordStatistics:
+    def fit(cls, texts: Iterable[str], progress: bool = False, special_tokens: Iterable[str] = ()) -> WordStatistics:
         """Count the words of a corpus, in one pass; memory grows with V, not with N.
 
         Args:
             texts: the corpus, usually all unlabeled texts.
             progress: show a progress bar.
+            special_tokens: what is not counted, beside common ones such as ``[SEP]``.
 
         Raises:
             UserError: ``texts`` is a single text, has no word, or a row is no text (the message
@@ -66,11 +68,11 @@ class WordStatistics:
         """
         if isinstance(texts, str):
             raise UserError("texts: got one str; expected an iterable of texts")
-        counter = _Counter()
+        counter, special = _Counter(), SpecialTokens(special_tokens)
         for row, text in enumerate(_with_bar(texts) if progress else texts):
             if not isinstance(text, str):
                 raise UserError(f"texts: row {row} is {text!r:.60} ({type(text).__name__}); expected str")
-            counter.add(text)
+            counter.add(special.without(text))
         return counter.finish()
 
     def save(self, path: str | Path) -> Path:
