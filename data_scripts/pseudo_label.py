@@ -22,6 +22,7 @@ from datasets import Dataset
 from textssl.data.files import write_parquet
 from textssl.data.sources import load_table
 from textssl.data.tables import take_rows
+from textssl.data.truncation import TRUNCATIONS
 from textssl.errors import UserError
 from textssl.jobs import ENGINES, run_job
 from textssl.retrieval import ScoreJob
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.teacher,
             column=args.text_column,
             max_length=args.max_length,
-            keep_end=args.keep_end,
+            truncation=args.truncation,
             batch_size=args.batch_size,
         )
         job.load()
@@ -97,8 +98,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--balance", default="none", help=f"of the classes: {', '.join(BALANCES)}")
     parser.add_argument("--seed", type=int, default=0, help="of copies")
     parser.add_argument("--batch_size", type=int, default=32, help="texts in a batch")
-    parser.add_argument("--max_length", type=int, default=None, help="most tokens of a text")
-    parser.add_argument("--keep_end", action="store_true", help="of a longer text keep the end")
+    parser.add_argument("--max_length", type=int, default=None, help="most tokens of a text; as trained if not given")
+    parser.add_argument(
+        "--truncation",
+        choices=TRUNCATIONS,
+        default=None,
+        help="what a longer text loses: its end, its start, or its middle (head_tail); as trained if not given",
+    )
     parser.add_argument("--shard_rows", type=int, default=4096, help="rows of a shard: what a kill can lose")
     parser.add_argument("--engine", default="local", choices=ENGINES, help="where the job runs, see textssl.jobs")
     parser.add_argument("--workers", type=int, default=2, help="processes of ray")

@@ -67,7 +67,7 @@ def _config(args: argparse.Namespace) -> RetrievalConfig:
         near_duplicate=args.near_duplicate or None,
         near_evaluation=args.near_evaluation or None,
         teacher_max_length=args.teacher_max_length,
-        keep_end=args.keep_end,
+        truncation=args.truncation,
         threshold=args.threshold,
         per_class=args.per_class,
         total=args.total,
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--near_duplicate", type=float, default=0.95, help="cosine of near-duplicates; 0 keeps them")
     add("--near_evaluation", type=float, default=0.95, help="cosine to an evaluation sentence; 0 keeps what is near")
     add("--teacher_max_length", type=int, default=None, help="most tokens that the teacher reads")
-    add("--keep_end", action="store_true", help="the teacher reads the end of a longer text")
+    add("--truncation", default=None, help="what a text longer than that loses: end, start or head_tail")
     add("--threshold", type=float, default=0.0, help="least confidence of the teacher")
     add("--per_class", type=int, default=None, help="most examples of a class")
     add("--total", type=int, default=None, help="most examples")

@@ -81,6 +81,7 @@ CHANGED: dict[str, Any] = {
     "text_column": "x",
     "max_length": 64,
     "keep_end": True,
+    "truncation": "head_tail",
     "train_sampling_strategy": "group_by_length",
     "image_column": "x",
     "horizontal_flip": True,

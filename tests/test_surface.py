@@ -69,8 +69,8 @@ MAY_IMPORT = {
     "round_folder": {"errors", "files"},
     "ensemble": {"ensemble_config", "errors", "features"},
     "ensemble_config": set(),
-    "training": {"errors", "modalities", "sealed_trainer", "state"},
-    "teachers": {"backends", "config", "ensemble", "errors", "features", "modalities", "positions"},
+    "training": {"data", "errors", "modalities", "sealed_trainer", "state"},
+    "teachers": {"backends", "config", "data", "ensemble", "errors", "features", "modalities", "positions"},
 }
 
 

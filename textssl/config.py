@@ -30,7 +30,11 @@ class SSLConfig(TrainingArguments):
         feature_column: column of precomputed features.
         label_column: column of the labels.
         max_length: most tokens of a text, special ones included.
-        keep_end: of a longer text keep its end, not its beginning (UDA does, for reviews).
+        truncation: what a longer text loses: its ``end``; its ``start``, as in UDA's runs on reviews; or, with
+            ``head_tail``, its middle, where a quarter of the tokens are left for the head (128 of 510, as in
+            Sun et al., 2019, arXiv:1905.05583). The saved tokenizer keeps length and side; no tokenizer can cut the
+            middle, for which see :class:`textssl.pipelines.HeadTailPipeline`.
+        keep_end: shorthand: ``True`` for ``truncation="start"``, ``False`` for ``"end"``.
         horizontal_flip: whether the default views may mirror an image; never for digits or letters.
         skip_corrupt_images: leave out images that cannot be decoded, with a warning, instead of refusing them.
         batch_norm: whose passes move the running statistics of batch norms: ``all`` rows of the student, labeled
@@ -63,7 +67,13 @@ class SSLConfig(TrainingArguments):
     feature_column: str = field(default="features", metadata={"help": "Column of precomputed features."})
     label_column: str = field(default="label", metadata={"help": "Column of the labels."})
     max_length: int = field(default=128, metadata={"help": "Most tokens of a text."})
-    keep_end: bool = field(default=False, metadata={"help": "Of a longer text keep the end, not the beginning."})
+    truncation: str = field(
+        default="end",
+        metadata={"help": "What a longer text loses: its end, its start, or its middle (head_tail)."},
+    )
+    keep_end: bool | None = field(
+        default=None, metadata={"help": "Shorthand: true for truncation start, false for end."}
+    )
     horizontal_flip: bool = field(default=False, metadata={"help": "Default views may mirror images."})
     skip_corrupt_images: bool = field(
         default=False, metadata={"help": "Leave out images that cannot be decoded instead of refusing them."}
@@ -104,6 +114,7 @@ class SSLConfig(TrainingArguments):
     def __post_init__(self) -> None:
         positive("mu", self.mu)
         allowed("batch_norm", self.batch_norm, ("all", "labeled"))
+        self._check_truncation()
         if self.max_length < 3:
             raise UserError(f"max_length: got {self.max_length}; expected at least 3")
         if self.warm_start_steps < 0:
@@ -126,6 +137,16 @@ class SSLConfig(TrainingArguments):
     def check_again(self) -> None:
         """Check all settings again, some of which were set after construction; UserError as there."""
         derive(self, type(self)).__post_init__()
+
+    def _check_truncation(self) -> None:
+        """Let ``keep_end`` decide, unless ``truncation`` says another thing."""
+        allowed("truncation", self.truncation, ("end", "start", "head_tail"))
+        if self.keep_end is None:
+            return
+        meant = "start" if self.keep_end else "end"
+        if self.truncation not in ("end", meant):
+            raise UserError(f"keep_end: got {self.keep_end}; truncation is {self.truncation!r}; set truncation alone")
+        self.truncation = meant
 
     def count_finetune_steps(self, steps: int, told: str = "the {} steps of training") -> int:
         """How many of ``steps`` the fine-tuning takes.

@@ -30,6 +30,7 @@ from .selection import Selection, select_pseudo_labels
 from .teachers import TeacherJob, check_same_labels, label_names, load_teacher, start_from, weights_checksum
 from .trainer import SSLTrainer
 from .training.model_init import new_model
+from .training.truncation_report import TruncationReport, report_once
 
 
 __all__ = ["RoundsTrainer"]
@@ -118,6 +119,8 @@ class RoundsTrainer(SSLTrainer):
         """
         with new_model(self, trial):
             if not self.is_labeled:
+                # Once for all stages, none of which says it again.
+                report_once(self)
                 self._label(resume_from_checkpoint, self._get_output_dir(trial))
                 # What the stages before drew, a run that goes on does not draw again.
                 set_seed(self.args.seed)
@@ -205,6 +208,7 @@ class RoundsTrainer(SSLTrainer):
 
     def _train_stage(self, folder: RoundFolder, stage: Path, trainer: SSLTrainer) -> None:
         self._say(f"training {stage.relative_to(folder.path)}")
+        trainer.remove_callback(TruncationReport)
         trainer.train(resume_from_checkpoint=bool(sealed_checkpoints(stage)))
         metrics = {} if trainer.eval_dataset is None else trainer.evaluate()
         trainer.save_model()

@@ -23,6 +23,7 @@ from transformers import (
 from . import ensemble as _ensemble  # noqa: F401
 from .backends.base import Forward
 from .config import SSLConfig, derive
+from .data.truncation import trained_with
 from .errors import UserError
 from .modalities import modality_of
 from .positions import position_limit
@@ -87,8 +88,8 @@ class TeacherJob:
     Args:
         model: the teacher, on the run's device when the job is called.
         processing_class: its own tokenizer or image processor, which need not be the student's.
-        args: of the student's run: column, most tokens, device, evaluation batch. A teacher with fewer positions is
-            given as many tokens as it takes.
+        args: of the student's run: column, most tokens, device, evaluation batch. A teacher whose tokenizer was
+            saved by training reads texts as it did then; one with fewer positions is given as many tokens as it takes.
         order: what :func:`check_same_labels` gave.
         autocast: makes the context of mixed precision.
     """
@@ -102,6 +103,9 @@ class TeacherJob:
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         modality = modality_of(model, processing_class)
+        trained = trained_with(processing_class) if modality.name == "text" else None
+        if trained is not None:
+            args = derive(args, type(args), max_length=trained[0], truncation=trained[1])
         limit = position_limit(model) if modality.name == "text" else None
         if limit is not None and limit < args.max_length:
             args = derive(args, type(args), max_length=limit)
@@ -118,7 +122,7 @@ class TeacherJob:
     def name(self) -> str:
         """The weights and all that else decides a probability."""
         args = self.args
-        cut = f" max_length={args.max_length} keep_end={args.keep_end}" if self.by_length else ""
+        cut = f" max_length={args.max_length} truncation={args.truncation}" if self.by_length else ""
         precision = "bf16" if args.bf16 or args.bf16_full_eval else "fp16" if args.fp16 else "fp32"
         order = "" if self.order == sorted(self.order) else f" order={self.order}"
         return f"probs sha256:{self.checksum} {precision}{cut}{order}"

@@ -32,6 +32,7 @@ from .training.counts import InputCounts
 from .training.model_init import adopt_labels, filled_settings, first_model
 from .training.search import SearchableTrainer
 from .training.term_means import TermMeans
+from .training.truncation_report import TruncationReport
 
 
 __all__ = ["SSLTrainer"]
@@ -43,8 +44,7 @@ PASS_OVERHEAD = {"cpu": 256, "cuda": 16_384}
 class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
     """Fine-tunes a classifier by a semi-supervised method.
 
-    A method's trainer names its objective and its config and is otherwise empty. Everything else that
-    ``transformers.Trainer`` does, from mixed precision to pushing to the Hub, works as there.
+    A method's trainer names its objective and its config and is otherwise empty. All else works as in Trainer.
 
     Args:
         model: a classifier with a head, such as ``AutoModelForSequenceClassification``,
@@ -53,7 +53,7 @@ class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
         train_dataset: the labeled examples. Labels are class numbers, or names of ``model.config.label2id``.
         unlabeled_dataset: the unlabeled examples; labels in it are not looked at.
         eval_dataset: held-out labeled examples, or a dictionary of such sets.
-        processing_class: the tokenizer or the image processor; features need none.
+        processing_class: the tokenizer, of which a copy that cuts as training does is saved, or the image processor.
         augmentations: how each view of the method is made. A view ``"weak_2"`` that is missing is made as
             ``"weak"`` is, by an rng of its own. By default ``"weak"`` is the text as it is, a shifted image, or
             features with a little noise; ``"strong"`` is TF-IDF word replacement fitted on the unlabeled texts,
@@ -104,14 +104,15 @@ class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
             args._n_gpu = 1
         self._given_views = augmentations or {}
         kwargs.setdefault("compute_metrics", default_metrics)
+        collator = self._collator(args, data.unlabeled)
         super().__init__(
             model=model,
             args=args,
-            data_collator=self._collator(args, data.unlabeled),
+            data_collator=collator,
             train_dataset=TwoStreamDataset(data.labeled, data.unlabeled),
             eval_dataset=data.evaluation,
-            processing_class=self.modality.processing_class,
-            **kwargs,
+            processing_class=getattr(collator.encode, "tokenizer", self.modality.processing_class),
+            **kwargs | {"callbacks": [TruncationReport(self), *(kwargs.get("callbacks") or ())]},
         )
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
@@ -146,6 +147,7 @@ class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
         adopt_labels(model.config, self.modality.model.config)
         vars(self.args).update(vars(self._settled(model, self.args, self.processing_class)))
         self.data_collator = self._collator(self.args, self.train_dataset.unlabeled)
+        self.processing_class = getattr(self.data_collator.encode, "tokenizer", self.processing_class)
         self._begin(model)
         self.facts = replace(self.facts, hyperparameters=changed_hyperparameters(self.args))
 

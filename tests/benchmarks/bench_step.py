@@ -46,7 +46,7 @@ def build(folder: str, steps: int, threshold: float) -> UDATrainer:
     config = UDAConfig(
         output_dir=folder,
         max_steps=steps,
-        keep_end=True,
+        truncation="start",
         threshold=threshold,
         save_strategy="no",
         logging_steps=5,

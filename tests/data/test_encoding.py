@@ -65,7 +65,7 @@ def test_ids_and_mask_are_the_tokenizers(
 ) -> None:
     own.padding_side = padding_side
     given = [split_words(text) for text in TEXTS] if split else TEXTS
-    encoded = TextEncoder(own, max_length, keep_end, multiple)(given)
+    encoded = TextEncoder(own, max_length, "start" if keep_end else "end", multiple)(given)
     expected = reference(own, TEXTS, max_length, "left" if keep_end else "right")
     assert encoded["input_ids"].tolist() == widened(expected["input_ids"], multiple, 0, padding_side)
     assert encoded["attention_mask"].tolist() == widened(expected["attention_mask"], multiple, 0, padding_side)
@@ -79,7 +79,7 @@ def test_replaced_words_encode_as_the_text_they_make(keep_end: bool, own: PreTra
     replace = TfIdfReplacement.fit(TEXTS[:12], p=0.5)
     changed = [replace({"text": text}, np.random.default_rng(i))["text"] for i, text in enumerate(TEXTS)]
     assert changed != TEXTS
-    encoded = TextEncoder(own, 8, keep_end)(changed)
+    encoded = TextEncoder(own, 8, "start" if keep_end else "end")(changed)
     expected = reference(own, changed, 8, "left" if keep_end else "right")
     assert encoded["input_ids"].tolist() == expected["input_ids"]
 
@@ -130,7 +130,7 @@ def test_nothing_to_encode_is_an_empty_batch(own: PreTrainedTokenizerFast) -> No
 
 def test_an_encoder_travels_to_a_worker_process(own: PreTrainedTokenizerFast) -> None:
     """DataLoader's spawned workers receive it as a pickle."""
-    encoder = TextEncoder(own, 16, keep_end=True)
+    encoder = TextEncoder(own, 16, "start")
     encoder(TEXTS, keys=list(range(len(TEXTS))))
     copied = pickle.loads(pickle.dumps(encoder))
     given = [split_words(text) for text in TEXTS]

@@ -84,7 +84,7 @@ def test_metadata_is_what_the_hub_reads():
 
 def test_text_tells_every_fact():
     card = str(model_card(FACTS))
-    assert 'pipeline("text-classification", model="me/imdb-uda")' in section(card, "Use")
+    assert 'pipeline("text-classification", model="me/imdb-uda", truncation=True)' in section(card, "Use")
     assert "`negative`, `positive`" in section(card, "Use")
     # 100 * (0.8125 - 0.75) by hand; the baseline has no macro-F1, so no gain of it either
     assert "| Accuracy | 0.8125 | 0.7500 | +6.25 |" in section(card, "Results")

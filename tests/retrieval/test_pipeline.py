@@ -217,12 +217,12 @@ def test_a_score_job_travels_and_is_named_by_its_weights(teacher: Path, tmp_path
     np.testing.assert_array_equal(other(rows)["probs"], probs)
     names = {
         ScoreJob(teacher).name,
-        ScoreJob(teacher, keep_end=True).name,
+        ScoreJob(teacher, truncation="start").name,
         ScoreJob(teacher_in(tmp_path, seed=1)).name,
     }
     assert len({*names, job.name}) == 4
     # The end of a long text, not its beginning.
-    ends = ScoreJob(teacher, max_length=3, keep_end=True)({"text": ["bad bad bad good fine film"]})["probs"]
+    ends = ScoreJob(teacher, max_length=3, truncation="start")({"text": ["bad bad bad good fine film"]})["probs"]
     np.testing.assert_allclose(ends, ScoreJob(teacher)({"text": ["good fine film"]})["probs"], atol=1e-6)
     for settings, message in (({"batch_size": 0}, "batch_size: got 0"), ({"max_length": 1}, "max_length: got 1")):
         with pytest.raises(UserError, match=message):

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import yaml
 from transformers import HfArgumentParser
+from transformers.hf_argparser import string_to_bool
 
 from ..errors import UserError
 
@@ -96,6 +97,9 @@ def _parser(types: Sequence[type]) -> _Parser:
         # Numbers only: to some settings "none" is a word that they know.
         if action.default is None and action.type in (int, float):
             action.type = _or_none(action.type)
+        if action.default is None and action.type is string_to_bool:
+            # As of any other flag that is on or off.
+            action.nargs, action.const = "?", True
         if action.dest == "resume_from_checkpoint":
             action.nargs, action.const = "?", "true"
             action.help = "Go on from the newest finished checkpoint, or from the named one."

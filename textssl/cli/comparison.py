@@ -122,6 +122,7 @@ def _facts(
         citation=trainer.objective.citation,
         hub_model_id=config.hub_model_id,
         task=kind.pipeline,
+        texts=trainer.facts.texts,
         ensemble=trainer.facts.ensemble,
         base_model=_base_model(options, data.modality),
         language="en" if options.train_file is None and data.modality == "text" else None,

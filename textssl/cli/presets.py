@@ -81,7 +81,7 @@ def text_presets(output_dir: str, method: str, **changes: Any) -> Presets:
         method: a key of ``METHODS``.
         **changes: of both presets.
     """
-    shared = {"output_dir": output_dir, "max_length": 128, "keep_end": True, "logging_steps": 10, **changes}
+    shared = {"output_dir": output_dir, "max_length": 128, "truncation": "start", "logging_steps": 10, **changes}
     cpu = {
         "model": "embedded",
         "source": "embedded",

@@ -20,6 +20,7 @@ from ..augment.text import (
     UniformReplacement,
 )
 from ..config import SSLConfig
+from ..data.truncation import head_size
 from .options import RecipeOptions
 
 
@@ -53,7 +54,7 @@ def strong_view(
         UserError: a translator that is not installed or cannot be loaded.
     """
     # A word has at least one token: earlier words are cut off anyway.
-    keep_last = config.max_length if config.keep_end else None
+    keep_last = config.max_length if config.truncation == "start" else None
     texts, progress = unlabeled[config.text_column], PartialState().is_main_process
     if options.strong == "ctaugment":
         way = TextCTAugment.fit(
@@ -103,6 +104,11 @@ def _translated(
 
 
 def _seen_by_model(text: str, config: SSLConfig) -> str:
-    words = text.split()
-    kept = words[-config.max_length :] if config.keep_end else words[: config.max_length]
-    return " ".join(kept)
+    words, length = text.split(), config.max_length
+    if config.truncation == "head_tail":
+        return (
+            text
+            if len(words) <= length
+            else " ".join([*words[: head_size(length)], *words[head_size(length) - length :]])
+        )
+    return " ".join(words[-length:] if config.truncation == "start" else words[:length])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from ..augment.text.words import SplitText
+from .truncation import as_trained, head_and_tail, special_tokens_of
 from .word_pieces import WordPieceCache
 
 
@@ -29,20 +31,27 @@ class TextEncoder:
     Args:
         tokenizer: any tokenizer of transformers.
         max_length: most tokens of a row, special ones included.
-        keep_end: cut the beginning of a longer text, not its end.
+        truncation: what a longer text loses: ``"end"``, ``"start"``, or its middle with ``"head_tail"``.
         pad_to_multiple_of: pad the width up to a multiple, which tensor cores like.
+
+    Attributes:
+        tokenizer: a copy of the one given, which cuts as this encoder does; it is what to save beside the model.
+
+    Raises:
+        UserError: ``"head_tail"`` for a tokenizer whose special tokens are not around the text.
     """
 
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
         max_length: int,
-        keep_end: bool = False,
+        truncation: str = "end",
         pad_to_multiple_of: int = 1,
     ) -> None:
-        self.tokenizer = tokenizer
+        self.tokenizer = tokenizer = as_trained(tokenizer, max_length, truncation)
         self.max_length = max_length
-        self.truncation_side: Literal["left", "right"] = "left" if keep_end else "right"
+        self.truncation = truncation
+        self._special = special_tokens_of(tokenizer) if truncation == "head_tail" else None
         self.pad_to_multiple_of = pad_to_multiple_of
         self._known: dict[Any, np.ndarray] = {}
         self._words = WordPieceCache(tokenizer) if WordPieceCache.supports(tokenizer) else None
@@ -67,26 +76,39 @@ class TextEncoder:
                 self._known[keys[i]] = ids
         return self._pad([row for row in rows if row is not None])
 
+    def full_lengths(self, texts: Sequence[str]) -> np.ndarray:
+        """Tokens [B] of each text, special ones included, if nothing is cut."""
+        encoded = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"] if len(texts) else []
+        return np.array([len(ids) for ids in encoded], dtype=np.int64)
+
     def _tokenize(self, texts: list[str]) -> list[np.ndarray]:
         rows: list[np.ndarray | None] = [self._from_words(text) for text in texts]
         whole = [i for i, row in enumerate(rows) if row is None]
-        if whole:
-            self.tokenizer.truncation_side = self.truncation_side
-            encoded = self.tokenizer([str(texts[i]) for i in whole], truncation=True, max_length=self.max_length)[
-                "input_ids"
-            ]
-            for i, ids in zip(whole, encoded, strict=True):
-                rows[i] = np.asarray(ids, dtype=np.int32)
+        for i, ids in zip(whole, self._from_tokenizer([str(texts[i]) for i in whole]), strict=True):
+            rows[i] = ids
         return [row for row in rows if row is not None]
+
+    def _from_tokenizer(self, texts: list[str]) -> list[np.ndarray]:
+        if not texts:
+            return []
+        if self._special is None:
+            encoded = self.tokenizer(texts, truncation=True, max_length=self.max_length)["input_ids"]
+            return [np.asarray(ids, dtype=np.int32) for ids in encoded]
+        before, after = self._special
+        room = self.max_length - len(before) - len(after)
+        encoded = self.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+        return [np.concatenate([before, head_and_tail(ids, room), after]).astype(np.int32) for ids in encoded]
 
     def _from_words(self, text: str) -> np.ndarray | None:
         if self._words is None or not isinstance(text, SplitText):
             return None
         room = self.max_length - self._words.num_special_tokens
-        ids = self._words.encode(text, room, self.truncation_side)
-        if ids is None:
-            return None
-        return np.asarray(self._words.add_special_tokens(ids), dtype=np.int32)
+        if self._special is None:
+            ids: Any = self._words.encode(text, room, "left" if self.truncation == "start" else "right")
+        else:
+            ids = self._words.encode(text, sys.maxsize, "right")
+            ids = None if ids is None else head_and_tail(ids, room).tolist()
+        return None if ids is None else np.asarray(self._words.add_special_tokens(ids), dtype=np.int32)
 
     def _pad(self, rows: Sequence[np.ndarray]) -> dict[str, Any]:
         lengths = [len(row) for row in rows]

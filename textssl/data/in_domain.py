@@ -19,8 +19,10 @@ from ..errors import UserError
 from ..modes import evaluating
 from ..positions import position_limit
 from ..probabilities import checked_probs
+from .encoding import TextEncoder
 from .preparation import text_lengths
 from .tables import take_rows
+from .truncation import truncation_of
 from .validation import check_unlabeled
 
 
@@ -81,6 +83,7 @@ def predict_probs(
     text_column: str = "text",
     batch_size: int = 32,
     max_length: int | None = None,
+    truncation: str | None = None,
     progress: bool = True,
 ) -> np.ndarray:
     """Class probabilities of every text, by a model in evaluation mode.
@@ -95,6 +98,8 @@ def predict_probs(
         text_column: The column of texts.
         batch_size: Texts in a batch.
         max_length: Most tokens of a text; by default what the tokenizer and the model allow.
+        truncation: What a longer text loses: `end`, `start` or `head_tail`; by default as in the
+            training that saved the tokenizer.
         progress: Show a bar.
 
     Returns:
@@ -113,6 +118,7 @@ def predict_probs(
     if num_labels < 2:
         raise UserError(f"model: it has {num_labels} output, not two classes or more")
     limit = _length_limit(model, tokenizer) if max_length is None else max_length
+    encode = TextEncoder(tokenizer, limit, truncation or truncation_of(tokenizer))
     texts = dataset.select_columns([text_column])
     order = np.argsort(-text_lengths(texts, text_column), kind="stable")
     device = next(model.parameters()).device
@@ -120,14 +126,9 @@ def predict_probs(
     with evaluating(model), torch.no_grad():
         for start in tqdm(range(0, len(order), batch_size), desc="predict", disable=not progress):
             rows = order[start : start + batch_size]
-            batch = tokenizer(
-                texts[rows][text_column],
-                truncation=True,
-                max_length=limit,
-                padding=True,
-                return_tensors="pt",
-            )
-            logits = model(**batch.to(device)).logits
+            batch = encode(texts[rows][text_column])
+            inputs = {name: value.to(device) for name, value in batch.items() if torch.is_tensor(value)}
+            logits = model(**inputs).logits
             probs[rows] = logits.float().softmax(dim=-1).cpu().numpy()
     return probs
 

@@ -10,7 +10,7 @@ from ..augment.text.words import DROPPED, SPACES, SplitText, bert_words, stands_
 from ..errors import UserError
 
 
-__all__ = ["WordPieceCache"]
+__all__ = ["WordPieceCache", "special_ids"]
 
 # A word that the tokenizer would not cut where we do: its text is tokenised as a whole.
 Ids = tuple[int, ...] | None
@@ -35,7 +35,7 @@ class WordPieceCache:
     """
 
     def __init__(self, tokenizer: Any, max_words: int = 200_000) -> None:
-        special = _special_ids(tokenizer) if self.supports(tokenizer) else None
+        special = special_ids(tokenizer) if self.supports(tokenizer) else None
         if special is None:
             raise UserError(
                 f"tokenizer: {type(tokenizer).__name__} does not cut words as BERT does; tokenise whole texts instead"
@@ -74,7 +74,7 @@ class WordPieceCache:
         between_words = "".join(chain(_members(SPACES), _members(DROPPED.replace("\\x00", "\0"))))
         if backend.pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(between_words)):
             return False
-        return _special_ids(tokenizer) is not None
+        return special_ids(tokenizer) is not None
 
     def encode(self, text: SplitText, max_tokens: int, side: Literal["left", "right"]) -> list[int] | None:
         """The ids of ``text``, without special tokens.
@@ -148,7 +148,8 @@ def _ids_of(tokenizer: Any, texts: list[str], special: bool) -> list[list[int]]:
     return tokenizer(texts, add_special_tokens=special, truncation=False, padding=False, verbose=False)["input_ids"]
 
 
-def _special_ids(tokenizer: Any) -> tuple[list[int], list[int]] | None:
+def special_ids(tokenizer: Any) -> tuple[list[int], list[int]] | None:
+    """The ids that a tokenizer puts before and after a single text; ``None`` if it does not do only that."""
     (bare,), (wrapped,) = (_ids_of(tokenizer, ["a"], special) for special in (False, True))
     for start in range(len(wrapped) - len(bare) + 1):
         if wrapped[start : start + len(bare)] == bare:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from textssl.hub.card import model_card, write_model_card
-from textssl.hub.facts import Citation, DataFacts, RunFacts, SplitFacts, changed_hyperparameters, known_facts
+from textssl.hub.facts import (
+    Citation,
+    DataFacts,
+    RunFacts,
+    SplitFacts,
+    TextFacts,
+    changed_hyperparameters,
+    known_facts,
+)
 from textssl.hub.push import check_push_target
 
 
@@ -12,6 +20,7 @@ __all__ = [
     "DataFacts",
     "RunFacts",
     "SplitFacts",
+    "TextFacts",
     "changed_hyperparameters",
     "check_push_target",
     "known_facts",

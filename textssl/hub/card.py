@@ -200,19 +200,31 @@ def _usage(facts: RunFacts) -> str:
             "classifier(features=vectors).logits  # [B, D], of the encoder that classifier.config.encoder names",
         ]
     else:
-        example = "Some text." if facts.task == "text-classification" else "some_image.png"
-        known = ["import textssl.ensemble  # makes a model of several networks known to transformers"]
-        code = [
-            *(known if facts.ensemble else []),
-            "from transformers import pipeline",
-            "",
-            f'classifier = pipeline("{facts.task}", model="{model}"){comment}',
-            f'classifier("{example}")',
-        ]
+        code = _pipeline(facts, model, comment)
     lines = ["```python", *code, "```"]
+    if facts.texts is not None:
+        lost = {"start": "start", "head_tail": "middle"}.get(facts.texts.truncation, "end")
+        told = f"Of texts longer than {facts.texts.max_length} tokens the {lost} is cut, as in training"
+        only = "; the pipeline of transformers alone would cut the end" if lost == "middle" else ""
+        lines += ["", f"{told}{only}."]
     if facts.label_names:
         lines += ["", "Labels: " + ", ".join(f"`{_line(name)}`" for name in facts.label_names)]
     return _section("Use", lines)
+
+
+def _pipeline(facts: RunFacts, model: str, comment: str) -> list[str]:
+    """Code that makes a pipeline, one that cuts texts as training did, and calls it."""
+    code, options = ["from transformers import pipeline"], ""
+    if facts.ensemble:
+        code.insert(0, "import textssl.ensemble  # makes a model of several networks known to transformers")
+    if facts.task == "text-classification":
+        options = ", truncation=True"
+        if facts.texts is not None and facts.texts.truncation == "head_tail":
+            code.append("from textssl.pipelines import HeadTailPipeline")
+            options = ", pipeline_class=HeadTailPipeline"
+    example = "Some text." if facts.task == "text-classification" else "some_image.png"
+    made = f'classifier = pipeline("{facts.task}", model="{model}"{options}){comment}'
+    return [*code, "", made, f'classifier("{example}")']
 
 
 def _results(facts: RunFacts) -> str:

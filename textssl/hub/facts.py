@@ -12,7 +12,7 @@ from typing import Any
 from textssl.citation import Citation
 
 
-__all__ = ["Citation", "DataFacts", "RunFacts", "SplitFacts", "changed_hyperparameters", "known_facts"]
+__all__ = ["Citation", "DataFacts", "RunFacts", "SplitFacts", "TextFacts", "changed_hyperparameters", "known_facts"]
 
 # Of the arguments that Trainer declares, those that make the model what it is. A list of what may
 # be told, not of what may not: a token or a folder stays out of the card by itself, new ones too.
@@ -93,6 +93,19 @@ class SplitFacts:
 
 
 @dataclass(frozen=True)
+class TextFacts:
+    """How the model reads texts.
+
+    Attributes:
+        max_length: most tokens of a text; longer ones are cut.
+        truncation: what a longer one loses: `"end"`, `"start"` or `"head_tail"`, its middle.
+    """
+
+    max_length: int
+    truncation: str = "end"
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """All that a model card tells of a run. What is missing is left out of the card.
 
@@ -105,6 +118,7 @@ class RunFacts:
             told.
         task: what a pipeline of transformers calls the task, `"text-classification"` or
             `"image-classification"`; None where no pipeline takes the model.
+        texts: how the model reads texts; None for other inputs.
         ensemble: whether the model is a :class:`textssl.ensemble.Ensemble`, which transformers must be told of.
         language: ISO code of the texts' language, such as `"en"`.
         license: licence of the fine-tuned model.
@@ -124,6 +138,7 @@ class RunFacts:
     hub_model_id: str | None = None
     base_model: str | None = None
     task: str | None = "text-classification"
+    texts: TextFacts | None = None
     ensemble: bool = False
     language: str | None = None
     license: str | None = None
@@ -177,6 +192,7 @@ def known_facts(objective: Any, model_config: Any, modality: str) -> RunFacts:
         base_model=model_config._name_or_path or None,
         label_names=tuple(model_config.id2label[i] for i in range(model_config.num_labels)),
         task={"text": "text-classification", "image": "image-classification"}.get(modality),
+        texts=TextFacts(objective.config.max_length, objective.config.truncation) if modality == "text" else None,
         ensemble=bool(getattr(objective.config, "ensemble", False)),
         split=SplitFacts(labeled=task.num_labeled, unlabeled=task.num_unlabeled),
         hyperparameters=changed_hyperparameters(objective.config),

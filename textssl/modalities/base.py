@@ -54,6 +54,10 @@ class Modality:
         column: str = getattr(args, self.column_setting)
         return column
 
+    def columns(self, args: SSLConfig) -> list[str]:
+        """All columns that an example's inputs are made of."""
+        return [self.column(args)]
+
     def check_settings(self, args: SSLConfig) -> None:
         """Raise UserError for settings that cannot work with the model."""
 

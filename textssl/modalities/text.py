@@ -38,7 +38,7 @@ class TextModality(Modality):
     name = "text"
     main_input = "input_ids"
     column_setting = "text_column"
-    settings = ("text_column", "max_length", "keep_end", "train_sampling_strategy")
+    settings = ("text_column", "max_length", "keep_end", "truncation", "train_sampling_strategy")
 
     def __init__(self, model: PreTrainedModel, processing_class: Any) -> None:
         check_padding_token(model, processing_class)
@@ -61,7 +61,7 @@ class TextModality(Modality):
 
     def encoder(self, args: SSLConfig) -> TextEncoder:
         """Token ids, padded to the longest of a batch."""
-        return TextEncoder(self.processing_class, args.max_length, args.keep_end, _multiple(args))
+        return TextEncoder(self.processing_class, args.max_length, args.truncation, _multiple(args))
 
     def backend(self, args: SSLConfig) -> TextBackend:
         """Padding as the tokenizer does it."""

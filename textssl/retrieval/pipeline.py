@@ -100,7 +100,10 @@ def retrieve(
     label_names = task.check(evaluation)
     embed = EmbedJob(encoder, max_length=task.config.max_length, batch_size=batch_size)
     score = ScoreJob(
-        teacher, max_length=task.config.teacher_max_length, keep_end=task.config.keep_end, batch_size=batch_size
+        teacher,
+        max_length=task.config.teacher_max_length,
+        truncation=task.config.truncation,
+        batch_size=batch_size,
     )
     check_teacher(score, label_names)
     found = task.candidates(embed, label_names)

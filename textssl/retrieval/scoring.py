@@ -13,6 +13,7 @@ import numpy as np
 from datasets import Dataset
 
 from ..data.in_domain import predict_probs
+from ..data.truncation import TRUNCATIONS
 from ..errors import UserError
 from ..files import sha256_of_all
 from ..teachers import load_teacher
@@ -33,8 +34,9 @@ class ScoreJob:
     Args:
         folder: of a fine-tuned classifier and its tokenizer, as ``save_pretrained`` and a trainer write it.
         column: of the texts.
-        max_length: most tokens of a text; by default what tokenizer and model allow.
-        keep_end: cut the beginning of a longer text, not its end.
+        max_length: most tokens of a text; by default what tokenizer and model allow: of a classifier that textssl
+            trained, the length that it was trained with.
+        truncation: what a longer text loses: ``"end"``, ``"start"`` or ``"head_tail"``; by default as in training.
         batch_size: texts per pass.
 
     Raises:
@@ -47,7 +49,7 @@ class ScoreJob:
         *,
         column: str = "text",
         max_length: int | None = None,
-        keep_end: bool = False,
+        truncation: str | None = None,
         batch_size: int = 32,
     ) -> None:
         self.folder = Path(folder)
@@ -56,12 +58,14 @@ class ScoreJob:
         for name, value, least in (("batch_size", batch_size, 1), ("max_length", max_length, 3)):
             if value is not None and value < least:
                 raise UserError(f"{name}: got {value}; expected at least {least}")
+        if truncation not in (None, *TRUNCATIONS):
+            raise UserError(f"truncation: got {truncation!r}; allowed: {', '.join(TRUNCATIONS)}")
         self.column = column
         self.max_length = max_length
-        self.keep_end = keep_end
+        self.truncation = truncation
         self.batch_size = batch_size
         # Now, so that no process of a job has to read the files for it again.
-        self.name = f"probabilities by {_checksum(self.folder)}, max_length {max_length}, keep_end {keep_end}"
+        self.name = f"probabilities by {_checksum(self.folder)}, max_length {max_length}, truncation {truncation}"
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_loaded"}
@@ -76,6 +80,7 @@ class ScoreJob:
             text_column=self.column,
             batch_size=self.batch_size,
             max_length=self.max_length,
+            truncation=self.truncation,
             progress=False,
         )
         return {"probs": probs}
@@ -100,8 +105,6 @@ class ScoreJob:
         from accelerate import PartialState
 
         model, tokenizer = load_teacher(str(self.folder), "text")
-        if self.keep_end:
-            tokenizer.truncation_side = "left"
         return model.to(PartialState().device), tokenizer
 
 

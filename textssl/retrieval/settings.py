@@ -33,7 +33,7 @@ class RetrievalConfig:
         near_duplicate: see :func:`textssl.retrieval.clean`.
         near_evaluation: see :func:`textssl.retrieval.clean`.
         teacher_max_length: most tokens that the teacher reads.
-        keep_end: the teacher reads the end of a longer text, not its beginning.
+        truncation: what a longer text loses: ``end``, ``start`` or ``head_tail``, its middle; by default as trained.
         threshold: see :func:`textssl.selection.select_pseudo_labels`, as for the following.
         per_class: most examples of a class.
         total: most examples.
@@ -55,7 +55,7 @@ class RetrievalConfig:
     near_duplicate: float | None = 0.95
     near_evaluation: float | None = 0.95
     teacher_max_length: int | None = None
-    keep_end: bool = False
+    truncation: str | None = None
     threshold: float = 0.0
     per_class: int | None = None
     total: int | None = None

@@ -1,1 +1,1 @@
-"""How a trainer trains: new models for new trainings, and searches for settings."""
+"""How a trainer trains: new models for new trainings, searches for settings, what is said of the data."""
