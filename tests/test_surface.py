@@ -38,7 +38,9 @@ MAY_IMPORT = {
     "modes": set(),
     "transfer": set(),
     "positions": set(),
-    "config": {"errors"},
+    "secrets": {"errors"},
+    "saved_settings": {"errors", "files", "secrets"},
+    "config": {"errors", "saved_settings"},
     "schedules": {"errors"},
     "backends": {"errors", "functional", "modes", "transfer"},
     "augment": {"files", "errors", "state", "transfer"},
@@ -47,7 +49,7 @@ MAY_IMPORT = {
     "features": {"augment", "data", "errors", "files", "positions"},
     "models": {"errors", "modes"},
     "modalities": {"augment", "backends", "data", "errors", "models", "positions"},
-    "hub": {"files", "citation", "errors", "report"},
+    "hub": {"files", "citation", "errors", "report", "secrets"},
     "checkpoints": {"files", "errors", "objective"},
     "jobs": {"data", "errors", "files"},
     "probabilities": {"errors"},
@@ -69,7 +71,7 @@ MAY_IMPORT = {
     "round_folder": {"errors", "files"},
     "ensemble": {"ensemble_config", "errors", "features"},
     "ensemble_config": set(),
-    "training": {"data", "errors", "modalities", "sealed_trainer", "state"},
+    "training": {"data", "errors", "modalities", "saved_settings", "sealed_trainer", "secrets", "state"},
     "teachers": {"backends", "config", "data", "ensemble", "errors", "features", "modalities", "positions"},
 }
 

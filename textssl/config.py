@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
-from transformers import TrainingArguments
-
 from .errors import UserError
+from .saved_settings import SavedSettings
 
 
 __all__ = ["SSLConfig", "allowed", "decay", "derive", "in_unit_interval", "not_negative", "positive"]
@@ -16,7 +15,7 @@ C = TypeVar("C", bound="SSLConfig")
 
 
 @dataclass
-class SSLConfig(TrainingArguments):
+class SSLConfig(SavedSettings):
     """Arguments of a run. Every field is also a flag of the recipes and a key of their YAML files.
 
     ``per_device_train_batch_size`` counts labeled examples; each step adds ``mu`` times as many unlabeled ones.

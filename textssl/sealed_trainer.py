@@ -8,17 +8,18 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import Sampler, SequentialSampler
-from transformers import Trainer, TrainerState
+from transformers import TrainerState
 from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
 from . import checkpoints
 from .objective import Objective
+from .training.publishing import PublishingTrainer
 
 
 __all__ = ["SealedTrainer"]
 
 
-class SealedTrainer(Trainer):
+class SealedTrainer(PublishingTrainer):
     """What ``checkpoint-N`` is: the student as a plain Transformers checkpoint, the objective, and a seal.
 
     The seal is written last, and older checkpoints go only after it: whenever the run is killed, the newest sealed

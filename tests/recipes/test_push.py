@@ -17,13 +17,18 @@ from tests.hub_server import LocalHub, Repo
 from tests.recipes.tiny_task import LABELS, TinyTask, finished, run_recipe
 
 
+TOKEN = "hf_ofAPersonByFlag0123456789"
+
+
 @pytest.fixture(scope="module")
 def pushed(task: TinyTask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalHub, Path]]:
     cwd = tmp_path_factory.mktemp("pushed")
     with LocalHub() as hub:
         env = {**hub.environment(cwd / "home"), "CUDA_VISIBLE_DEVICES": ""}
         del env["PYTHONPATH"]
-        finished(run_recipe(task.flags("out", "--push_to_hub", hub_model_id="me/tiny"), cwd, env=env))
+        more = {"hub_model_id": "me/tiny", "hub_token": TOKEN, "report_to": "tensorboard"}
+        done = finished(run_recipe(task.flags("out", "--push_to_hub", **more), cwd, env=env))
+        assert TOKEN not in done.stdout + done.stderr
         yield hub, cwd / "out"
 
 
@@ -39,6 +44,19 @@ def test_one_repository_holds_one_model(pushed: tuple[LocalHub, Path], repo: Rep
     assert "result.json" not in repo.files
     assert repo.files["model.safetensors"] == (pushed[1] / "uda" / "model.safetensors").read_bytes()
     assert repo.files["model.safetensors"] != (pushed[1] / "supervised" / "model.safetensors").read_bytes()
+
+
+def test_the_token_is_nowhere(pushed: tuple[LocalHub, Path]) -> None:
+    """Neither in the run's folder, TensorBoard's files among them, nor in what the Hub holds."""
+    hub, folder = pushed
+    written = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert any("tfevents" in name for name in written)
+    assert "uda/training_args.json" in written
+    for commit, files in hub.repos["me/tiny"].commits:
+        written |= {f"{commit}/{name}": content for name, content in files.items()}
+    written |= hub.objects
+    assert [name for name, content in written.items() if TOKEN.encode() in content] == []
+    assert [name for name in written if name.endswith("training_args.bin")] == []
 
 
 def test_the_card_tells_metrics_and_source(pushed: tuple[LocalHub, Path], repo: Repo) -> None:

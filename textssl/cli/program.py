@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from tqdm import tqdm
 
 from ..errors import UserError
+from ..secrets import environment_tokens, redacted
 
 
 __all__ = ["run_program"]
@@ -71,4 +72,4 @@ def _say(message: str) -> None:
     # A bar that is still drawn would run into the message, and be drawn again after it.
     for bar in list(tqdm._instances):
         bar.close()
-    print(message, file=sys.stderr, flush=True)
+    print(redacted(message, environment_tokens()), file=sys.stderr, flush=True)

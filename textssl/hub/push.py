@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from textssl.errors import UserError
+from textssl.secrets import check_token, redacted
 
 
 __all__ = ["check_push_target"]
@@ -43,6 +44,7 @@ def check_push_target(hub_model_id: str, token: str | None = None, *, timeout: f
     token = token or get_token()
     if not token:
         raise UserError(f"--push_to_hub needs a token: run `hf auth login` or set HF_TOKEN. Or: {ADVICE}")
+    check_token("hub_token", token)
     account = _account(constants.ENDPOINT, token, timeout)
     name = account.get("name")
     if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
@@ -65,7 +67,9 @@ def _account(endpoint: str, token: str, timeout: float) -> dict[str, Any]:
     except HfHubHTTPError as error:
         status = error.response.status_code
         reason = "the token is not valid" if status in (401, 403) else f"it answers {status}"
-        raise UserError(f"--push_to_hub: {endpoint} refuses, {reason}. {ADVICE}") from error
+        raise UserError(f"--push_to_hub: {redacted(endpoint)} refuses, {reason}. {ADVICE}") from None
     except Exception as error:  # the HTTP client's errors share no class across its versions
-        cause = f"{type(error).__name__}: {error}"
-        raise UserError(f"--push_to_hub: {endpoint} cannot be reached ({cause}). {ADVICE}") from error
+        cause = redacted(f"{type(error).__name__}: {error}", [token])
+        address = redacted(endpoint)
+        # Not chained: the client's message may quote the header, and the token in it.
+        raise UserError(f"--push_to_hub: {address} cannot be reached ({cause}). {ADVICE}") from None

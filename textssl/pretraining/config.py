@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from transformers import TrainingArguments
 from transformers.trainer_utils import IntervalStrategy, SchedulerType
 from transformers.training_args import OptimizerNames
 
 from ..config import SSLConfig, derive, positive
 from ..errors import UserError
+from ..saved_settings import SavedSettings
 
 
 __all__ = ["PretrainingConfig", "before_fine_tuning"]
@@ -22,7 +22,7 @@ MICRO_BATCH = 32
 
 
 @dataclass
-class PretrainingConfig(TrainingArguments):
+class PretrainingConfig(SavedSettings):
     """Arguments of in-domain pretraining. Defaults are those of task-adaptive pretraining in the paper.
 
     That is RoBERTa's optimizer (Gururangan et al., 2020, arXiv:2004.10964, appendix): 100 epochs, batches of 256

@@ -1,1 +1,1 @@
-"""How a trainer trains: new models for new trainings, searches for settings, what is said of the data."""
+"""How a trainer trains, searches for settings, saves and publishes, and what it says of the data."""
