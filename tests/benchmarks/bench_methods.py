@@ -104,7 +104,7 @@ def image() -> Setting:
     unlabeled = datasets.Dataset.from_dict({"image": images[50:]}, features)
     config = {"per_device_train_batch_size": 16, "mu": 4, "use_cpu": True}
     return Setting(
-        lambda: small_resnet(TEN, 1), load_image_processor("embedded", 28, 1), labeled, unlabeled, config, 12
+        lambda: small_resnet(TEN, 1), load_image_processor("embedded", (28, 28), 1), labeled, unlabeled, config, 12
     )
 
 

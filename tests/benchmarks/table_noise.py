@@ -82,7 +82,7 @@ def run(method: str, row: str, seed: int, folder: str) -> tuple[float, float | N
         network(row, seed),
         METHODS[method].config_class(output_dir=folder, seed=seed, **settings),
         train,
-        processing_class=load_image_processor("embedded", 28),
+        processing_class=load_image_processor("embedded", (28, 28)),
         augmentations={"weak": lambda example, rng: example} if row == "plain" else {},
         **second,
     )

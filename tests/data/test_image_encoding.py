@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from transformers.image_utils import load_image
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.convnext.image_processing_pil_convnext import ConvNextImageProcessorPil
@@ -154,5 +155,26 @@ def test_a_processor_that_does_not_fit_is_refused_at_once() -> None:
         ImageEncoder(ViTImageProcessorPil(), "L")
     with pytest.raises(UserError, match=r"^processor: .* shape \[2, 3, 224, 224\] from two images of mode 'L'"):
         ImageEncoder(ViTImageProcessorPil(do_convert_rgb=True), "L")
-    with pytest.raises(UserError, match=r"^image: got mode 'I;16'; expected one of"):
-        ImageEncoder(ViTImageProcessorPil(size=SQUARE))([Image.new("I;16", (20, 20))])
+    with pytest.raises(UserError, match=r"^image: got mode 'La', which Pillow cannot read as RGB"):
+        ImageEncoder(ViTImageProcessorPil(size=SQUARE))([Image.new("La", (20, 20))])
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_deep_images_are_read_as_pipeline_reads_them(kind: Any) -> None:
+    image = Image.fromarray(np.array([[0, 7, 255, 256, 40_000]] * 5, kind))
+    processor = ViTImageProcessorPil(size={"height": 5, "width": 5})
+    expected = processor(load_image(image), return_tensors="pt")["pixel_values"]
+    assert torch.equal(ImageEncoder(processor, "RGB")([image])["pixel_values"], expected)
+
+
+@pytest.mark.parametrize(
+    ("processor", "squeezes"),
+    [
+        (ViTImageProcessorPil(size=SQUARE), True),
+        (ViTImageProcessorPil(size={"height": 12, "width": 30}), True),
+        (CLIPImageProcessorPil(size={"shortest_edge": 20}, crop_size=SQUARE), False),
+        (ViTImageProcessorPil(do_resize=False), False),
+    ],
+)
+def test_whether_proportions_are_kept(processor: Any, squeezes: bool) -> None:
+    assert ImageEncoder(processor).squeezes is squeezes

@@ -10,14 +10,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from datasets import Dataset
+from datasets import Image as ImageFeature
 from PIL import Image
-from transformers import GPT2Config, GPT2ForSequenceClassification
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    pipeline,
+)
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from tests.contract import tiny_images
 from tests.contract.cases import tokenizer
 from tests.recipes.tiny_pictures import PARTS, make_pictures, ran, run, save
 from tests.recipes.tiny_task import TinyTask, error_line, tree
+from textssl import SupervisedConfig, SupervisedTrainer
 
 
 Refused = Callable[..., str]
@@ -59,9 +69,37 @@ def inner(files: dict[str, Path], flag: str) -> Path:
 def test_a_picture_of_16_bits(flag: str, backend: str, files: dict[str, Path], refused: Refused) -> None:
     bad = save(DEEP, inner(files, flag) / "deep.png")
     message = refused(**files, backend=backend)
-    assert message.startswith(f"error: {flag}_file: {files[f'{flag}_file']}: column 'image' has an image of mode I;16")
+    assert message.startswith(f"error: {flag}_file: {files[f'{flag}_file']}: column 'image': 1 of ")
+    assert "have more than 8 bits a channel, which pipeline cuts off at 255" in message
     assert str(bad) in message
-    assert "allowed are 1, L, LA, P, RGB" in message
+    assert "100 % of its pixels. Save them with 8 bits" in message
+    assert "skip_corrupt_images=True leaves them out" in message
+
+
+def test_pictures_of_16_bits_are_left_out_or_read_as_pipeline_reads_them(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    """Left out where 8 bits cannot hold them, whatever the suffix of their mode; read where they can."""
+    for flag in PARTS:
+        save(DEEP, inner(files, flag) / "deep.png")
+    path = inner(files, "test") / "dark.png"
+    save(Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * 4), path)
+    done = ran("train.py", tmp_path / "out", method="supervised", **files, skip_corrupt_images=True)
+    assert "few (own files): 12 labeled, 24 unlabeled, 10 held out" in done.stdout
+    folder = tmp_path / "out" / "supervised"
+    model, processor = (kind.from_pretrained(folder) for kind in (AutoModelForImageClassification, AutoImageProcessor))
+    row = Dataset.from_dict({"image": [str(path)], "label": [1]}).cast_column("image", ImageFeature())
+    args = SupervisedConfig(output_dir=str(tmp_path / "again"), use_cpu=True, report_to=[])
+    trainer = SupervisedTrainer(model, args, train_dataset=_three(row), processing_class=processor)
+    told = pipeline("image-classification", model=model, image_processor=processor)(str(path), top_k=3)
+    scores = {entry["label"]: entry["score"] for entry in told}
+    logits = torch.as_tensor(trainer.predict(row).predictions)[0]
+    for number, probability in enumerate(logits.softmax(-1).tolist()):
+        assert scores[model.config.id2label[number]] == pytest.approx(probability, abs=1e-5)
+
+
+def _three(row: Dataset) -> Dataset:
+    return Dataset.from_dict({"image": row["image"][:] * 3, "label": [0, 1, 2]}).cast_column("image", ImageFeature())
 
 
 @pytest.mark.parametrize("backend", ["image", "features"])
@@ -88,6 +126,26 @@ def test_corrupt_pictures_left_out(
     told = [text for text in caplog.messages if "cannot be decoded" in text]
     assert [text.split(":")[0] for text in told] == [str(files[f"{flag}_file"]) for flag in PARTS]
     assert all("They are left out" in text and "000.png" in text for text in told)
+
+
+def test_wide_pictures_are_told_of_once_for_each_set(
+    files: dict[str, Path], keeps_sizes: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A model that takes 8x8 pixels squeezes them; the small ResNet takes the proportions of the first."""
+    tiny_images.processor().save_pretrained(keeps_sizes)
+    for path in files["train_file"].rglob("*.png"):
+        Image.open(path).resize((16, 8)).save(path)
+    with caplog.at_level(logging.WARNING):
+        ran("train.py", tmp_path / "out", method="fixmatch", **files, model=keeps_sizes)
+    told = [text for text in caplog.messages if "squeezes" in text]
+    assert len(told) == 1
+    assert told[0].startswith("train_dataset: column 'image': the image processor squeezes all images into 8x8")
+    for part in ("unlabeled", "test"):
+        for path in files[f"{part}_file"].rglob("*.png"):
+            Image.open(path).resize((16, 8)).save(path)
+    caplog.clear()
+    ran("train.py", tmp_path / "wide", method="fixmatch", **files, baseline=False)
+    assert not [text for text in caplog.messages if "squeezes" in text]
 
 
 def test_a_class_of_corrupt_pictures_alone(files: dict[str, Path], refused: Refused) -> None:

@@ -173,7 +173,7 @@ class ImageKind(Kind):
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         super().__init__(options, config, data, views)
-        self.processing_class = load_image_processor(options.model, max(data.labeled[0][data.column].size))
+        self.processing_class = load_image_processor(options.model, data.labeled[0][data.column].size)
 
     def prepare(self, folder: Path) -> None:
         """Choose the strong view; the trainer's own is RandAugment."""

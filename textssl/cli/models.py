@@ -72,12 +72,12 @@ def load_classifier(model: str, label_names: tuple[str, ...], seed: int) -> PreT
     return network
 
 
-def load_image_processor(model: str, side: int, num_channels: int = 3) -> Any:
-    """The image processor of a model; for ``embedded`` one of ``side`` pixels that scales to [-1, 1]."""
+def load_image_processor(model: str, size: tuple[int, int], num_channels: int = 3) -> Any:
+    """The image processor of a model; for ``embedded`` one of that width and height that scales to [-1, 1]."""
     if model != "embedded":
         return _loading(model, AutoImageProcessor.from_pretrained, model)
     half = [0.5] * num_channels
-    return ViTImageProcessorPil(size={"height": side, "width": side}, image_mean=half, image_std=half)
+    return ViTImageProcessorPil(size={"height": size[1], "width": size[0]}, image_mean=half, image_std=half)
 
 
 def load_image_classifier(model: str, label_names: tuple[str, ...], seed: int) -> PreTrainedModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -58,6 +59,19 @@ class ImageEncoder:
         """Height and width of every row, or ``None`` where these depend on the image."""
         return self._fixed_size
 
+    @cached_property
+    def squeezes(self) -> bool:
+        """Whether images of all proportions are squeezed into :attr:`fixed_size`, none of it cut off or filled up."""
+        if self._fixed_size is None:
+            return False
+        height, width = self._fixed_size
+        # The left quarter is white: of what comes out it is a quarter, less where the sides are cut off or rows added.
+        tried = Image.new(self.mode, (8 * width, 2 * height))
+        tried.paste(Image.new(self.mode, (2 * width, 2 * height), "white"))
+        values = self._process([tried])
+        white = values > (values.max() + values.min()) / 2
+        return bool(abs(white.mean() - 0.25) < 0.05)
+
     def __call__(self, images: Sequence[Image.Image], keys: Sequence[Any] | None = None) -> dict[str, Any]:
         """Encode ``images``.
 
@@ -69,8 +83,8 @@ class ImageEncoder:
             ``pixel_values`` float32 [B, C, H, W], and ``lengths``, a list of B ones: an image needs no padding.
 
         Raises:
-            UserError: images of different sizes for a processor that does not make them alike, or images of more
-                than 8 bits per channel.
+            UserError: images of different sizes for a processor that does not make them alike, or of a mode that
+                Pillow does not convert.
         """
         rows: list[np.ndarray | None] = [None] * len(images)
         if keys is not None:

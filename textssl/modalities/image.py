@@ -50,13 +50,15 @@ class ImageModality(Modality):
 
     def check_inputs(self, dataset: datasets.Dataset, args: SSLConfig, argument: str) -> datasets.Dataset:
         """Decode every image once; raise UserError for those that the model cannot see, or drop them if asked."""
-        fixed_size = self.encoder(args).fixed_size is not None
+        encoder = self.encoder(args)
+        fixed_size = encoder.fixed_size is not None
         checked = check_images(
             dataset,
             args.image_column,
             argument=argument,
             num_channels=self.num_channels,
             fixed_size=fixed_size,
+            squeezed_to=encoder.fixed_size if encoder.squeezes else None,
             skip_corrupt=args.skip_corrupt_images,
         )
         if not fixed_size:

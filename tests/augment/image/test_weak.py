@@ -98,11 +98,10 @@ def test_other_modes_of_eight_bits_are_converted(mode: str) -> None:
     [
         ({"picture": 1}, r"column: got 'image'; the data have \['picture'\]"),
         ({"image": "cat.png"}, "column: 'image' holds str; expected PIL.Image.Image"),
-        ({"image": Image.new("I;16", (2, 2))}, "image: got mode 'I;16'; expected one of"),
-        ({"image": Image.new("F", (2, 2))}, "image: got mode 'F'; expected one of"),
+        ({"image": Image.new("La", (2, 2))}, "image: got mode 'La', which Pillow cannot read as RGB"),
     ],
 )
-def test_what_is_no_image_of_eight_bits_is_refused(example: dict[str, Any], words: str) -> None:
+def test_what_is_no_image_that_can_be_read_is_refused(example: dict[str, Any], words: str) -> None:
     for view in (HorizontalFlip(), Shift()):
         with pytest.raises(UserError, match=f"^{words}"):
             view(example, np.random.default_rng(0))

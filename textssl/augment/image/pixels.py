@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from ...errors import UserError
 
 
-__all__ = ["check_gray", "check_share", "cover", "eight_bit", "fill_color", "image_of", "moved"]
+__all__ = ["changed_share", "check_gray", "check_share", "cover", "eight_bit", "fill_color", "image_of", "moved"]
 
-# What an image is turned into before anything is done to it. Modes of more than 8 bits are missing: Pillow would
-# cut their values off at 255.
-READ_AS = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
+# Gray modes; all others are read as RGB. More than 8 bits are cut off at 0 and 255, as Pillow's conversion to RGB and
+# with it transformers' ``pipeline`` do.
+DEEP = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+GRAY = ("1", "L", "LA", *DEEP)
 
 
 def image_of(example: dict[str, Any], column: str) -> Image.Image:
     """The image of an example, of mode L or RGB.
 
     Raises:
-        UserError: the column is missing, holds no ``PIL.Image.Image``, or one of more than 8 bits.
+        UserError: the column is missing, holds no ``PIL.Image.Image``, or one of a mode that Pillow does not convert.
     """
     if column not in example:
         raise UserError(f"column: got {column!r}; the data have {sorted(example)}")
@@ -36,13 +38,25 @@ def image_of(example: dict[str, Any], column: str) -> Image.Image:
 def eight_bit(image: Image.Image) -> Image.Image:
     """The image itself if its mode is L or RGB, else a copy in the nearer of the two; transparency is dropped.
 
+    Pixels are those of ``image.convert("RGB")``, with which transformers' ``pipeline`` begins.
+
     Raises:
-        UserError: an image of more than 8 bits per channel.
+        UserError: a mode that Pillow does not convert.
     """
-    mode = READ_AS.get(image.mode)
-    if mode is None:
-        raise UserError(f"image: got mode {image.mode!r}; expected one of {sorted(READ_AS)}")
-    return image if image.mode == mode else image.convert(mode)
+    mode = "L" if image.mode in GRAY else "RGB"
+    if image.mode == mode:
+        return image
+    try:
+        return image.convert(mode)
+    except ValueError as error:
+        raise UserError(f"image: got mode {image.mode!r}, which Pillow cannot read as {mode} ({error})") from error
+
+
+def changed_share(image: Image.Image) -> float:
+    """Share of the pixels that 8 bits cannot hold, which :func:`eight_bit` changes; 0 for a mode of 8 bits or less."""
+    if image.mode not in DEEP:
+        return 0.0
+    return float((np.asarray(image) != np.asarray(image.convert("L"))).mean())
 
 
 def check_share(name: str, value: float) -> None:
