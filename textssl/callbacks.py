@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 
 from .probing import update_rates
 from .scoring import check_scored, is_due, score
-from .state import average_batch_norms, average_gradients
+from .state import EMATeacher, average_batch_norms, average_gradients
 
 
 if TYPE_CHECKING:
@@ -63,9 +63,14 @@ class StepCallback(EpochCallback):
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Average gradients of the objective's own parameters over processes, and clip those of its own networks.
 
+        What the student no longer freezes, its averages take over before it moves.
+
         DDP and Trainer know the student's alone.
         """
         trainer = self.trainer
+        for part in trainer.objective.children():
+            if isinstance(part, EMATeacher):
+                part.release_unfrozen()
         average_gradients([p for p in trainer.objective.parameters() if p.requires_grad])
         if args.max_grad_norm > 0:
             for network in trainer.objective.networks(trainer.forward_for(trainer.model_wrapped).unwrapped)[1:]:

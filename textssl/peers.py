@@ -11,7 +11,9 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from .augment import Augmentation
+from .backends.base import Backend
 from .ensemble import Ensemble
+from .models.adapters import refuse_adapters
 from .objective import Objective, Task
 from .second_network import check_second, second_network
 from .trainer import SSLTrainer
@@ -31,6 +33,11 @@ class PeerObjective(Objective):
     def __init__(self, config: Any, task: Task) -> None:
         super().__init__(config, task)
         self.peer = None
+
+    def check_model(self, backend: Backend, model: nn.Module) -> None:
+        """Refuse a model with adapters."""
+        super().check_model(backend, model)
+        refuse_adapters("model", model, f"{type(self).__name__} trains two whole networks and saves them as one model")
 
     def bind(self, model: nn.Module) -> None:
         """Make the second network, unless there is one: a copy of the student with a head of its own."""

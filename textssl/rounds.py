@@ -24,9 +24,12 @@ from .errors import UserError
 from .jobs import open_shards, run_job
 from .modalities import modality_of
 from .modalities.base import stem_of
+from .models.adapters import has_adapters
+from .models.weights import load_weights
 from .pseudo_labeled import PseudoLabeledConfig, check_probs
 from .round_folder import RoundFolder
 from .selection import Selection, select_pseudo_labels
+from .state import copy_sharing_frozen
 from .teachers import TeacherJob, check_same_labels, label_names, load_teacher, start_from, weights_checksum
 from .trainer import SSLTrainer
 from .training.model_init import new_model
@@ -134,7 +137,7 @@ class RoundsTrainer(SSLTrainer):
         # All have looked before one writes.
         self._wait()
         folder.claim()
-        initial = copy.deepcopy(self.accelerator.unwrap_model(self.model))
+        initial = _copied(self.accelerator.unwrap_model(self.model))
         for number in range(1, last + 1):
             data = self._data_of_round(number, folder, initial)
             if number < last and not folder.is_done(folder.student(number)):
@@ -184,13 +187,13 @@ class RoundsTrainer(SSLTrainer):
             push_to_hub=False,
         )
         return self.teacher_class(
-            copy.deepcopy(initial), config, self.train_dataset.labeled, self.train_dataset.unlabeled, **self._shared()
+            _copied(initial), config, self.train_dataset.labeled, self.train_dataset.unlabeled, **self._shared()
         )
 
     def _student(
         self, number: int, folder: RoundFolder, initial: PreTrainedModel, data: datasets.Dataset
     ) -> SSLTrainer:
-        model = copy.deepcopy(initial) if self._make_student is None else self._make_student(number)
+        model = _copied(initial) if self._make_student is None else self._make_student(number)
         if self.args.student == "continued":
             start_from(self._teacher(number, folder, initial)[0], model)
         config = derive(self.args, type(self.args), output_dir=str(folder.student(number)), push_to_hub=False)
@@ -297,7 +300,16 @@ class RoundsTrainer(SSLTrainer):
             print(line)
 
 
+def _copied(model: PreTrainedModel) -> PreTrainedModel:
+    """A model of its own; of one with adapters, the adapters alone."""
+    return copy_sharing_frozen(model) if has_adapters(model) else copy.deepcopy(model)
+
+
 def _saved(folder: Path, like: PreTrainedModel) -> PreTrainedModel:
-    """The model of a stage: by its own config, for it may be larger than ``like``."""
+    """The model of a stage: by its own config, for it may be larger than ``like``. Adapters share its base."""
+    if has_adapters(like):
+        model = _copied(like)
+        load_weights(model, folder)
+        return model
     loaded: PreTrainedModel = type(like).from_pretrained(folder, local_files_only=True, use_safetensors=True)
     return loaded.float()

@@ -12,6 +12,8 @@ from transformers import TrainerState
 from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
 from . import checkpoints
+from .models.adapters import save_base_config
+from .models.weights import load_weights
 from .objective import Objective
 from .training.publishing import PublishingTrainer
 
@@ -82,6 +84,8 @@ class SealedTrainer(PublishingTrainer):
             self.model = self.evaluated_model
         try:
             super().save_model(output_dir, _internal_call)
+            if self.args.should_save:
+                save_base_config(self.model, output_dir or str(self.args.output_dir))
         finally:
             self.model = student
 
@@ -125,12 +129,8 @@ class SealedTrainer(PublishingTrainer):
             checkpoints.load_objective(self.objective, checkpoint)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        # The stock loader is not strict, and a model saved under legacy key names comes back re-initialised.
         model = self.accelerator.unwrap_model(self.model if model is None else model)
-        saved = type(model).from_pretrained(
-            resume_from_checkpoint, config=model.config, dtype=model.dtype, local_files_only=True
-        )
-        model.load_state_dict(saved.state_dict())
+        load_weights(model, resume_from_checkpoint)
 
     def _load_best_model(self) -> None:
         best = str(self.state.best_model_checkpoint)

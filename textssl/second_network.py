@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from .errors import UserError
 from .modalities import modality_of
+from .models.adapters import refuse_adapters
 from .models.padding import align_special_tokens, counts_left_padding
 from .positions import position_limit
 from .teachers import label_names
@@ -70,6 +71,7 @@ def check_second(
     """
     if network is student:
         raise UserError(f"{role}: got the model itself; both learn, so give it a network of its own")
+    refuse_adapters(role, network, "a second network is trained as a whole")
     kind = modality_of(student, students_processing)
     if network.main_input_name != kind.main_input:
         raise UserError(f"{role}: {type(network).__name__} takes {network.main_input_name!r}, not {kind.main_input!r}")

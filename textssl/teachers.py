@@ -26,6 +26,8 @@ from .config import SSLConfig, derive
 from .data.truncation import trained_with
 from .errors import UserError
 from .modalities import modality_of
+from .models.adapter_folders import adapters_of, load_adapted
+from .models.adapters import has_adapters, take_adapters
 from .positions import position_limit
 
 
@@ -42,7 +44,8 @@ def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
     """A trained classifier in float32, and its tokenizer or image processor.
 
     Args:
-        place: a folder, or a model of the Hub. Only safetensors are read, and no code of it is run.
+        place: a folder, or a model of the Hub; also of adapters of peft, whose base is then loaded by the name that
+            they have for it. Only safetensors are read, and no code of it is run.
         modality: ``"text"``, ``"image"`` or ``"features"``.
 
     Raises:
@@ -51,9 +54,13 @@ def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
     model_class, processor_class = LOADERS[modality]
     local = Path(place).is_dir()
     try:
-        model, info = model_class.from_pretrained(
-            place, dtype=torch.float32, use_safetensors=True, local_files_only=local, output_loading_info=True
-        )
+        adapters = adapters_of(place)
+        if adapters is not None:
+            model, info = load_adapted(model_class, place, adapters)
+        else:
+            model, info = model_class.from_pretrained(
+                place, dtype=torch.float32, use_safetensors=True, local_files_only=local, output_loading_info=True
+            )
         processor = None if processor_class is None else processor_class.from_pretrained(place, local_files_only=local)
     except (OSError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [""])[0]
@@ -152,7 +159,10 @@ class TeacherJob:
 
 
 def start_from(teacher: PreTrainedModel, student: PreTrainedModel) -> None:
-    """Give a student its teacher's weights; UserError if it has another architecture or size."""
+    """Give a student its teacher's weights; UserError if it has another architecture, size, base or other adapters."""
+    if has_adapters(student) and has_adapters(teacher):
+        take_adapters(teacher, student)
+        return
     try:
         student.load_state_dict(teacher.state_dict())
     except RuntimeError as error:

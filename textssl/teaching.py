@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, TrainerCallback
 
 from .augment import Augmentation
+from .backends.base import Backend
 from .errors import UserError
 from .feedback import learning
+from .models.adapters import refuse_adapters
 from .network_optimizers import attach_optimizer
 from .objective import Objective, Task
 from .second_network import check_second, second_network
@@ -45,6 +47,11 @@ class TeachingObjective(Objective):
         self.teacher_optimizer = NetworkOptimizer()
         self.student_rate = float(config.learning_rate)
         self.told: dict[str, Tensor] = {}
+
+    def check_model(self, backend: Backend, model: nn.Module) -> None:
+        """Refuse a model with adapters."""
+        super().check_model(backend, model)
+        refuse_adapters("model", model, f"{type(self).__name__} trains a second whole network as the teacher")
 
     def bind(self, model: nn.Module) -> None:
         """Make the teacher, unless there is one: a copy of the student with a head of its own."""

@@ -25,6 +25,7 @@ from .errors import UserError
 from .hub import changed_hyperparameters, known_facts, write_model_card
 from .metrics import compute_metrics as default_metrics
 from .modalities import MODALITIES, modality_of
+from .models.adapters import check_adapters, has_adapters
 from .objective import Objective
 from .phases import Moment, extended
 from .probing import adopt_rates, probed
@@ -96,12 +97,10 @@ class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
         model = first_model(self, model, args, kwargs.get("optimizers"))
         given, args = args, self._settled(model, args, processing_class)
         self.filled = filled_settings(given, args)
-        if "unlabeled" not in self.objective_class.views_for(args):
-            unlabeled_dataset = None
+        unlabeled_dataset = unlabeled_dataset if "unlabeled" in self.objective_class.views_for(args) else None
         data = checked_data(model.config, args, self.modality, train_dataset, unlabeled_dataset, eval_dataset)
-        if args.n_gpu > 1:
-            # DataParallel would cut our batches apart; one process per device is what accelerate launches.
-            args._n_gpu = 1
+        # DataParallel would cut our batches apart; one process per device is what accelerate launches.
+        args._n_gpu = min(args.n_gpu, 1)
         self._given_views = augmentations or {}
         kwargs.setdefault("compute_metrics", default_metrics)
         collator = self._collator(args, data.unlabeled)
@@ -120,7 +119,7 @@ class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
         self.model_init = model_init
         self._task = data.task(args.label_column, int(model.config.num_labels or 0))
         self._begin(model)
-        self.facts = known_facts(self.objective, model.config, self.modality.name)
+        self.facts = known_facts(self.objective, model.config, self.modality.name, has_adapters(model))
         self.add_callback(StepCallback(self))
 
     def _collator(self, args: SSLConfig, unlabeled: datasets.Dataset | None) -> ViewCollator:
@@ -169,6 +168,7 @@ class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
         """The config with the paper's values for the modality, checked against the model."""
         if int(model.config.num_labels or 0) < 2:
             raise UserError(f"model: got num_labels {model.config.num_labels}; expected at least 2 classes")
+        check_adapters(model, args)
         self.modality = modality_of(model, processing_class)
         allowed, name = self.objective_class.modalities, self.modality.name
         if name not in allowed:

@@ -39,16 +39,31 @@ def hidden_layers(model: nn.Module) -> list[nn.Module]:
     )
 
 
-def last_linear(model: nn.Module) -> nn.Linear:
-    """The linear layer that makes the logits.
+def last_linear(model: nn.Module) -> nn.Module:
+    """The linear layer that makes the logits; where an adapter of peft wraps it, the whole of that.
 
     Raises:
         UserError: the model has no linear layer.
     """
-    found = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    found = [*_linear_layers(model)]
     if not found:
         raise UserError(f"model: {type(model).__name__} has no linear layer, so no pooled vector that one reads")
     return found[-1]
+
+
+def _linear_layers(module: nn.Module) -> Iterator[nn.Module]:
+    """Linear layers that are run, in order. An adapter's own, within the layer that it changes, are none."""
+    if isinstance(module, nn.Linear) or isinstance(getattr(module, "base_layer", None), nn.Linear):
+        yield module
+        return
+    copies = getattr(module, "modules_to_save", None)
+    if isinstance(copies, nn.ModuleDict):
+        # What peft trains whole has a copy for each adapter, beside the original.
+        wrapper: Any = module
+        yield from _linear_layers(dict(copies.items()).get(wrapper.active_adapters[0], wrapper.original_module))
+        return
+    for child in module.children():
+        yield from _linear_layers(child)
 
 
 @contextmanager

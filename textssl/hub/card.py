@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from textssl.files import write_atomically
 from textssl.hub.facts import Citation, RunFacts
+from textssl.hub.usage import code_lines
 
 
 if TYPE_CHECKING:
@@ -86,9 +87,10 @@ def _metadata(facts: RunFacts) -> ModelCardData:
     return ModelCardData(
         language=facts.language,
         license=facts.license,
-        library_name="transformers",
+        library_name="peft" if facts.adapters else "transformers",
         pipeline_tag=facts.task,
         base_model=_hub_id(facts.base_model),
+        base_model_relation="adapter" if facts.adapters and _hub_id(facts.base_model) else None,
         datasets=[facts.data.hub_id] if facts.data.hub_id else None,
         tags=["textssl", "semi-supervised-learning", *([facts.method] if facts.method else [])],
         metrics=[result.metric_type for result in results] or None,
@@ -176,7 +178,8 @@ def _summary(facts: RunFacts) -> str:
     text = (
         f"{'An' if facts.task == 'image-classification' else 'A'} {KINDS.get(str(facts.task), 'feature')} classifier"
     )
-    relation = "on the embeddings of" if facts.task is None else "fine-tuned from"
+    adapted = "adapters on" if facts.adapters else "fine-tuned from"
+    relation = "on the embeddings of" if facts.task is None else adapted
     text += f", {relation} `{base}`" if base else ""
     text += f" with {_line(facts.method)}" if facts.method else ""
     wrongly = f" ({split.wrong_labels:,} of them wrongly, on purpose)" if split.wrong_labels is not None else ""
@@ -191,16 +194,7 @@ def _usage(facts: RunFacts) -> str:
     model, comment = facts.hub_model_id, ""
     if model is None:
         model, comment = ".", "  # the folder of this file"
-    if facts.task is None:
-        home, name = ("ensemble", "Ensemble") if facts.ensemble else ("features", "FeatureClassifier")
-        code = [
-            f"from textssl.{home} import {name}",
-            "",
-            f'classifier = {name}.from_pretrained("{model}"){comment}',
-            "classifier(features=vectors).logits  # [B, D], of the encoder that classifier.config.encoder names",
-        ]
-    else:
-        code = _pipeline(facts, model, comment)
+    code = code_lines(facts, model, comment)
     lines = ["```python", *code, "```"]
     if facts.texts is not None:
         lost = {"start": "start", "head_tail": "middle"}.get(facts.texts.truncation, "end")
@@ -210,21 +204,6 @@ def _usage(facts: RunFacts) -> str:
     if facts.label_names:
         lines += ["", "Labels: " + ", ".join(f"`{_line(name)}`" for name in facts.label_names)]
     return _section("Use", lines)
-
-
-def _pipeline(facts: RunFacts, model: str, comment: str) -> list[str]:
-    """Code that makes a pipeline, one that cuts texts as training did, and calls it."""
-    code, options = ["from transformers import pipeline"], ""
-    if facts.ensemble:
-        code.insert(0, "import textssl.ensemble  # makes a model of several networks known to transformers")
-    if facts.task == "text-classification":
-        options = ", truncation=True"
-        if facts.texts is not None and facts.texts.truncation == "head_tail":
-            code.append("from textssl.pipelines import HeadTailPipeline")
-            options = ", pipeline_class=HeadTailPipeline"
-    example = "Some text." if facts.task == "text-classification" else "some_image.png"
-    made = f'classifier = pipeline("{facts.task}", model="{model}"{options}){comment}'
-    return [*code, "", made, f'classifier("{example}")']
 
 
 def _results(facts: RunFacts) -> str:

@@ -120,6 +120,7 @@ class RunFacts:
             `"image-classification"`; None where no pipeline takes the model.
         texts: how the model reads texts; None for other inputs.
         ensemble: whether the model is a :class:`textssl.ensemble.Ensemble`, which transformers must be told of.
+        adapters: whether the model is a base with adapters of peft; `base_model` names the base.
         language: ISO code of the texts' language, such as `"en"`.
         license: licence of the fine-tuned model.
         label_names: the classes' names, in order.
@@ -140,6 +141,7 @@ class RunFacts:
     task: str | None = "text-classification"
     texts: TextFacts | None = None
     ensemble: bool = False
+    adapters: bool = False
     language: str | None = None
     license: str | None = None
     label_names: tuple[str, ...] = ()
@@ -177,13 +179,14 @@ def changed_hyperparameters(config: Any) -> dict[str, Any]:
     return changed
 
 
-def known_facts(objective: Any, model_config: Any, modality: str) -> RunFacts:
+def known_facts(objective: Any, model_config: Any, modality: str, adapters: bool = False) -> RunFacts:
     """What a trainer knows of its own run.
 
     Args:
         objective: the method, a `textssl.Objective`.
         model_config: of the classifier.
         modality: `"text"`, `"image"` or `"features"`.
+        adapters: whether the classifier is a base with adapters of peft.
     """
     task = objective.task
     return RunFacts(
@@ -193,6 +196,7 @@ def known_facts(objective: Any, model_config: Any, modality: str) -> RunFacts:
         label_names=tuple(model_config.id2label[i] for i in range(model_config.num_labels)),
         task={"text": "text-classification", "image": "image-classification"}.get(modality),
         texts=TextFacts(objective.config.max_length, objective.config.truncation) if modality == "text" else None,
+        adapters=adapters,
         ensemble=bool(getattr(objective.config, "ensemble", False)),
         split=SplitFacts(labeled=task.num_labeled, unlabeled=task.num_unlabeled),
         hyperparameters=changed_hyperparameters(objective.config),

@@ -29,15 +29,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import datasets
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel, set_seed
 
-from ..backends.base import Forward
+from ..backends.base import Backend, Forward
 from ..checkpoints import resolve_checkpoint
 from ..citation import Citation
 from ..config import SSLConfig, positive
 from ..data.validation import check_texts
 from ..errors import UserError
+from ..models.adapters import refuse_adapters
 from ..objective import Batch, Objective
 from ..pretraining import PretrainingConfig, pretrain_in_domain
 from ..pretraining.config import before_fine_tuning
@@ -127,6 +128,16 @@ class InDomainPretraining(Objective):
   year      = {2020}
 }""",
     )
+
+    def check_model(self, backend: Backend, model: nn.Module) -> None:
+        """Refuse a model with adapters."""
+        super().check_model(backend, model)
+        refuse_adapters(
+            "model",
+            model,
+            "the first stage trains the whole encoder, which adapters do not hold; pretrain with "
+            "textssl.pretraining.pretrain_in_domain, and add adapters to the model of its folder",
+        )
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss`` and ``supervised``, which are the same."""

@@ -12,6 +12,7 @@ from textssl.state.bin_rates import BinRates
 from textssl.state.collectives import all_cat, all_mean, all_sum, average_gradients, from_first, rank, world_size
 from textssl.state.memory import ExampleMemory
 from textssl.state.network_optimizer import NetworkOptimizer
+from textssl.state.sharing import copy_sharing_frozen
 from textssl.state.statistics import average_batch_norms
 from textssl.state.teacher import EMATeacher
 
@@ -29,6 +30,7 @@ __all__ = [
     "all_sum",
     "average_batch_norms",
     "average_gradients",
+    "copy_sharing_frozen",
     "from_first",
     "rank",
     "world_size",

@@ -1,0 +1,65 @@
+"""The code of a model card: how the saved model is loaded and called."""
+
+from __future__ import annotations
+
+from textssl.hub.facts import RunFacts
+
+
+__all__ = ["code_lines"]
+
+
+def code_lines(facts: RunFacts, model: str, comment: str) -> list[str]:
+    """Code that loads a model and calls it, line by line.
+
+    Args:
+        facts: what is known of the run.
+        model: its id on the Hub, or its folder.
+        comment: put behind the line that names it.
+    """
+    if facts.adapters:
+        return _adapter_code(facts, model, comment)
+    if facts.task is not None:
+        return _pipeline(facts, model, comment)
+    home, name = ("ensemble", "Ensemble") if facts.ensemble else ("features", "FeatureClassifier")
+    return [
+        f"from textssl.{home} import {name}",
+        "",
+        f'classifier = {name}.from_pretrained("{model}"){comment}',
+        "classifier(features=vectors).logits  # [B, D], of the encoder that classifier.config.encoder names",
+    ]
+
+
+def _pipeline(facts: RunFacts, model: str, comment: str) -> list[str]:
+    """Code that makes a pipeline, one that cuts texts as training did, and calls it."""
+    code, options = ["from transformers import pipeline"], ""
+    if facts.ensemble:
+        code.insert(0, "import textssl.ensemble  # makes a model of several networks known to transformers")
+    if facts.task == "text-classification":
+        options = ", truncation=True"
+        if facts.texts is not None and facts.texts.truncation == "head_tail":
+            code.append("from textssl.pipelines import HeadTailPipeline")
+            options = ", pipeline_class=HeadTailPipeline"
+    example = "Some text." if facts.task == "text-classification" else "some_image.png"
+    made = f'classifier = pipeline("{facts.task}", model="{model}"{options}){comment}'
+    return [*code, "", made, f'classifier("{example}")']
+
+
+def _adapter_code(facts: RunFacts, model: str, comment: str) -> list[str]:
+    """How adapters are loaded: the base by its name, with the classes' names, which peft's own files do not hold."""
+    task = "ImageClassification" if facts.task == "image-classification" else "SequenceClassification"
+    example = "Some text." if facts.task == "text-classification" else "some_image.png"
+    part = "image_processor" if facts.task == "image-classification" else "tokenizer"
+    loader = "AutoImageProcessor" if facts.task == "image-classification" else "AutoTokenizer"
+    cut = ", truncation=True" if facts.task == "text-classification" else ""
+    return [
+        "from peft import PeftConfig, PeftModel",
+        f"from transformers import AutoConfig, AutoModelFor{task}, {loader}, pipeline",
+        "",
+        f'folder = "{model}"{comment}',
+        "base = PeftConfig.from_pretrained(folder).base_model_name_or_path",
+        f"network = AutoModelFor{task}.from_pretrained(base, config=AutoConfig.from_pretrained(folder))",
+        "network = PeftModel.from_pretrained(network, folder).merge_and_unload()",
+        f"reader = {loader}.from_pretrained(folder)",
+        f'classifier = pipeline("{facts.task}", model=network, {part}=reader{cut})',
+        f'classifier("{example}")',
+    ]
