@@ -139,7 +139,7 @@ def test_nor_is_a_second_network_one_with_adapters(method: str, tmp_path: Path) 
     role = METHODS[method].second
     with pytest.raises(UserError, match=f"^{role}: got PeftModel"):
         METHODS[method](
-            model(), METHODS[method].config_class(output_dir=str(tmp_path), max_steps=2), labeled(), unlabeled(),
+            model(), METHODS[method].config_class(output_dir=str(tmp_path), max_steps=2, max_length=16), labeled(), unlabeled(),
             processing_class=tokenizer(), **{role: wrapped(model(1))},
         )  # fmt: skip
 

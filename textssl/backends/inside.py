@@ -39,8 +39,8 @@ def hidden_layers(model: nn.Module) -> list[nn.Module]:
     )
 
 
-def last_linear(model: nn.Module) -> nn.Module:
-    """The linear layer that makes the logits; where an adapter of peft wraps it, the whole of that.
+def last_linear(model: nn.Module) -> nn.Linear:
+    """The linear layer that makes the logits; where an adapter of peft wraps it, the wrapper, which has its sizes.
 
     Raises:
         UserError: the model has no linear layer.
@@ -51,7 +51,7 @@ def last_linear(model: nn.Module) -> nn.Module:
     return found[-1]
 
 
-def _linear_layers(module: nn.Module) -> Iterator[nn.Module]:
+def _linear_layers(module: nn.Module) -> Iterator[Any]:
     """Linear layers that are run, in order. An adapter's own, within the layer that it changes, are none."""
     if isinstance(module, nn.Linear) or isinstance(getattr(module, "base_layer", None), nn.Linear):
         yield module
