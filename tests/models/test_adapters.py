@@ -137,11 +137,16 @@ def test_a_method_that_cannot_have_adapters_says_why(method: str, tmp_path: Path
 @pytest.mark.parametrize("method", ["meta_pseudo_labels", "dividemix"])
 def test_nor_is_a_second_network_one_with_adapters(method: str, tmp_path: Path) -> None:
     role = METHODS[method].second
+    config = METHODS[method].config_class(output_dir=str(tmp_path), max_steps=2, max_length=16)
+    networks = {"model": model(), role: wrapped(model(1))}
     with pytest.raises(UserError, match=f"^{role}: got PeftModel"):
         METHODS[method](
-            model(), METHODS[method].config_class(output_dir=str(tmp_path), max_steps=2, max_length=16), labeled(), unlabeled(),
-            processing_class=tokenizer(), **{role: wrapped(model(1))},
-        )  # fmt: skip
+            args=config,
+            train_dataset=labeled(),
+            unlabeled_dataset=unlabeled(),
+            processing_class=tokenizer(),
+            **networks,
+        )
 
 
 # --- the folder that is saved
@@ -252,7 +257,7 @@ def test_the_average_is_that_of_a_whole_copy_and_costs_the_adapters(base: Path, 
 
     class Average(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            alpha = min(1 - 1 / state.global_step, 0.9)
+            alpha = min(1 - 1 / (state.global_step + 1), 0.9)
             for name, value in run.model.state_dict().items():
                 expected[name] = alpha * expected[name] + (1 - alpha) * value if value.is_floating_point() else value
 

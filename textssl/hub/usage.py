@@ -31,17 +31,22 @@ def code_lines(facts: RunFacts, model: str, comment: str) -> list[str]:
 
 def _pipeline(facts: RunFacts, model: str, comment: str) -> list[str]:
     """Code that makes a pipeline, one that cuts texts as training did, and calls it."""
-    code, options = ["from transformers import pipeline"], ""
+    (imports, options), code = _cutting(facts), []
     if facts.ensemble:
-        code.insert(0, "import textssl.ensemble  # makes a model of several networks known to transformers")
-    if facts.task == "text-classification":
-        options = ", truncation=True"
-        if facts.texts is not None and facts.texts.truncation == "head_tail":
-            code.append("from textssl.pipelines import HeadTailPipeline")
-            options = ", pipeline_class=HeadTailPipeline"
+        code.append("import textssl.ensemble  # makes a model of several networks known to transformers")
+    code += ["from transformers import pipeline", *imports]
     example = "Some text." if facts.task == "text-classification" else "some_image.png"
     made = f'classifier = pipeline("{facts.task}", model="{model}"{options}){comment}'
     return [*code, "", made, f'classifier("{example}")']
+
+
+def _cutting(facts: RunFacts) -> tuple[list[str], str]:
+    """What is imported for a pipeline that cuts texts as training did, and how it is asked to."""
+    if facts.task != "text-classification":
+        return [], ""
+    if facts.texts is not None and facts.texts.truncation == "head_tail":
+        return ["from textssl.pipelines import HeadTailPipeline"], ", pipeline_class=HeadTailPipeline"
+    return [], ", truncation=True"
 
 
 def _adapter_code(facts: RunFacts, model: str, comment: str) -> list[str]:
@@ -50,16 +55,17 @@ def _adapter_code(facts: RunFacts, model: str, comment: str) -> list[str]:
     example = "Some text." if facts.task == "text-classification" else "some_image.png"
     part = "image_processor" if facts.task == "image-classification" else "tokenizer"
     loader = "AutoImageProcessor" if facts.task == "image-classification" else "AutoTokenizer"
-    cut = ", truncation=True" if facts.task == "text-classification" else ""
+    imports, options = _cutting(facts)
     return [
         "from peft import PeftConfig, PeftModel",
         f"from transformers import AutoConfig, AutoModelFor{task}, {loader}, pipeline",
+        *imports,
         "",
         f'folder = "{model}"{comment}',
         "base = PeftConfig.from_pretrained(folder).base_model_name_or_path",
         f"network = AutoModelFor{task}.from_pretrained(base, config=AutoConfig.from_pretrained(folder))",
         "network = PeftModel.from_pretrained(network, folder).merge_and_unload()",
         f"reader = {loader}.from_pretrained(folder)",
-        f'classifier = pipeline("{facts.task}", model=network, {part}=reader{cut})',
+        f'classifier = pipeline("{facts.task}", model=network, {part}=reader{options})',
         f'classifier("{example}")',
     ]
