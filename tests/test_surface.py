@@ -72,7 +72,7 @@ MAY_IMPORT = {
     "ensemble": {"ensemble_config", "errors", "features"},
     "ensemble_config": set(),
     "training": {"data", "errors", "modalities", "saved_settings", "sealed_trainer", "secrets", "state"},
-    "teachers": {"backends", "config", "data", "ensemble", "errors", "features", "modalities", "positions"},
+    "teachers": {"backends", "config", "data", "ensemble", "errors", "features", "modalities", "models", "positions"},
 }
 
 
