@@ -17,6 +17,7 @@ from datasets import ClassLabel, Dataset, DatasetInfo, Features, load_from_disk
 
 from ..errors import UserError
 from .class_labels import with_class_labels
+from .text_files import bad_csv_line, bad_json_line, delimiter_of, suffix_of, tell_reading, utf8_content
 from .validation import check_texts
 
 
@@ -45,7 +46,9 @@ def load_table(
     Files are read into memory; a folder written by `datasets.Dataset.save_to_disk` is
     memory-mapped, which is the way to use a table larger than memory. Nothing in a folder is ever
     executed. All columns are kept. In CSV and TSV a field that begins with a double quote ends with
-    one, and "NA" or "null" is a text like any other.
+    one, and "NA" or "null" is a text like any other. Columns may be parted by commas, semicolons, tabs
+    or vertical bars, and files be in UTF-8, UTF-16, UTF-32 or Windows-1252: what was found is said in a
+    warning where it is not what the suffix says, or not UTF-8.
 
     Labels become a `ClassLabel`. Strings: the names are `label_names`, by default the sorted
     distinct labels. Integers: those that start at 0 stay as they are; others (1 to 5 stars) are
@@ -53,8 +56,8 @@ def load_table(
     `label_names=train.features["label"].names`, so that both mean the same by a label.
 
     Args:
-        path: `.csv`, `.tsv`, `.jsonl`, `.json` (an array of objects, or one object a line),
-            `.parquet`, or a folder written by `save_to_disk`.
+        path: `.csv`, `.tsv`, `.jsonl`, `.json` (an array of objects, or one object a line), each also
+            packed as `.gz`; `.parquet`, or a folder written by `save_to_disk`.
         text_column: The column of texts.
         label_column: The column of labels; `None` for an unlabeled table.
         label_names: The classes in the order of their ids; `None` takes them from the table.
@@ -63,7 +66,7 @@ def load_table(
         A data set of N > 0 rows without a missing text or label.
 
     Raises:
-        UserError: The file is missing, empty, broken or of an unknown kind; a column does not
+        UserError: The file is missing, empty, broken (with its line) or of an unknown kind; a column does not
             exist; a text is missing or no string (with its row, counted from 0); a label is
             missing, negative or not among `label_names`.
     """
@@ -83,11 +86,11 @@ def read_table(path: Path, text_column: str) -> Dataset:
         raise UserError(f"path: no such file or folder: {str(path)!r}")
     if path.is_dir():
         return _read_folder(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    suffix = suffix_of(path)
+    if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix.lower() == ".gz"):
         raise UserError(
-            f"path: {str(path)!r} ends in {suffix!r}; allowed are {', '.join(SUFFIXES)} "
-            "and a folder written by datasets.Dataset.save_to_disk"
+            f"path: {str(path)!r} ends in {path.suffix.lower()!r}; allowed are {', '.join(SUFFIXES)}, those of text "
+            "also with .gz, and a folder written by datasets.Dataset.save_to_disk"
         )
     if path.stat().st_size == 0:
         raise UserError(f"path: {str(path)!r} is empty")
@@ -97,30 +100,46 @@ def read_table(path: Path, text_column: str) -> Dataset:
         if suffix in (".csv", ".tsv"):
             return table_to_dataset(_read_csv(path, text_column, "\t" if suffix == ".tsv" else ","))
         return table_to_dataset(_read_json(path))
+    except UserError:
+        raise
     except (pa.ArrowException, UnicodeDecodeError, json.JSONDecodeError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"path: cannot read {str(path)!r}: {reason}") from error
+        raise UserError(f"path: cannot read {str(path)!r}: {_reason(error)}") from error
 
 
-def _read_csv(path: Path, text_column: str, delimiter: str) -> pa.Table:
-    return pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
-        parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(column_types={text_column: pa.string()}),
-    )
+def _read_csv(path: Path, text_column: str, usual: str) -> pa.Table:
+    content, encoding = utf8_content(path)
+    delimiter = delimiter_of(content, text_column, usual)
+    tell_reading(path, encoding, delimiter, usual, content)
+    try:
+        return pa_csv.read_csv(
+            pa.BufferReader(content),
+            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
+            parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(column_types={text_column: pa.string()}),
+        )
+    except pa.ArrowException as error:
+        where = bad_csv_line(content, delimiter) or _reason(error)
+        raise UserError(f"path: cannot read {str(path)!r}: {where}") from error
 
 
 def _read_json(path: Path) -> pa.Table:
-    with path.open("rb") as file:
-        head = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if head.startswith(b"["):
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    content, encoding = utf8_content(path)
+    tell_reading(path, encoding, None, None, content)
+    if content[:64].lstrip().startswith(b"["):
+        rows = json.loads(content)
         if not all(isinstance(row, dict) for row in rows):
             raise UserError(f"path: {str(path)!r} is an array of something else than objects")
         # from_pylist would take the columns of the first row for those of all.
         return pa.Table.from_struct_array(pa.array(rows, type=None if rows else pa.struct([])))
-    return pa_json.read_json(path, read_options=pa_json.ReadOptions(block_size=BLOCK_BYTES))
+    try:
+        return pa_json.read_json(pa.BufferReader(content), read_options=pa_json.ReadOptions(block_size=BLOCK_BYTES))
+    except pa.ArrowException as error:
+        where = bad_json_line(content) or _reason(error)
+        raise UserError(f"path: cannot read {str(path)!r}: {where}") from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _read_folder(path: Path) -> Dataset:
@@ -138,8 +157,7 @@ def _read_folder(path: Path) -> Dataset:
     try:
         return load_from_disk(str(path)).with_format(None)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"path: cannot read the data set in {str(path)!r}: {reason}") from error
+        raise UserError(f"path: cannot read the data set in {str(path)!r}: {_reason(error)}") from error
 
 
 def table_to_dataset(table: pa.Table, **class_labels: Sequence[str]) -> Dataset:

@@ -1,0 +1,176 @@
+"""Text files as people have them: in UTF-8 or not, with any usual delimiter, compressed or not."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import logging
+import re
+import sys
+import zlib
+from functools import cache
+from pathlib import Path
+
+from accelerate import PartialState
+
+from ..errors import UserError
+
+
+__all__ = ["bad_csv_line", "bad_json_line", "delimiter_of", "suffix_of", "tell_reading", "utf8_content"]
+
+DELIMITERS = (",", ";", "\t", "|")
+SPOKEN = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+UTF8, WESTERN = "UTF-8", "Windows-1252"
+MARKS = (
+    (codecs.BOM_UTF8, UTF8),
+    (codecs.BOM_UTF32_LE, "UTF-32-LE"),
+    (codecs.BOM_UTF32_BE, "UTF-32-BE"),
+    (codecs.BOM_UTF16_LE, "UTF-16-LE"),
+    (codecs.BOM_UTF16_BE, "UTF-16-BE"),
+)
+HEAD, CHUNK = 1 << 16, 1 << 20
+# Most of the letters of a text in a western language are ASCII; in Cyrillic or Greek none are.
+WESTERN_SHARE = 0.3
+
+logger = logging.getLogger(__name__)
+
+
+def suffix_of(path: Path) -> str:
+    """``.csv`` of ``a.CSV`` and of ``a.csv.gz``."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+
+
+def utf8_content(path: Path) -> tuple[bytes, str]:
+    """Content of a text file, unpacked and in UTF-8 without a mark, and the encoding that the file has.
+
+    A mark at the beginning decides, then the null bytes of UTF-16; what is no UTF-8 then is Windows-1252, the code of
+    western Windows, if most of its letters are ASCII.
+
+    Raises:
+        UserError: an encoding that is none of these, or a damaged archive.
+    """
+    content = _unpacked(path)
+    for mark, encoding in MARKS:
+        if content.startswith(mark):
+            rest = content[len(mark) :]
+            return (rest if encoding == UTF8 else _recoded(rest, encoding, path)), encoding
+    head = content[:HEAD]
+    for place, encoding in ((1, "UTF-16-LE"), (0, "UTF-16-BE")):
+        # Of western letters, commas and line breaks every second byte is null.
+        if len(head) > 1 and head[place::2].count(0) > len(head) / 4 > head[1 - place :: 2].count(0):
+            return _recoded(content, encoding, path), encoding
+    if _is_utf8(content):
+        return content, UTF8
+    beyond = len(re.findall(rb"[\x80-\xff]", content))
+    if beyond > WESTERN_SHARE * (beyond + len(re.findall(rb"[A-Za-z]", content))):
+        raise UserError(_unknown(path))
+    return _recoded(content, WESTERN, path), WESTERN
+
+
+def _unpacked(path: Path) -> bytes:
+    if path.suffix.lower() != ".gz":
+        return path.read_bytes()
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(f"path: {str(path)!r} is no whole gzip archive ({error})") from error
+
+
+def _recoded(content: bytes, encoding: str, path: Path) -> bytes:
+    try:
+        return content.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            _unknown(path) if encoding == WESTERN else f"path: {str(path)!r} is no {encoding}: {error}"
+        ) from error
+
+
+def _unknown(path: Path) -> str:
+    return (
+        f"path: {str(path)!r} is in an encoding that cannot be told for sure: neither UTF-8, UTF-16, UTF-32 nor "
+        f"{WESTERN}; save it in UTF-8, such as by iconv -f ENCODING -t UTF-8"
+    )
+
+
+def _is_utf8(content: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(content), CHUNK):
+            decoder.decode(content[start : start + CHUNK])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def delimiter_of(content: bytes, column: str, usual: str) -> str:
+    """What stands between the columns: that by which the first line has a field named ``column``.
+
+    Args:
+        content: in UTF-8.
+        column: a column that is needed.
+        usual: what the suffix of the file says; taken unless another one fits better.
+    """
+    text = content[:HEAD].decode(errors="ignore")
+    headers = {}
+    for delimiter in (usual, *DELIMITERS):
+        try:
+            headers[delimiter] = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        except csv.Error:
+            headers[delimiter] = []
+    # Of two that have the column, as of one column alone, the usual one; without the column, the most fields.
+    return max(headers, key=lambda d: (column in headers[d], len(headers[d]), d == usual))
+
+
+def bad_csv_line(content: bytes, delimiter: str) -> str | None:
+    """Which line begins the first row that has not as many fields as the header, for a message."""
+    csv.field_size_limit(sys.maxsize)
+    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="replace", newline="")
+    rows = csv.reader(text, delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    begin = 1
+    try:
+        for row in rows:
+            if row and header is None:
+                header = row
+            elif row and header is not None and len(row) != len(header):
+                return f"line {begin}: Expected {len(header)} columns, got {len(row)}"
+            begin = rows.line_num + 1
+    except csv.Error as error:
+        return f"in the row that begins in line {begin}: {error}"
+    return None
+
+
+def bad_json_line(content: bytes) -> str | None:
+    """Which line of a file of one object a line is none, for a message."""
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            if line.strip() and not isinstance(json.loads(line), dict):
+                return f"line {number} holds no object"
+        except ValueError as error:
+            return f"line {number}: {error}"
+    return None
+
+
+def tell_reading(path: Path, encoding: str, delimiter: str | None, usual: str | None, content: bytes) -> None:
+    """Say, once, how a file was read that is not as its suffix says, or not in UTF-8."""
+    told = []
+    if delimiter != usual:
+        told.append(f"with a {SPOKEN[str(delimiter)]} between columns")
+    if encoding != UTF8:
+        told.append(f"in {encoding}")
+    if encoding == WESTERN:
+        words = re.findall(r"\w*[^\W\d_a-zA-Z]\w*", content[:HEAD].decode(errors="ignore"))
+        told.append(f"with words such as {words[0]!r}; if these look wrong, save it in UTF-8" if words else "")
+    if told:
+        _told_once(f"{path}: read {', '.join(part for part in told if part)}")
+
+
+@cache
+def _told_once(message: str) -> None:
+    if PartialState().is_main_process:
+        logger.warning(message)
