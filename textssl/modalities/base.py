@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from ..augment import Augmentation
 from ..augment.plans import HITS, PLAN, PROBE
+from ..augment.unchanged import warn_of_unchanged
 from ..backends.base import Backend
 from ..errors import UserError
 
@@ -38,12 +39,14 @@ class Modality:
         main_input: the model's name of its input.
         column_setting: the setting that names the column of the examples.
         settings: those settings of a config that mean nothing to the other modalities.
+        tried_examples: on how many unlabeled examples a view is tried before training.
     """
 
     name: ClassVar[str]
     main_input: ClassVar[str]
     column_setting: ClassVar[str]
     settings: ClassVar[tuple[str, ...]]
+    tried_examples: ClassVar[int] = 0
 
     def __init__(self, model: PreTrainedModel, processing_class: Any) -> None:
         self.model = model
@@ -146,7 +149,8 @@ class Modality:
     ) -> dict[str, Augmentation]:
         """How each view of a method is made: as given, else as its stem was, else by default.
 
-        ``"weak_2"`` is a second draw of ``"weak"``, its stem, unless it is given itself.
+        ``"weak_2"`` is a second draw of ``"weak"``, its stem, unless it is given itself. A view that leaves more than
+        half of a sample of the unlabeled examples as they are is warned of.
 
         Raises:
             UserError: a view that no method has, nor this one.
@@ -162,7 +166,10 @@ class Modality:
             if stem not in made:
                 made[stem] = self.default_view(stem, args, unlabeled)
             made.setdefault(name, made[stem])
-        return {name: way for name, way in made.items() if way is not None}
+        chosen = {name: way for name, way in made.items() if way is not None}
+        if unlabeled is not None and args.process_index == 0:
+            warn_of_unchanged(chosen, wanted.get("unlabeled", ()), unlabeled, self.column(args), self.tried_examples)
+        return chosen
 
 
 def stem_of(view: str) -> str:

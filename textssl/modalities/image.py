@@ -35,6 +35,7 @@ class ImageModality(Modality):
     main_input = "pixel_values"
     column_setting = "image_column"
     settings = ("image_column", "horizontal_flip", "skip_corrupt_images")
+    tried_examples = 20
 
     def __init__(self, model: PreTrainedModel, processing_class: Any) -> None:
         if not hasattr(processing_class, "image_mean"):

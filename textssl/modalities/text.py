@@ -39,6 +39,7 @@ class TextModality(Modality):
     main_input = "input_ids"
     column_setting = "text_column"
     settings = ("text_column", "max_length", "keep_end", "truncation", "train_sampling_strategy")
+    tried_examples = 200
 
     def __init__(self, model: PreTrainedModel, processing_class: Any) -> None:
         check_padding_token(model, processing_class)

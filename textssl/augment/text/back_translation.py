@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -93,6 +93,9 @@ class BackTranslation:
             always gives the same one; and when a column is missing or holds something other than
             text.
     """
+
+    # A text that is not in the store is translated on the spot: nothing is tried beforehand.
+    is_slow: ClassVar[bool] = True
 
     def __init__(
         self,
