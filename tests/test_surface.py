@@ -71,7 +71,16 @@ MAY_IMPORT = {
     "round_folder": {"errors", "files"},
     "ensemble": {"ensemble_config", "errors", "features"},
     "ensemble_config": set(),
-    "training": {"data", "errors", "modalities", "saved_settings", "sealed_trainer", "secrets", "state"},
+    "training": {
+        "checkpoints",
+        "data",
+        "errors",
+        "modalities",
+        "saved_settings",
+        "sealed_trainer",
+        "secrets",
+        "state",
+    },
     "teachers": {"backends", "config", "data", "ensemble", "errors", "features", "modalities", "models", "positions"},
 }
 

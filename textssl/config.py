@@ -9,7 +9,9 @@ from .errors import UserError
 from .saved_settings import SavedSettings
 
 
-__all__ = ["SSLConfig", "allowed", "decay", "derive", "in_unit_interval", "not_negative", "positive"]
+__all__ = ["NAN_POLICIES", "SSLConfig", "allowed", "decay", "derive", "in_unit_interval", "not_negative", "positive"]
+
+NAN_POLICIES = ("stop", "ignore")
 
 C = TypeVar("C", bound="SSLConfig")
 
@@ -47,6 +49,8 @@ class SSLConfig(SavedSettings):
         finetune_steps: the last steps, on the labeled data alone by plain cross entropy, after the method has ended;
             0 in most papers, ``None`` for a tenth of training. The optimizer begins anew, and a method's own
             schedules end before them.
+        nan_policy: what becomes of a run whose loss, weights or evaluation are NaN or infinite: ``stop`` ends it at
+            that step, before anything is saved, and names the last good checkpoint; ``ignore`` goes on.
         finetune_learning_rate: learning rate of their first; it falls linearly to 0. ``None`` takes
             ``learning_rate``.
 
@@ -96,6 +100,10 @@ class SSLConfig(SavedSettings):
         default=None, metadata={"help": "Learning rate of the first of them; default: learning_rate."}
     )
 
+    nan_policy: str = field(
+        default="stop", metadata={"help": "When a loss is not finite: stop, before anything is saved, or ignore."}
+    )
+
     # The columns are ours and the losses are means; see the notes of each in transformers' documentation.
     remove_unused_columns: bool = field(
         default=False, metadata={"help": "Must stay off: views are made from the data's own columns."}
@@ -114,6 +122,7 @@ class SSLConfig(SavedSettings):
         positive("mu", self.mu)
         allowed("batch_norm", self.batch_norm, ("all", "labeled"))
         self._check_truncation()
+        allowed("nan_policy", self.nan_policy, NAN_POLICIES)
         if self.max_length < 3:
             raise UserError(f"max_length: got {self.max_length}; expected at least 3")
         if self.warm_start_steps < 0:

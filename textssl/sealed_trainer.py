@@ -15,13 +15,14 @@ from . import checkpoints
 from .models.adapters import save_base_config
 from .models.weights import load_weights
 from .objective import Objective
+from .training.divergence import DivergenceTrainer
 from .training.publishing import PublishingTrainer
 
 
 __all__ = ["SealedTrainer"]
 
 
-class SealedTrainer(PublishingTrainer):
+class SealedTrainer(DivergenceTrainer, PublishingTrainer):
     """What ``checkpoint-N`` is: the student as a plain Transformers checkpoint, the objective, and a seal.
 
     The seal is written last, and older checkpoints go only after it: whenever the run is killed, the newest sealed

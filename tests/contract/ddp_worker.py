@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 
 from tests.contract.cases import build, state_of, variants
 from textssl.cli.program import run_program
+from textssl.errors import UserError
 
 
 def main() -> None:
@@ -36,6 +38,18 @@ def main() -> None:
             {name: value.contiguous() for name, value in state_of(trainer).items()},
             out / f"{number}-rank{args.process_index}-of-{args.world_size}.safetensors",
         )
+    diverging = build("fixmatch", out / "diverged", save_strategy="no", per_device_train_batch_size=batch)
+    if diverging.args.process_index == diverging.args.world_size - 1:
+        original, diverging.objective.loss = diverging.objective.loss, lambda *a: not_finite(original(*a))
+    try:
+        diverging.train()
+    except UserError as error:
+        rank, size = diverging.args.process_index, diverging.args.world_size
+        Path(out, f"diverged-rank{rank}-of-{size}.txt").write_text(str(error))
+
+
+def not_finite(terms: dict[str, Any]) -> dict[str, Any]:
+    return {**terms, "loss": terms["loss"] * float("nan")}
 
 
 if __name__ == "__main__":

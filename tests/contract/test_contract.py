@@ -264,3 +264,9 @@ def test_two_processes_hold_one_state_and_equal_one(two_processes: Path) -> None
         if METHODS[method].objective_class.mixes_examples:
             continue
         assert_close(states[0], load_file(two_processes / f"{number}-rank0-of-1.safetensors"))
+
+
+def test_processes_stop_together_where_the_loss_of_one_is_not_finite(two_processes: Path) -> None:
+    for place in ("0-of-1", "0-of-2", "1-of-2"):
+        told = (two_processes / f"diverged-rank{place}.txt").read_text()
+        assert "the loss of step 1 is not finite (ssl/loss nan" in told

@@ -149,6 +149,12 @@ def test_a_trial_may_be_pruned(tmp_path: Path) -> None:
     trainer.train()
 
 
+def test_a_trial_that_diverges_has_no_figure_and_the_search_goes_on(tmp_path: Path) -> None:
+    trainer = build("uda", tmp_path, anew=True, optim="adamw_torch", **COMMON)
+    states, best = searched(trainer, {"learning_rate": 1e20, "max_steps": 6}, {"learning_rate": 0.01})
+    assert (len(states), best.run_id) == (1, "1")
+
+
 def test_the_model_may_look_at_the_trial(tmp_path: Path) -> None:
     seen: list[Any] = []
     trainer = build("supervised", tmp_path, anew=True, **COMMON)

@@ -8,7 +8,7 @@ from typing import Any
 from transformers.trainer_utils import IntervalStrategy, SchedulerType
 from transformers.training_args import OptimizerNames
 
-from ..config import SSLConfig, derive, positive
+from ..config import NAN_POLICIES, SSLConfig, allowed, derive, positive
 from ..errors import UserError
 from ..saved_settings import SavedSettings
 
@@ -39,6 +39,7 @@ class PretrainingConfig(SavedSettings):
         validation_share: share of the texts that is held out to measure the loss on; at least one text, unless 0.
         head_learning_rate: peak learning rate of a fresh head, which has to be learned before the encoder can learn
             anything from it; by default ten times ``learning_rate``. A head that the model had has ``learning_rate``.
+        nan_policy: as in :class:`textssl.SSLConfig`.
 
     Raises:
         UserError: a value out of range.
@@ -53,6 +54,8 @@ class PretrainingConfig(SavedSettings):
     head_learning_rate: float | None = field(
         default=None, metadata={"help": "Peak learning rate of a fresh head. Default: ten times learning_rate."}
     )
+
+    nan_policy: str = field(default="stop", metadata={"help": "When a loss is not finite: stop or ignore."})
 
     learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate."})
     num_train_epochs: float = field(default=100.0, metadata={"help": "Passes over all windows."})
@@ -77,6 +80,7 @@ class PretrainingConfig(SavedSettings):
     def check(self) -> None:
         """Raise UserError for values that cannot work."""
         positive("mask_share", self.mask_share)
+        allowed("nan_policy", self.nan_policy, NAN_POLICIES)
         positive("head_learning_rate", self.head_learning_rate)
         if self.mask_share > 1:
             raise UserError(f"mask_share: got {self.mask_share}; expected a number in (0, 1]")
@@ -109,7 +113,7 @@ def before_fine_tuning(config: SSLConfig, output_dir: str, batch_size: int, **ch
         )
     micro = next(size for size in range(min(per_process, MICRO_BATCH), 0, -1) if per_process % size == 0)
     known = PretrainingConfig.__dataclass_fields__
-    own = PretrainingConfig.__annotations__.keys() - {"max_length", "text_column"}
+    own = PretrainingConfig.__annotations__.keys() - {"max_length", "nan_policy", "text_column"}
     defaults = {name: known[name].default for name in own | UNDECLARED}
     stage = derive(  # type: ignore[type-var]  # any TrainingArguments serve
         config, PretrainingConfig,

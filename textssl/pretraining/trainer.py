@@ -149,7 +149,9 @@ class PretrainingTrainer(SealedTrainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """The micro-batch's part of the mean over all masked tokens of the step."""
-        return self._summed(model, inputs["passes"]) * self.token_weight
+        loss = self._summed(model, inputs["passes"]) * self.token_weight
+        self.count_terms({"loss": loss})
+        return loss
 
     def _summed(self, model: nn.Module, passes: Sequence[Mapping[str, Tensor]]) -> Tensor:
         """Cross entropy of all masked tokens of a micro-batch, summed."""
@@ -200,6 +202,7 @@ class PretrainingTrainer(SealedTrainer):
         total, count = all_sum(sums).tolist()
         loss = total / count
         metrics = {f"{metric_key_prefix}_loss": loss, f"{metric_key_prefix}_perplexity": math.exp(min(loss, 700.0))}
+        self.check_measured(metrics)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(args, self.state, self.control, metrics)
         return metrics

@@ -1,1 +1,1 @@
-"""How a trainer trains, searches for settings, saves and publishes, and what it says of the data."""
+"""How a trainer trains, stops, searches for settings, saves and publishes, and what it says of the data."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -12,10 +14,13 @@ from transformers.trainer_utils import HPSearchBackend
 
 from ..errors import UserError
 from ..sealed_trainer import SealedTrainer
+from .divergence import DivergedError
 from .model_init import new_model
 
 
 __all__ = ["SearchableTrainer"]
+
+logger = logging.getLogger(__name__)
 
 Space = Callable[[Any], dict[str, Any]]
 
@@ -118,8 +123,22 @@ class SearchableTrainer(SealedTrainer):
         Raises:
             UserError: the checkpoint is missing, unfinished or damaged.
         """
-        with new_model(self, trial):
+        with new_model(self, trial), _pruned(trial):
             return super().train(resume_from_checkpoint, trial=trial, **kwargs)
+
+
+@contextmanager
+def _pruned(trial: Any) -> Iterator[None]:
+    """A trial that diverges has no figure, and the search goes on."""
+    try:
+        yield
+    except DivergedError as error:
+        if trial is None:
+            raise
+        from optuna import TrialPruned
+
+        logger.warning("%s", error)
+        raise TrialPruned(str(error)) from error
 
 
 class _Searched:

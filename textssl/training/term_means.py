@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Trainer
 
 from ..state import all_mean
+from .divergence import DivergenceTrainer
 
 
 __all__ = ["TermMeans"]
 
 
-class TermMeans(Trainer):
+class TermMeans(DivergenceTrainer):
     """Adds the means of all terms since the last log to it, as ``ssl/<name>``."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -24,7 +24,8 @@ class TermMeans(Trainer):
         super().__init__(*args, **kwargs)
 
     def count_terms(self, terms: Mapping[str, Tensor | float]) -> None:
-        """Add what the next log will tell the means of."""
+        """Add what the next log will tell the means of, and what must be finite."""
+        super().count_terms(terms)
         for name, value in terms.items():
             total, count = self.terms.get(name, (0.0, 0))
             self.terms[name] = (total + (value.detach().float() if isinstance(value, Tensor) else value), count + 1)
