@@ -39,9 +39,10 @@ def make(out: Path | str, batch: int = 4, dropout: float = 0.1, **changes: Any) 
         "ddp_backend": "gloo" if "LOCAL_RANK" in os.environ else None,
     }
     held = changes.pop("eval_dataset", tiny_texts.labeled(12, 3))
-    given = {name: changes.pop(name) for name in ("teacher_model", "make_student", "unlabeled") if name in changes}
+    others = ("model", "teacher_model", "make_student", "unlabeled")
+    given = {name: changes.pop(name) for name in others if name in changes}
     return NoisyStudentTrainer(
-        tiny_texts.model(dropout=dropout),
+        given.get("model") or tiny_texts.model(dropout=dropout),
         NoisyStudentConfig(**{**settings, **changes}),
         tiny_texts.labeled(),
         given.get("unlabeled", tiny_texts.unlabeled()),

@@ -32,6 +32,12 @@ def without_padding() -> PreTrainedTokenizerFast:
     return own
 
 
+def of_problem(kind: str) -> BertForSequenceClassification:
+    network = model()
+    network.config.problem_type = kind
+    return network
+
+
 TEXTS = texts(6, 1)[0]
 REFUSED = {
     "empty labeled set": (lambda: {"train_dataset": table(text=[], label=[])}, "train_dataset: .* is empty"),
@@ -44,8 +50,12 @@ REFUSED = {
         "train_dataset: label 3 in row 3 .* 0 to 2",
     ),
     "names unknown to the model": (
-        lambda: {"train_dataset": table(text=TEXTS, label=["bad"] * 6)},
-        "train_dataset: label 'bad' in row 0 .* is not among the model's labels",
+        lambda: {"model": named_model(), "train_dataset": table(text=TEXTS, label=["odd"] * 6)},
+        "train_dataset: label 'odd' in row 0 .* is not among the model's labels",
+    ),
+    "fewer names than the model has classes": (
+        lambda: {"train_dataset": table(text=TEXTS, label=["bad", "good"] * 3)},
+        r"train_dataset: column 'label' has 2 classes \('bad', 'good'\), and the model 3 \(num_labels\)",
     ),
     "texts that are no strings": (
         lambda: {"train_dataset": table(text=[1, 2, 3], label=[0, 1, 2])},
@@ -78,13 +88,33 @@ REFUSED = {
     ),
     "one bad set of several": (
         lambda: {"eval_dataset": {"good": labeled(), "bad": table(text=["w1"], label=["x"])}},
-        "eval_dataset: label 'x' in row 0",
+        r"eval_dataset\['bad'\]: label 'x' in row 0",
     ),
     "no tokenizer": (lambda: {"processing_class": None}, "processing_class: expected a tokenizer"),
     "no padding token": (lambda: {"processing_class": without_padding()}, "a tokenizer that has a padding token"),
     "texts longer than the model's positions": (
         lambda: {"args": {"max_length": 33}},
         "max_length: got 33; the model has 32 positions",
+    ),
+    "several labels an example": (
+        lambda: {"train_dataset": table(text=TEXTS, label=[[1, 0, 1]] * 6)},
+        "train_dataset: column 'label' holds list.* one label per example: multi-label .* are not supported",
+    ),
+    "soft labels in the evaluation set": (
+        lambda: {"eval_dataset": table(text=TEXTS, label=[[0.2, 0.3, 0.5]] * 6)},
+        "eval_dataset: column 'label' holds list<.*double>.* soft labels are not supported",
+    ),
+    "numbers to predict": (
+        lambda: {"train_dataset": table(text=TEXTS, label=[0.25, 1.0, 2.0] * 2)},
+        "train_dataset: column 'label' holds double.* \\(regression\\) are not supported",
+    ),
+    "a model of several labels": (
+        lambda: {"model": of_problem("multi_label_classification")},
+        "model: got problem_type 'multi_label_classification'; supported is 'single_label_classification', one label",
+    ),
+    "a model of regression": (
+        lambda: {"model": of_problem("regression")},
+        "model: got problem_type 'regression'; supported is 'single_label_classification'",
     ),
     "one class": (
         lambda: {"model": BertForSequenceClassification(BertConfig(num_labels=1, num_hidden_layers=0))},

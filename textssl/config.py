@@ -30,6 +30,9 @@ class SSLConfig(SavedSettings):
         image_column: column of the images.
         feature_column: column of precomputed features.
         label_column: column of the labels.
+        data_check: what to do about held-out rows that are also in the training data, equal texts with different
+            labels, repeated labeled rows, blank texts, and classes that differ by case or spaces: ``warn``,
+            ``strict``, which refuses them, or ``off``.
         max_length: most tokens of a text, special ones included.
         truncation: what a longer text loses: its ``end``; its ``start``, as in UDA's runs on reviews; or, with
             ``head_tail``, its middle, where a quarter of the tokens are left for the head (128 of 510, as in
@@ -69,6 +72,9 @@ class SSLConfig(SavedSettings):
     image_column: str = field(default="image", metadata={"help": "Column of the images."})
     feature_column: str = field(default="features", metadata={"help": "Column of precomputed features."})
     label_column: str = field(default="label", metadata={"help": "Column of the labels."})
+    data_check: str = field(
+        default="warn", metadata={"help": "Leaks, contradictions and the like in the data: warn, strict or off."}
+    )
     max_length: int = field(default=128, metadata={"help": "Most tokens of a text."})
     truncation: str = field(
         default="end",
@@ -120,6 +126,7 @@ class SSLConfig(SavedSettings):
 
     def __post_init__(self) -> None:
         positive("mu", self.mu)
+        allowed("data_check", self.data_check, ("warn", "strict", "off"))
         allowed("batch_norm", self.batch_norm, ("all", "labeled"))
         self._check_truncation()
         allowed("nan_policy", self.nan_policy, NAN_POLICIES)

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from .augment import Augmentation
 from .backends.base import Backend
+from .data.class_names import share_names
 from .ensemble import Ensemble
 from .models.adapters import refuse_adapters
 from .objective import Objective, Task
@@ -77,7 +78,7 @@ class PeerTrainer(SSLTrainer):
         augmentations: as for any trainer.
         peer: the second network; by default a copy of the first whose head is drawn anew. If the first starts from
             random weights, give it one that starts from others. Classes, their order and the tokenizer must be those
-            of the first, its architecture need not.
+            of the first, its architecture need not; where its classes have no names it is given those of the first.
         peer_processing_class: tokenizer or image processor that ``peer`` was made with, to be checked.
         **kwargs: as for any trainer.
 
@@ -112,6 +113,7 @@ class PeerTrainer(SSLTrainer):
         if peer is not None:
             ours, length = self.processing_class, self.args.max_length
             check_second("peer", peer, processing_class, student, ours, length)  # type: ignore[arg-type]
+            share_names("peer", peer.config, student.config)
             # With model_init the next training begins with what was given too.
             self.objective.peer = peer if self.model_init is None else copy.deepcopy(peer)
         super()._bound(student)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from datasets import Dataset
+from datasets import ClassLabel, Dataset
 
 from .config import SSLConfig, allowed, positive
-from .data.feature_validation import check_features, feature_array
+from .data.class_names import are_defaults, told_names
+from .data.feature_validation import check_features, feature_array, with_features
 from .errors import UserError
 from .objective import Objective
 from .probabilities import SUM_TOLERANCE
@@ -18,6 +20,7 @@ from .probabilities import SUM_TOLERANCE
 __all__ = ["PseudoLabeledConfig", "PseudoLabeledObjective", "check_probs"]
 
 STUDENTS = ("fresh", "continued")
+PSEUDO_LABEL = "pseudo_label"
 
 
 @dataclass
@@ -29,8 +32,10 @@ class PseudoLabeledConfig(SSLConfig):
             trained on the labeled examples first.
         teacher_steps: optimizer steps of that teacher; ``None`` takes ``max_steps``.
         teacher_learning_rate: its peak learning rate; ``None`` takes ``learning_rate``.
-        probs_column: the column of a teacher's probabilities, ``[C]`` for each unlabeled example. Data that have it
-            are taken as they are: there is one round, without a teacher.
+        probs_column: the column of a teacher's probabilities, ``[C]`` for each unlabeled example, in the order of the
+            model's classes. Data that have it are taken as they are: there is one round, without a teacher. If they
+            have a ``ClassLabel`` column ``pseudo_label`` too, as ``data_scripts/pseudo_label.py`` writes it, its names
+            tell the teacher's order.
         student: ``fresh``: each student starts from the initial weights, and ``continued``: from those of its
             teacher.
 
@@ -71,21 +76,22 @@ class PseudoLabeledObjective(Objective):
     takes_probs: ClassVar[bool] = True
 
 
-def check_probs(dataset: Dataset, column: str, num_labels: int) -> Dataset:
-    """Check a column of a teacher's probabilities.
+def check_probs(dataset: Dataset, column: str, names: Sequence[str]) -> Dataset:
+    """Check a column of a teacher's probabilities, and put them in the order of the model's classes.
 
     Args:
         dataset: N > 0 rows.
         column: lists of C numbers.
-        num_labels: C.
+        names: [C] of the model's classes. If they are not LABEL_0 and so on, they are compared with those of the
+            column ``pseudo_label``, where it has any.
 
     Returns:
         The same rows, the column in float32.
 
     Raises:
-        UserError: no lists of C finite numbers, or some that are no probabilities.
+        UserError: no lists of C finite numbers, or some that are no probabilities; other classes than the model's.
     """
-    dataset = check_features(dataset, column, "unlabeled_dataset", size=num_labels)
+    dataset = check_features(dataset, column, "unlabeled_dataset", size=len(names))
     probs = feature_array(dataset, column)
     wrong = (np.abs(probs.sum(axis=1, dtype=np.float64) - 1) > SUM_TOLERANCE) | (probs.min(axis=1) < 0)
     if wrong.any():
@@ -94,4 +100,19 @@ def check_probs(dataset: Dataset, column: str, num_labels: int) -> Dataset:
             f"unlabeled_dataset: {column!r} of row {row} is {probs[row].tolist()}; expected probabilities, which are "
             "positive and sum to one"
         )
-    return dataset
+    theirs = _names_of_probs(dataset)
+    if are_defaults(names) or theirs is None or theirs == [*names]:
+        return dataset
+    if sorted(theirs) != sorted(names):
+        raise UserError(
+            f"unlabeled_dataset: {column!r} is of the classes {told_names(theirs)}, which column {PSEUDO_LABEL!r} "
+            f"names; those of the model are {told_names(names)}"
+        )
+    return with_features(dataset, column, np.ascontiguousarray(probs[:, [theirs.index(name) for name in names]]))
+
+
+def _names_of_probs(dataset: Dataset) -> list[str] | None:
+    """Classes of the teacher, in its order, where it had names."""
+    feature = dataset.features.get(PSEUDO_LABEL)
+    names = feature.names if isinstance(feature, ClassLabel) else None
+    return None if not names or are_defaults(names) else list(names)

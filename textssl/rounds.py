@@ -17,6 +17,7 @@ from .augment import Augmentation
 from .augment.plans import PROBE
 from .checkpoints import sealed_checkpoints
 from .config import derive
+from .data.class_names import label_names, share_names
 from .data.files import content_checksum, write_parquet
 from .data.tables import take_rows
 from .data.two_stream import TwoStreamDataset
@@ -30,7 +31,7 @@ from .pseudo_labeled import PseudoLabeledConfig, check_probs
 from .round_folder import RoundFolder
 from .selection import Selection, select_pseudo_labels
 from .state import copy_sharing_frozen
-from .teachers import TeacherJob, check_same_labels, label_names, load_teacher, start_from, weights_checksum
+from .teachers import TeacherJob, check_same_labels, load_teacher, start_from, weights_checksum
 from .trainer import SSLTrainer
 from .training.model_init import new_model
 from .training.truncation_report import TruncationReport, report_once
@@ -41,6 +42,8 @@ __all__ = ["RoundsTrainer"]
 # Of examples whose probabilities are written at once: what a kill can lose.
 SHARD_ROWS = 512
 PSEUDO_LABELS = "pseudo_labels.parquet"
+# What the stages within a run leave to the run.
+WITHIN: dict[str, Any] = {"push_to_hub": False, "data_check": "off"}
 TIMINGS = ("_runtime", "_per_second", "_time")
 
 
@@ -99,7 +102,7 @@ class RoundsTrainer(SSLTrainer):
         self._unlabeled = unlabeled
         self.is_labeled = self.args.probs_column in unlabeled.column_names
         if self.is_labeled:
-            self._adopt(check_probs(unlabeled, self.args.probs_column, self.objective.task.num_labels))
+            self._adopt(check_probs(unlabeled, self.args.probs_column, label_names(self.modality.model.config)))
         elif teacher is None and self.args.teacher is not None:
             self._given = load_teacher(self.args.teacher, self.modality.name)
         if self._given[0] is not None:
@@ -107,7 +110,7 @@ class RoundsTrainer(SSLTrainer):
                 modality_of(self._given[0], self._given[1])
             except UserError as error:
                 raise UserError(f"teacher: {error}") from error
-            check_same_labels(self._given[0].config, self.modality.model.config)
+            check_same_labels(self._given[0].config, self.modality.model.config, warn=self.is_world_process_zero())
 
     def train(  # type: ignore[override]  # what else Trainer takes is handed through
         self, resume_from_checkpoint: str | bool | None = None, trial: Any = None, **kwargs: Any
@@ -184,7 +187,7 @@ class RoundsTrainer(SSLTrainer):
             learning_rate=args.teacher_learning_rate or args.learning_rate,
             warm_start_steps=0,
             finetune_steps=0,
-            push_to_hub=False,
+            **WITHIN,
         )
         return self.teacher_class(
             _copied(initial), config, self.train_dataset.labeled, self.train_dataset.unlabeled, **self._shared()
@@ -194,9 +197,10 @@ class RoundsTrainer(SSLTrainer):
         self, number: int, folder: RoundFolder, initial: PreTrainedModel, data: datasets.Dataset
     ) -> SSLTrainer:
         model = _copied(initial) if self._make_student is None else self._make_student(number)
+        share_names(f"make_student({number})", model.config, initial.config)
         if self.args.student == "continued":
             start_from(self._teacher(number, folder, initial)[0], model)
-        config = derive(self.args, type(self.args), output_dir=str(folder.student(number)), push_to_hub=False)
+        config = derive(self.args, type(self.args), output_dir=str(folder.student(number)), **WITHIN)
         return type(self)(model, config, self.train_dataset.labeled, data, **self._shared())
 
     def _shared(self) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from .modalities import modality_of
 from .models.adapters import refuse_adapters
 from .models.padding import align_special_tokens, counts_left_padding
 from .positions import position_limit
-from .teachers import label_names
 
 
 __all__ = ["check_second", "second_network"]
@@ -59,7 +58,7 @@ def check_second(
     students_processing: Any,
     max_length: int,
 ) -> None:
-    """Raise UserError unless ``network`` can read the student's inputs and has its classes in the same order.
+    """Raise UserError unless ``network`` can read the student's inputs. Its classes are compared once they have names.
 
     Args:
         role: the argument's name, for the message.
@@ -75,9 +74,6 @@ def check_second(
     kind = modality_of(student, students_processing)
     if network.main_input_name != kind.main_input:
         raise UserError(f"{role}: {type(network).__name__} takes {network.main_input_name!r}, not {kind.main_input!r}")
-    theirs, ours = label_names(network.config), label_names(student.config)
-    if theirs != ours:
-        raise UserError(f"{role}: its labels are {', '.join(theirs)}; those of the model are {', '.join(ours)}")
     for name in ("input_size", "num_channels", "image_size"):
         sizes = [getattr(config, name, None) for config in (network.config, student.config)]
         if None not in sizes and sizes[0] != sizes[1]:

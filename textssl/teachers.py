@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -23,6 +24,7 @@ from transformers import (
 from . import ensemble as _ensemble  # noqa: F401
 from .backends.base import Forward
 from .config import SSLConfig, derive
+from .data.class_names import check_classifier, label_names, own_names
 from .data.truncation import trained_with
 from .errors import UserError
 from .modalities import modality_of
@@ -31,7 +33,9 @@ from .models.adapters import has_adapters, take_adapters
 from .positions import position_limit
 
 
-__all__ = ["TeacherJob", "check_same_labels", "label_names", "load_teacher", "start_from", "weights_checksum"]
+__all__ = ["TeacherJob", "check_same_labels", "load_teacher", "start_from", "weights_checksum"]
+
+logger = logging.getLogger(__name__)
 
 LOADERS: dict[str, tuple[Any, Any]] = {
     "text": (AutoModelForSequenceClassification, AutoTokenizer),
@@ -70,20 +74,28 @@ def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
     return model, processor
 
 
-def check_same_labels(teacher: Any, student: Any) -> list[int]:
+def check_same_labels(teacher: Any, student: Any, warn: bool = False) -> list[int]:
     """Where each class of the student stands among those of the teacher.
 
     Args:
         teacher: config of a model.
         student: config of a model. Where either of the two has no names of its own, classes are told by number.
+        warn: whether to say so if only one of them has names.
 
     Raises:
-        UserError: other classes; the message has both.
+        UserError: other classes; the message has both. A teacher of several labels per example.
     """
+    check_classifier(teacher, "teacher")
     theirs, ours = label_names(teacher), label_names(student)
-    numbers = list(range(len(ours)))
-    if len(theirs) == len(ours) and (_unnamed(theirs) or _unnamed(ours)):
-        return numbers
+    unnamed = [who for who, config in (("teacher", teacher), ("student", student)) if own_names(config) is None]
+    if len(theirs) == len(ours) and unnamed:
+        if warn and len(unnamed) == 1:
+            known = ours if unnamed == ["teacher"] else theirs
+            logger.warning(
+                "teacher: the classes of the %s have no names, so they are taken in the order %s. If that is wrong, "
+                "set its config.id2label.", unnamed[0], _told(known)
+            )  # fmt: skip
+        return list(range(len(ours)))
     if sorted(theirs) != sorted(ours):
         raise UserError(f"teacher: its labels are {_told(theirs)}; those of the student are {_told(ours)}")
     return [theirs.index(name) for name in ours]
@@ -178,16 +190,6 @@ def weights_checksum(model: torch.nn.Module) -> str:
         digest.update(f"{name}{list(value.shape)}{value.dtype}\0".encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def label_names(config: Any) -> list[str]:
-    """Names of the classes, in order."""
-    return [str(config.id2label[i]) for i in range(int(config.num_labels))]
-
-
-def _unnamed(names: list[str]) -> bool:
-    """Whether these are the names that transformers gives classes that nobody named."""
-    return names == [f"LABEL_{i}" for i in range(len(names))]
 
 
 def _told(names: list[str]) -> str:

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, TrainerCallback
 
 from .augment import Augmentation
 from .backends.base import Backend
+from .data.class_names import share_names
 from .errors import UserError
 from .feedback import learning
 from .models.adapters import refuse_adapters
@@ -139,6 +140,7 @@ class TeachingTrainer(SSLTrainer):
         if teacher is not None:
             ours, length = self.processing_class, self.args.max_length
             check_second("teacher", teacher, processing_class, student, ours, length)  # type: ignore[arg-type]
+            share_names("teacher", teacher.config, student.config)
             # With model_init the next training begins with what was given too.
             teacher = teacher if self.model_init is None else copy.deepcopy(teacher)
             self.objective.teacher = self.accelerator.unwrap_model(teacher, keep_fp32_wrapper=False)

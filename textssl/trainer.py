@@ -16,8 +16,9 @@ from .augment import Augmentation
 from .backends.base import Forward
 from .callbacks import StepCallback
 from .config import SSLConfig
+from .data.class_names import check_classifier
 from .data.loader import training_loader
-from .data.preparation import checked_data, checked_evaluation
+from .data.preparation import checked_data
 from .data.sampler import TwoStreamSampler
 from .data.two_stream import TwoStreamDataset
 from .data.views import ViewCollator
@@ -30,6 +31,7 @@ from .objective import Objective
 from .phases import Moment, extended
 from .probing import adopt_rates, probed
 from .training.counts import InputCounts
+from .training.held_out import CheckedHeldOut
 from .training.model_init import adopt_labels, filled_settings, first_model
 from .training.search import SearchableTrainer
 from .training.term_means import TermMeans
@@ -42,7 +44,7 @@ __all__ = ["SSLTrainer"]
 PASS_OVERHEAD = {"cpu": 256, "cuda": 16_384}
 
 
-class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
+class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer):
     """Fine-tunes a classifier by a semi-supervised method.
 
     A method's trainer names its objective and its config and is otherwise empty. All else works as in Trainer.
@@ -51,7 +53,8 @@ class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
         model: a classifier with a head, such as ``AutoModelForSequenceClassification``,
             ``AutoModelForImageClassification`` or :class:`textssl.features.FeatureClassifier`.
         args: the method's config.
-        train_dataset: the labeled examples. Labels are class numbers, or names of ``model.config.label2id``.
+        train_dataset: the labeled examples. Labels are class numbers, or names; a model whose classes have no names
+            of their own (LABEL_0, ...) is given theirs, in its config.
         unlabeled_dataset: the unlabeled examples; labels in it are not looked at.
         eval_dataset: held-out labeled examples, or a dictionary of such sets.
         processing_class: the tokenizer, of which a copy that cuts as training does is saved, or the image processor.
@@ -115,6 +118,7 @@ class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
         )
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
+        self.held_out = data.held_out
         # Trainer, which is handed the first model, makes no other.
         self.model_init = model_init
         self._task = data.task(args.label_column, int(model.config.num_labels or 0))
@@ -166,8 +170,7 @@ class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
 
     def _settled(self, model: PreTrainedModel, args: SSLConfig, processing_class: Any) -> SSLConfig:
         """The config with the paper's values for the modality, checked against the model."""
-        if int(model.config.num_labels or 0) < 2:
-            raise UserError(f"model: got num_labels {model.config.num_labels}; expected at least 2 classes")
+        check_classifier(model.config, "model")
         check_adapters(model, args)
         self.modality = modality_of(model, processing_class)
         allowed, name = self.objective_class.modalities, self.modality.name
@@ -274,12 +277,6 @@ class SSLTrainer(TermMeans, InputCounts, SearchableTrainer):
         return terms["loss"]
 
     # --- evaluation: the model that the method's rule names
-
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
-        """Check a data set that ``evaluate`` is given, as those at construction were."""
-        if isinstance(eval_dataset, datasets.Dataset):
-            eval_dataset = checked_evaluation(self.evaluated_model.config, self.args, self.modality, eval_dataset)
-        return super().get_eval_dataloader(eval_dataset)
 
     def prediction_step(
         self,

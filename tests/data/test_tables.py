@@ -237,3 +237,21 @@ def test_taken_rows_keep_their_features():
     taken = take_rows(dataset, np.array([2, 0]), {"row": pa.array([2, 0])})
     assert taken[:] == {"text": ["c", "a"], "label": [1, 1], "row": [2, 0]}
     assert taken.features["label"].names == names
+
+
+def test_spaces_around_labels_are_stripped_and_told(tmp_path, caplog):
+    dataset = load_table(csv_file(tmp_path, "text,label\na,tech\nb,sport \nc, tech\nd,sport\n"))
+    assert dataset.features["label"].names == ["sport", "tech"]
+    assert dataset["label"][:] == [1, 0, 1, 0]
+    (record,) = caplog.records
+    assert (
+        "spaces around 2 labels of column 'label' are stripped; the first is 'sport ' in row 1" in record.getMessage()
+    )
+
+
+def test_booleans_have_names(tmp_path):
+    dataset = load_table(csv_file(tmp_path, "text,label\na,true\nb,false\n"))
+    assert dataset.features["label"].names == ["False", "True"]
+    assert dataset["label"][:] == [1, 0]
+    swapped = load_table(csv_file(tmp_path, "text,label\na,true\nb,false\n"), label_names=["True", "False"])
+    assert swapped["label"][:] == [0, 1]

@@ -224,3 +224,15 @@ def test_a_model_without_a_hub(task: TinyTask, tmp_path: Path) -> None:
     assert "--model embedded, as --preset cpu does" in message
     assert "Retrying" not in done.stderr
     assert list(cwd.iterdir()) == []
+
+
+def test_a_leak_into_own_files_is_refused_where_strict_is_asked_for(
+    refused: Callable[..., str], task: TinyTask, tmp_path: Path
+) -> None:
+    rows = [{"text": f"w{i} w{i + 1}", "label": ["bad", "fair", "good"][i % 3]} for i in range(6)]
+    train = write_jsonl(tmp_path / "few.jsonl", rows)
+    test = write_jsonl(tmp_path / "test.jsonl", [{"text": "w50", "label": "bad"}, {**rows[4], "text": " w4 w5"}])
+    message = refused(train_file=train, test_file=test, data_check="strict")
+    assert "test_file: 1 of 2 rows are also in train_file; the first is row 1, as row 4 of train_file" in message
+    blank = write_jsonl(tmp_path / "blank.jsonl", [*rows, {"text": " ", "label": "bad"}])
+    assert "train_file: 1 of 7 labeled texts are blank; the first is row 6" in refused(train_file=blank)

@@ -120,7 +120,7 @@ def maker(trainer_class: type[SSLTrainer], config: SSLConfig, kind: Kind) -> Cal
             others[second] = kind.make_model(of=1)
         return trainer_class(
             kind.make_model(),
-            derive(told, type(told), output_dir=str(folder)),
+            derive(told, type(told), output_dir=str(folder), data_check="off"),
             kind.data.labeled,
             kind.data.unlabeled,
             eval_dataset=kind.data.validation,

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import datasets
+from accelerate import PartialState
 from transformers import IntervalStrategy
 
 from ..config import SSLConfig
 from ..data.files import content_checksum
 from ..data.image_folder import load_images
 from ..data.image_validation import check_images
+from ..data.quality import DataQuality, label_findings
 from ..data.sources import SOURCES, load_source, load_table
 from ..data.splits import Split, few_labels
 from ..data.validation import check_labeled
@@ -78,6 +80,7 @@ def load_task(options: RecipeOptions, config: SSLConfig, default: str = "imdb") 
     """
     check_noise_source(options, default)
     data = _own_files(options, config) if options.train_file else _named(options, config, default)
+    _check_quality(data, options, config)
     data = _with_noise(data, options, config)
     if data.validation is None:
         if config.load_best_model_at_end:
@@ -179,6 +182,18 @@ def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
         split_facts=SplitFacts(labeled=len(labeled), unlabeled=len(unlabeled), held_out=len(test), seed=config.seed),
         split=None,
     )
+
+
+def _check_quality(data: TaskData, options: RecipeOptions, config: SSLConfig) -> None:
+    """Compare all parts, the held-out ones too: trainers, which are made of some of them, need not look again."""
+    told = "{}_file" if options.train_file else "the {} part"
+    quality = DataQuality(
+        [data.column], config.label_column, config.data_check, PartialState().is_main_process, data.label_names
+    )
+    quality.report(label_findings(data.labeled, config.label_column, told.format("train")))
+    quality.check_training((told.format("train"), data.labeled), (told.format("unlabeled"), data.unlabeled))
+    held_out = {told.format(name): getattr(data, name) for name in ("validation", "test")}
+    quality.check_evaluation({name: part for name, part in held_out.items() if part is not None})
 
 
 def _with_noise(data: TaskData, options: RecipeOptions, config: SSLConfig) -> TaskData:

@@ -1,7 +1,8 @@
-"""Labels of a table, strings or integers, as a `ClassLabel`."""
+"""Labels of a table, strings, booleans or integers, as a `ClassLabel`."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset
 
 from ..errors import UserError
-from .validation import label_column_of
+from .columns import label_column_of
+from .quality import space_findings
 
 
 __all__ = ["with_class_labels"]
 
 # Above this an integer column is a column of codes, and ids from 0 to its maximum would be absurd.
 MAX_CLASS_ID = 10_000
+
+logger = logging.getLogger(__name__)
 
 
 def with_class_labels(
@@ -27,6 +31,8 @@ def with_class_labels(
     """Make a column of labels a `ClassLabel` as `load_table` says; a `UserError` names `location`."""
     labels = label_column_of(dataset, label_column, str(location))
     feature = dataset.features[label_column]
+    for finding in space_findings(dataset, label_column, str(location)):
+        logger.warning("%s.", finding)
     ids, names = _encode_labels(labels, feature, label_names, label_column, location)
     if isinstance(feature, ClassLabel) and feature.names == names:
         return dataset
@@ -47,9 +53,9 @@ def _encode_labels(
         ids = labels.to_numpy()
         _refuse_negative(ids, column, path)
         if label_names is None:
-            return ids, list(feature.names)
+            return ids, [name.strip() for name in feature.names]
         _within(ids, feature.names, column, path)
-        labels = pa.chunked_array([pa.array(feature.names).take(pa.array(ids))])
+        labels = pc.utf8_trim_whitespace(pa.chunked_array([pa.array(feature.names).take(pa.array(ids))]))
     elif pa.types.is_integer(labels.type):
         ids = labels.to_numpy()
         _refuse_negative(ids, column, path)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from datasets import Dataset, DatasetInfo, Features, List, Value
 
 from ..errors import UserError
-from .validation import check_column
+from .columns import check_column
 
 
 __all__ = ["check_features", "feature_array", "with_features"]

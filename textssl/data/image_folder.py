@@ -13,9 +13,9 @@ from datasets import ClassLabel, Dataset, Features, Image, Value
 
 from ..errors import UserError
 from .class_labels import with_class_labels
+from .columns import check_column
 from .image_tables import is_image_column
 from .tables import read_table, table_to_dataset
-from .validation import check_column
 
 
 __all__ = ["IMAGE_SUFFIXES", "load_image_folder", "load_images"]

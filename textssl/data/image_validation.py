@@ -17,8 +17,8 @@ from datasets.utils import tqdm
 
 from ..augment.image.pixels import changed_share, eight_bit
 from ..errors import UserError
+from .columns import check_column
 from .image_tables import is_image_column, stored_images
-from .validation import check_column
 
 
 __all__ = ["check_images"]

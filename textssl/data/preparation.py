@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,10 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ..objective import Task
-from .validation import check_eval, check_labeled, check_unlabeled
+from .class_names import ids_by_name, name_classes, own_names
+from .held_out import HeldOutCheck, as_python, input_check
+from .quality import DataQuality, label_findings
+from .validation import check_labeled, check_unlabeled
 
 
 if TYPE_CHECKING:
@@ -19,16 +22,17 @@ if TYPE_CHECKING:
     from ..modalities import Modality
 
 
-__all__ = ["CheckedData", "checked_data", "checked_evaluation", "text_lengths"]
+__all__ = ["CheckedData", "checked_data", "text_lengths"]
 
 
 @dataclass(frozen=True)
 class CheckedData:
-    """Data that passed every check, labels as class numbers."""
+    """Data that passed every check, labels as class numbers, and what checks further held-out data."""
 
     labeled: datasets.Dataset
     unlabeled: datasets.Dataset | None
     evaluation: datasets.Dataset | dict[str, datasets.Dataset] | None
+    held_out: HeldOutCheck
 
     def task(self, label_column: str, num_labels: int) -> Task:
         """What an objective may know of the data."""
@@ -49,44 +53,38 @@ def checked_data(
     unlabeled: datasets.Dataset | None,
     evaluation: datasets.Dataset | dict[str, datasets.Dataset] | None,
 ) -> CheckedData:
-    """Check all data sets of a run.
+    """Check all data sets of a run, and give a model whose classes have no names those of the labeled examples.
 
     Raises:
         UserError: the first thing that cannot work.
     """
-    columns = (modality.column(args), args.label_column)
-    known = (model_config.num_labels, model_config.label2id)
-    check_inputs = _input_check(modality, args)
-    labeled = _plain(check_labeled(labeled, *columns, *known, check_inputs=check_inputs))
+    column, label_column = modality.column(args), args.label_column
+    check = input_check(modality, args)
+    given = check_unlabeled(labeled, column, argument="train_dataset", check_inputs=check)
+    name_classes(model_config, given, label_column)
+    known = (model_config.num_labels, ids_by_name(model_config))
+    labeled = as_python(check_labeled(given, column, label_column, *known, check_inputs=lambda dataset, *_: dataset))
     if unlabeled is not None:
-        unlabeled = _plain(check_unlabeled(unlabeled, columns[0], check_inputs=check_inputs))
+        unlabeled = as_python(check_unlabeled(unlabeled, column, check_inputs=check))
+    quality = DataQuality(
+        modality.columns(args), label_column, args.data_check, args.process_index == 0, own_names(model_config)
+    )
+    quality.report(label_findings(given, label_column, "train_dataset"))
+    quality.check_training(("train_dataset", labeled), None if unlabeled is None else ("unlabeled_dataset", unlabeled))
+    held_out = HeldOutCheck(model_config, args, modality, quality, _renumbered(model_config, given, label_column))
     if isinstance(evaluation, Mapping):
-        evaluation = {k: checked_evaluation(model_config, args, modality, part) for k, part in evaluation.items()}
+        evaluation = {name: held_out.labeled(part, f"eval_dataset[{name!r}]") for name, part in evaluation.items()}
     elif evaluation is not None:
-        evaluation = checked_evaluation(model_config, args, modality, evaluation)
-    return CheckedData(labeled, unlabeled, evaluation)
+        evaluation = held_out.labeled(evaluation)
+    return CheckedData(labeled, unlabeled, evaluation, held_out)
 
 
-def checked_evaluation(
-    model_config: Any, args: SSLConfig, modality: Modality, dataset: datasets.Dataset
-) -> datasets.Dataset:
-    """Check one held-out data set, and give its labels the model's ids.
-
-    Raises:
-        UserError: the first thing that cannot work.
-    """
-    columns = (modality.column(args), args.label_column)
-    known = (model_config.num_labels, model_config.label2id)
-    return _plain(check_eval(dataset, *columns, *known, check_inputs=_input_check(modality, args)))
-
-
-def _input_check(modality: Modality, args: SSLConfig) -> Callable[[datasets.Dataset, str, str], datasets.Dataset]:
-    return lambda dataset, _, argument: modality.check_inputs(dataset, args, argument)
-
-
-def _plain(dataset: datasets.Dataset) -> datasets.Dataset:
-    """All columns as Python values: a format such as ``"torch"`` may hide some, as ``set_format`` does."""
-    return dataset if dataset.format["type"] == "custom" else dataset.with_format(None)
+def _renumbered(model_config: Any, labeled: datasets.Dataset, label_column: str) -> list[str] | None:
+    """The classes of a `ClassLabel` whose numbers mean other classes than the model's."""
+    own, feature = own_names(model_config), labeled.features[label_column]
+    if own is None or not isinstance(feature, datasets.ClassLabel) or feature.names == own:
+        return None
+    return feature.names if {*feature.names} & {*own} else None
 
 
 def text_lengths(dataset: datasets.Dataset, column: str) -> np.ndarray:

@@ -47,6 +47,8 @@ TRAINER_ARGUMENTS = frozenset(
         "weight_decay",
     }
 )
+# Of our own, those that do not.
+NOT_OF_THE_MODEL = frozenset({"data_check"})
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def changed_hyperparameters(config: Any) -> dict[str, Any]:
     """
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         raise TypeError(f"config must be a dataclass instance, got {config!r}")
-    withheld = _declared_by_transformers(type(config)) - TRAINER_ARGUMENTS
+    withheld = (_declared_by_transformers(type(config)) - TRAINER_ARGUMENTS) | NOT_OF_THE_MODEL
     changed = {}
     for entry in fields(config):
         value, default = _value(getattr(config, entry.name)), _default(entry)

@@ -15,9 +15,9 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 from datasets import Dataset, load_from_disk
 
+from ..data.columns import check_column
 from ..data.files import content_checksum
 from ..data.tables import BLOCK_BYTES
-from ..data.validation import check_column
 from ..errors import UserError
 from ..files import sha256_of
 

@@ -10,6 +10,7 @@ from typing import Any
 from transformers import PreTrainedModel, enable_full_determinism, set_seed
 from transformers.trainer_pt_utils import LabelSmoother
 
+from ..data.class_names import share_names
 from ..errors import UserError
 
 
@@ -91,11 +92,11 @@ def adopt_labels(config: Any, known: Any) -> None:
     """Give a new model's config the classes of the first, whose names the data were read with.
 
     Raises:
-        UserError: another number of classes.
+        UserError: other classes, or another number of them.
     """
     if config.num_labels != known.num_labels:
         raise UserError(f"model_init: made a model of {config.num_labels} classes; the first had {known.num_labels}")
-    config.id2label, config.label2id = dict(known.id2label), dict(known.label2id)
+    share_names("model_init", config, known)
 
 
 def _seed(args: Any) -> None:

@@ -1,0 +1,89 @@
+"""Columns of a data set, read as Arrow: that they are there, in pieces, and labels as integers or strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
+
+from ..errors import UserError
+
+
+__all__ = ["check_column", "column_batches", "is_string", "label_column_of"]
+
+BATCH_ROWS = 65_536
+
+
+def check_column(dataset: Dataset, column: str, argument: str, name: str) -> None:
+    """Check that a data set, which messages call `argument`, has the column that `name` asks for.
+
+    Raises:
+        UserError: No such column.
+    """
+    if column not in dataset.column_names:
+        raise UserError(f"{argument}: no column {column!r} ({name}); its columns are {dataset.column_names}")
+
+
+def column_batches(dataset: Dataset, column: str) -> Iterator[tuple[int, pa.ChunkedArray]]:
+    """Parts of a column, each with its first row; a large selection is never copied whole."""
+    rows = dataset.select_columns([column]).with_format("arrow")
+    for number, batch in enumerate(rows.iter(batch_size=BATCH_ROWS)):
+        yield number * BATCH_ROWS, batch.column(column)
+
+
+def label_column_of(dataset: Dataset, label_column: str, argument: str) -> pa.ChunkedArray:
+    """The labels [N] as an Arrow column of int64 or string, without nulls.
+
+    White space around strings is no part of a label.
+
+    Args:
+        dataset: The data set.
+        label_column: The column of labels.
+        argument: What the messages call the data set.
+
+    Returns:
+        int64 for integers, whole floats and `ClassLabel`; string for strings, and `"False"` and `"True"` for
+        booleans.
+
+    Raises:
+        UserError: No such column; several values a row; or a label that is missing, empty, or neither integer nor
+            string.
+    """
+    check_column(dataset, label_column, argument, "label_column")
+    parts = [values for _, values in column_batches(dataset, label_column)]
+    labels = pa.chunked_array([chunk for part in parts for chunk in part.chunks])
+    where = f"{argument}: column {label_column!r}"
+    if pa.types.is_nested(labels.type):
+        raise UserError(
+            f"{where} holds {labels.type}; labels are integers or strings, one label per example: multi-label "
+            "classification and soft labels are not supported (a teacher's probabilities are for unlabeled examples: "
+            "a column probs of unlabeled_dataset, for distillation, self_training or noisy_student)"
+        )
+    if is_string(labels.type):
+        labels = pc.utf8_trim_whitespace(labels)
+    absent = pc.is_null(labels)
+    if is_string(labels.type):
+        absent = pc.or_(absent, pc.equal(pc.fill_null(labels, ""), ""))
+    count = pc.sum(absent).as_py()
+    if count:
+        row = pc.index(absent, True).as_py()
+        raise UserError(f"{where} has no label in {count} of {len(dataset)} rows; the first is row {row}")
+    if is_string(labels.type):
+        return labels.cast(pa.string())
+    if pa.types.is_boolean(labels.type):
+        return pc.if_else(labels, "True", "False")
+    if pa.types.is_integer(labels.type):
+        return labels.cast(pa.int64())
+    if pa.types.is_floating(labels.type) and pc.all(pc.equal(labels, pc.floor(labels))).as_py():
+        return labels.cast(pa.int64())
+    raise UserError(
+        f"{where} holds {labels.type}; labels are integers or strings: numbers to predict (regression) are not "
+        "supported"
+    )
+
+
+def is_string(kind: pa.DataType) -> bool:
+    """Whether a column holds strings."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
