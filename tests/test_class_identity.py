@@ -117,6 +117,16 @@ def test_what_is_saved_answers_with_names(labels: str, tmp_path: Path) -> None:
     assert {said["label"] for said in answers(drawn, top_k=None)[0]} == {*names}
 
 
+def test_each_new_model_of_model_init_gets_the_names(tmp_path: Path) -> None:
+    made = [model(), model(), renamed("fair", "bad", "good")]
+    trainer = uda(tmp_path, model=None, model_init=lambda: made.pop(0), train_dataset=words(*texts(9, 1)))
+    assert label_names(trainer.model.config) == NAMES
+    trainer.train()
+    assert label_names(trainer.model.config) == NAMES
+    with pytest.raises(UserError, match="model_init: its labels are fair, bad, good; those of the model are bad, fair"):
+        trainer.train()
+
+
 def test_integers_leave_a_model_its_numbers(tmp_path: Path) -> None:
     trainer = uda(tmp_path, eval_dataset=labeled(12, seed=3))
     assert label_names(trainer.model.config) == ["LABEL_0", "LABEL_1", "LABEL_2"]
