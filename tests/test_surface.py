@@ -75,6 +75,7 @@ MAY_IMPORT = {
         "checkpoints",
         "data",
         "errors",
+        "files",
         "modalities",
         "saved_settings",
         "sealed_trainer",

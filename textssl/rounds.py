@@ -34,6 +34,7 @@ from .state import copy_sharing_frozen
 from .teachers import TeacherJob, check_same_labels, load_teacher, start_from, weights_checksum
 from .trainer import SSLTrainer
 from .training.model_init import new_model
+from .training.run_record import decisive_settings, processor_checksum
 from .training.truncation_report import TruncationReport, report_once
 
 
@@ -153,7 +154,6 @@ class RoundsTrainer(SSLTrainer):
         """What decides all data sets: a run that goes on must have it in common."""
         args, unlabeled = self.args, self._unlabeled
         given = self._given[0]
-        names = ("seed", "teacher_steps", "teacher_learning_rate", "student", "max_steps", "learning_rate")
         chosen = args.selection(1, self.objective.task.num_labels, len(unlabeled))
         return {
             "method": type(self).__name__,
@@ -161,7 +161,9 @@ class RoundsTrainer(SSLTrainer):
             "labeled": content_checksum(self.train_dataset.labeled, [self.modality.column(args), args.label_column]),
             "unlabeled": content_checksum(unlabeled, [self.modality.column(args)]),
             "teacher": "trained" if given is None else f"sha256:{weights_checksum(given)}",
-            **{name: getattr(args, name) for name in names},
+            "processes": args.world_size,
+            "processing_class": processor_checksum(self.processing_class),
+            **decisive_settings(args),
             **chosen,
         }
 

@@ -17,6 +17,7 @@ from .models.weights import load_weights
 from .objective import Objective
 from .training.divergence import DivergenceTrainer
 from .training.publishing import PublishingTrainer
+from .training.run_record import check_same_run, run_record, write_record
 
 
 __all__ = ["SealedTrainer"]
@@ -30,6 +31,8 @@ class SealedTrainer(DivergenceTrainer, PublishingTrainer):
     """
 
     objective: Objective
+    # What the run is trained with; made when it is first written or compared, for the data are read for it.
+    _run_record: dict[str, Any] | None = None
 
     @property
     def evaluated_model(self) -> nn.Module:
@@ -55,10 +58,13 @@ class SealedTrainer(DivergenceTrainer, PublishingTrainer):
         A run that had taken its last step takes none.
 
         Raises:
-            UserError: the checkpoint is missing, unfinished or damaged.
+            UserError: the checkpoint is missing, unfinished or damaged, or of a run under other circumstances.
         """
+        self._run_record = None
         checkpoint = checkpoints.resolve_checkpoint(resume_from_checkpoint, str(self.args.output_dir))
         if checkpoint is not None:
+            self._run_record = run_record(self)
+            check_same_run(self._run_record, checkpoint)
             state = TrainerState.load_from_json(str(Path(checkpoint, "trainer_state.json")))
             steps, epochs = self.args.max_steps, self.args.num_train_epochs
             if state.global_step >= steps if steps > 0 else (state.epoch or 0.0) >= epochs:
@@ -105,6 +111,8 @@ class SealedTrainer(DivergenceTrainer, PublishingTrainer):
             if self.args.should_save:
                 if self.args.save_only_model:
                     checkpoints.save_objective(self.objective, folder)
+                self._run_record = self._run_record or run_record(self)
+                write_record(self._run_record, folder)
                 checkpoints.seal(folder)
         except (OSError, RuntimeError, SafetensorError) as error:
             raise checkpoints.failed_save(folder, error) from error

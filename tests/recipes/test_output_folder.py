@@ -133,17 +133,33 @@ def test_after_a_mistake_the_same_folder_serves(call: Call, task: TinyTask, tmp_
     assert "accuracy on 30 held-out examples" in capsys.readouterr().out
 
 
-def test_a_run_goes_on_only_with_the_data_it_began_with(
+def test_a_run_goes_on_only_with_the_files_it_began_with(
     call: Call, task: TinyTask, tmp_path: Path, capsys: Any
 ) -> None:
-    many = tmp_path / "many.jsonl"
-    shutil.copy(task.folder / "many.jsonl", many)
-    quick = {"unlabeled_file": many, "baseline": False, "max_steps": 3}
-    assert call(task.flags("out", **quick)) == 0
+    """Under the same paths: unlabeled texts, labels of the held-out file, the tokenizer of the model's folder."""
+    own = TinyTask(tmp_path / "task")
+    shutil.copytree(task.folder, own.folder)
+    flags = own.flags("out", baseline=False, max_steps=3)
+    assert call(flags) == 0
     before = tree(tmp_path / "cwd")
-    many.write_text(many.read_text().replace("w1", "w2", 1))
-    capsys.readouterr()
-    assert call(task.flags("out", "--resume_from_checkpoint", **quick)) == 2
-    message = error_line(capsys.readouterr().err)
-    assert "a run of other settings: data_sha256 was" in message
-    assert tree(tmp_path / "cwd") == before
+    edits = [
+        ("many.jsonl", ("w1", "w2"), "data_sha256 was"),
+        ("held_out.csv", ("bad", "good"), "held_out_sha256 was"),
+        ("model/tokenizer.json", ('"w1"', '"w1x"'), "model_version was"),
+    ]
+    for name, (old, new), told in edits:
+        path = own.folder / name
+        content = path.read_text()
+        path.write_text(content.replace(old, new, 1))
+        capsys.readouterr()
+        assert call([*flags, "--resume_from_checkpoint"]) == 2
+        message = error_line(capsys.readouterr().err)
+        assert f"a run of other settings: {told}" in message
+        path.write_text(content)
+        assert tree(tmp_path / "cwd") == before
+    for setting, told in [("dataloader_drop_last=True", "dataloader_drop_last was False, is True")]:
+        assert call([*flags, "--resume_from_checkpoint", f"--{setting}"]) == 2
+        assert told in error_line(capsys.readouterr().err)
+    record = json.loads((tmp_path / "cwd" / "out" / "run.json").read_text())
+    assert record["settings"]["processes"] == 1
+    assert call([*flags, "--resume_from_checkpoint"]) == 0

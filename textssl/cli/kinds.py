@@ -40,6 +40,7 @@ from .models import (
     load_image_encoder,
     load_image_processor,
     load_tokenizer,
+    model_version,
 )
 from .options import RecipeOptions, told_as
 from .pixel_features import PIXELS, with_pixel_features
@@ -95,6 +96,16 @@ class Kind:
     def model_name(self) -> str:
         """The model or encoder, for a person."""
         return self.options.model
+
+    def circumstances(self) -> dict[str, Any]:
+        """What a continuation must have in common with the run besides its settings: data, model, processes."""
+        return {
+            "data": self.data.describe(),
+            "data_sha256": self.data.checksum(self.config),
+            "held_out_sha256": self.data.held_out_checksum(),
+            "model_version": model_version(self.options.model),
+            "processes": PartialState().num_processes,
+        }
 
     def trainer_config(self, config: C) -> C:
         """What a trainer is told: ``config``, without what the preparation has used up."""

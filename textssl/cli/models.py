@@ -22,10 +22,13 @@ from transformers import (
     set_seed,
 )
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+from transformers.utils import cached_file
+from transformers.utils.hub import extract_commit_hash
 
 from ..data.sources import embedded_model_path
 from ..errors import UserError
 from ..features import VisionEncoder
+from ..files import sha256_of_all
 
 
 __all__ = [
@@ -35,9 +38,12 @@ __all__ = [
     "load_image_encoder",
     "load_image_processor",
     "load_tokenizer",
+    "model_version",
     "small_resnet",
 ]
 
+# Weights, configs, vocabularies.
+MODEL_FILES = {".bin", ".jinja", ".json", ".model", ".safetensors", ".txt"}
 # How long the Hub may take to answer at all.
 HUB_SECONDS = 5.0
 
@@ -108,6 +114,25 @@ def load_image_encoder(model: str) -> VisionEncoder:
     """
     encoder: VisionEncoder = _loading(model, VisionEncoder, model)
     return encoder
+
+
+def model_version(model: str) -> str:
+    """What a name stands for now: the checksum of a folder's files, or the commit of a model of the Hub.
+
+    Args:
+        model: a model of the Hub that was loaded before, a folder, or a name that is no file, such as ``embedded``.
+    """
+    folder = Path(model)
+    if folder.is_dir():
+        found = [p for p in folder.rglob("*") if p.is_file() and p.suffix in MODEL_FILES]
+        # Of a folder that a run was in, not what training left beside the model.
+        inside = sorted(p for p in found if not str(p.relative_to(folder)).startswith(("checkpoint-", ".")))
+        return f"sha256:{sha256_of_all(folder, inside)}"
+    try:
+        path = cached_file(model, "config.json", local_files_only=True)
+    except OSError:
+        return model
+    return f"commit:{extract_commit_hash(str(path), None)}"
 
 
 def small_resnet(label_names: tuple[str, ...], num_channels: int = 3) -> PreTrainedModel:

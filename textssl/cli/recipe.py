@@ -58,7 +58,7 @@ def train_recipe(
     if options.pretrain_steps:
         _check_pretraining(method, options, kind, run.path / PRETRAINING)
     if PartialState().is_main_process:
-        run.claim(data=data.describe(), data_sha256=data.checksum(config), strong_view=kind.strong, method=method)
+        run.claim(strong_view=kind.strong, method=method, **kind.circumstances())
     check_push(config, run)
     say(f"{method}; {data.describe()}; strong view: {kind.strong}; model: {kind.model_name}")
     # Before the baseline, so that a translator which is missing is told before anything long.

@@ -12,24 +12,12 @@ from transformers import TrainingArguments
 
 from ..errors import UserError
 from ..files import write_atomically
+from ..training.resume_rules import is_free
 
 
 __all__ = ["RunFolder"]
 
 RUN_FILE = "run.json"
-# What may differ between a run and its continuation: it changes no number.
-FREE = {
-    "config",
-    "disable_tqdm",
-    "logging_dir",
-    "output_dir",
-    "overwrite",
-    "push_to_hub",
-    "report_to",
-    "resume_from_checkpoint",
-    "save_total_limit",
-}
-FREE_PREFIXES = ("hub_", "dataloader_", "log_level", "logging_", "ddp_timeout")
 
 
 class RunFolder:
@@ -65,7 +53,7 @@ class RunFolder:
         self._settings = _decisive(settings)
         self._overwrite = overwrite
 
-    def claim(self, **facts: str) -> None:
+    def claim(self, **facts: Any) -> None:
         """Make the folder ours. Called by the first process only.
 
         Args:
@@ -144,7 +132,7 @@ def _decisive(settings: list[Any]) -> dict[str, Any]:
             raise TypeError(f"settings: got {type(part).__name__}; expected dataclasses")
         plain = part.to_dict() if isinstance(part, TrainingArguments) else None
         for field in fields(part):
-            if field.init and field.name not in FREE and not field.name.startswith(FREE_PREFIXES):
+            if field.init and not is_free(field.name):
                 value = getattr(part, field.name) if plain is None else plain.get(field.name)
                 values[field.name] = json.loads(json.dumps(value, default=str))
     return values

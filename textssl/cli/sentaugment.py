@@ -122,7 +122,7 @@ def sentaugment_recipe(
     if data.modality != "text":
         raise UserError(f"source: {data.data_facts.name} holds {data.modality}; SentAugment is for text")
     kind = TextKind(replace(options, strong="auto"), config, data, {"weak"})
-    run.claim(data=data.describe(), data_sha256=data.checksum(config), method=METHOD, **_bank_facts(own))
+    run.claim(method=METHOD, **kind.circumstances(), **_bank_facts(own))
     check_push(config, run)
     print(f"{METHOD} ({own.variant}); {data.describe()}; model: {options.model}")
     if run.stage_result(METHOD) is None:

@@ -20,6 +20,7 @@ from ..data.splits import Split, few_labels
 from ..data.validation import check_labeled
 from ..errors import UserError
 from ..hub import DataFacts, SplitFacts
+from ..training.run_record import dataset_checksum
 from .noisy_labels import check_noise_source, noisy_labels, wrong_labels
 from .options import RecipeOptions, told_as
 
@@ -51,6 +52,11 @@ class TaskData:
         labeled = content_checksum(self.labeled, [self.column, config.label_column])
         unlabeled = content_checksum(self.unlabeled, [self.column])
         return hashlib.sha256((labeled + unlabeled).encode()).hexdigest()
+
+    def held_out_checksum(self) -> str:
+        """SHA-256 of what figures are measured on, labels included: validation and test examples."""
+        parts = [part for part in (self.validation, self.test) if part is not None]
+        return hashlib.sha256("".join(map(dataset_checksum, parts)).encode()).hexdigest()
 
     def describe(self) -> str:
         """One line for a person."""

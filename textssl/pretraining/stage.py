@@ -19,6 +19,7 @@ from ..data.files import content_checksum
 from ..errors import UserError
 from ..files import write_atomically
 from ..positions import position_limit
+from ..training.run_record import processor_checksum
 from .config import PretrainingConfig
 from .corpus import joined_texts, split_texts, windows_of
 from .masked_lm import encoder_of, masked_language_model, masked_language_model_class, save_pretrained
@@ -94,7 +95,7 @@ def pretrain_in_domain(
     texts = joined_texts(dataset, config.text_column)
     parts = split_texts(texts, config.validation_share, config.seed)
     folder = Path(str(config.output_dir))
-    record = _record(source, texts, parts, config)
+    record = _record(source, processing_class, texts, parts, config)
     again = isinstance(resume_from_checkpoint, str)
     if _is_finished(folder, record, bool(resume_from_checkpoint)) and not again:
         logger.info("%s holds the finished pretraining", folder)
@@ -135,7 +136,11 @@ def check_pretrainable(model: PreTrainedModel, processing_class: Any, config: Pr
 
 
 def _record(
-    source: PreTrainedModel, texts: datasets.Dataset, parts: Sequence[datasets.Dataset], config: PretrainingConfig
+    source: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: datasets.Dataset,
+    parts: Sequence[datasets.Dataset],
+    config: PretrainingConfig,
 ) -> dict[str, Any]:
     """What a run is made of, and a fingerprint of that: all that decides its weights."""
     plain = config.to_dict()
@@ -143,6 +148,7 @@ def _record(
     made_of = {
         "base_model": str(source.config.name_or_path),
         "base_sha256": _weights_checksum(source),
+        "tokenizer_sha256": processor_checksum(tokenizer),
         "data_sha256": content_checksum(texts, [config.text_column]),
         "texts": len(parts[0]),
         "held_out_texts": len(parts[1]),
