@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         job = ScoreJob(
             args.teacher,
             column=args.text_column,
+            pair_column=args.text_pair_column,
             max_length=args.max_length,
             truncation=args.truncation,
             batch_size=args.batch_size,
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             job,
             dataset,
             args.output / "probs",
-            columns=[args.text_column],
+            columns=job.columns,
             engine=args.engine,
             workers=args.workers,
             rows_per_shard=args.shard_rows,
@@ -77,7 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _read(args: argparse.Namespace) -> Dataset:
-    dataset = load_table(args.input, text_column=args.text_column, label_column=None)
+    dataset = load_table(
+        args.input, text_column=args.text_column, label_column=None, text_pair_column=args.text_pair_column
+    )
     if taken := sorted({*COLUMNS} & {*dataset.column_names}):
         raise UserError(f"--input: it already has a column {taken[0]!r}")
     return dataset
@@ -91,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--teacher", type=Path, required=True, help="folder of a trained classifier")
     parser.add_argument("--input", type=Path, required=True, help="CSV, TSV, JSON(L), Parquet or a saved data set")
     parser.add_argument("--text_column", default="text", help="column of texts")
+    parser.add_argument("--text_pair_column", default=None, help="column of second texts, of pairs")
     parser.add_argument("--output", type=Path, required=True, help="folder of all results")
     parser.add_argument("--threshold", type=float, default=0.0, help="least confidence of a kept row")
     parser.add_argument("--per_class", type=int, default=None, help="most rows of a class")

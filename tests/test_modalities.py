@@ -79,6 +79,7 @@ def test_a_text_model_needs_a_tokenizer() -> None:
 
 CHANGED: dict[str, Any] = {
     "text_column": "x",
+    "text_pair_column": "y",
     "max_length": 64,
     "keep_end": True,
     "truncation": "head_tail",

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "backends": {"errors", "functional", "modes", "transfer"},
     "augment": {"files", "errors", "state", "transfer"},
     "objective": {"citation", "functional"},
-    "data": {"files", "augment", "errors", "modes", "objective", "positions", "probabilities"},
+    "data": {"files", "augment", "errors", "models", "modes", "objective", "positions", "probabilities"},
     "features": {"augment", "data", "errors", "files", "positions"},
     "models": {"errors", "modes"},
     "modalities": {"augment", "backends", "data", "errors", "models", "positions"},

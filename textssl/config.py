@@ -27,6 +27,8 @@ class SSLConfig(SavedSettings):
     Args:
         mu: unlabeled examples per labeled one in a batch.
         text_column: column of the texts.
+        text_pair_column: column of each example's second text, such as a hypothesis or an answer; ``None`` where
+            examples are single texts.
         image_column: column of the images.
         feature_column: column of precomputed features.
         label_column: column of the labels.
@@ -69,6 +71,9 @@ class SSLConfig(SavedSettings):
 
     mu: int = field(default=3, metadata={"help": "Unlabeled examples per labeled one in a batch."})
     text_column: str = field(default="text", metadata={"help": "Column of the texts."})
+    text_pair_column: str | None = field(
+        default=None, metadata={"help": "Column of the second texts, where examples are pairs."}
+    )
     image_column: str = field(default="image", metadata={"help": "Column of the images."})
     feature_column: str = field(default="features", metadata={"help": "Column of precomputed features."})
     label_column: str = field(default="label", metadata={"help": "Column of the labels."})

@@ -158,8 +158,8 @@ class RoundsTrainer(SSLTrainer):
         return {
             "method": type(self).__name__,
             "rounds": args.num_rounds,
-            "labeled": content_checksum(self.train_dataset.labeled, [self.modality.column(args), args.label_column]),
-            "unlabeled": content_checksum(unlabeled, [self.modality.column(args)]),
+            "labeled": content_checksum(self.train_dataset.labeled, [*self.modality.columns(args), args.label_column]),
+            "unlabeled": content_checksum(unlabeled, self.modality.columns(args)),
             "teacher": "trained" if given is None else f"sha256:{weights_checksum(given)}",
             "processes": args.world_size,
             "processing_class": processor_checksum(self.processing_class),
@@ -250,7 +250,7 @@ class RoundsTrainer(SSLTrainer):
         home = model.device
         model.to(args.device)  # type: ignore[arg-type]
         run_job(
-            job, unlabeled, shards, columns=[job.column], rows_per_shard=SHARD_ROWS, rank=args.process_index,
+            job, unlabeled, shards, columns=job.columns, rows_per_shard=SHARD_ROWS, rank=args.process_index,
             world=args.world_size, progress=self.is_world_process_zero() and not args.disable_tqdm,
             description=f"round {number}: labeling", data_checksum=folder.settings["unlabeled"],
         )  # fmt: skip
@@ -281,8 +281,7 @@ class RoundsTrainer(SSLTrainer):
         self, unlabeled: datasets.Dataset, chosen: Selection, probs: np.ndarray, names: list[str]
     ) -> datasets.Dataset:
         """The data set of a round as it is written: texts for a person to read, images by their rows."""
-        column = self.modality.column(self.args)
-        shown = unlabeled.select_columns([column] if self.modality.name == "text" else [])
+        shown = unlabeled.select_columns(self.modality.columns(self.args) if self.modality.name == "text" else [])
         rows, size = chosen.rows, probs.shape[1]
         columns = {
             "row": pa.array(rows),

@@ -26,7 +26,7 @@ from .transfer import sent
 
 if TYPE_CHECKING:
     from .backends.base import Forward
-    from .data.views import Encode
+    from .data.views import ViewCollator
     from .trainer import SSLTrainer
 
 
@@ -126,7 +126,7 @@ def _loader(trainer: SSLTrainer, rows: np.ndarray, workers: int) -> DataLoader:
     size = args.per_device_eval_batch_size
     keys = [Key(LABELED, row, 0) if row < labeled else Key(UNLABELED, row - labeled, 0) for row in rows.tolist()]
     known = args.label_column if trainer.objective.scored == "losses" else None
-    collate = partial(_collated, trainer.data_collator.encode, trainer.data_collator.column, known, labeled)
+    collate = partial(_collated, trainer.data_collator, known, labeled)
     # A generator of its own: by default a loader draws from the one that dropout draws from.
     return DataLoader(
         data,
@@ -137,12 +137,12 @@ def _loader(trainer: SSLTrainer, rows: np.ndarray, workers: int) -> DataLoader:
     )
 
 
-def _collated(
-    encode: Encode, column: str, label_column: str | None, labeled: int, items: Sequence[Item]
-) -> dict[str, Any]:
+def _collated(collator: ViewCollator, label_column: str | None, labeled: int, items: Sequence[Item]) -> dict[str, Any]:
     keys = [item.key for item in items]
     # The keys of a view that is the example as it is: texts are tokenised once for both.
-    inputs = encode([item.example[column] for item in items], [(key.stream, key.index) for key in keys])
+    inputs = collator.encode(
+        [collator.content(item.example) for item in items], [(key.stream, key.index) for key in keys]
+    )
     inputs["rows"] = torch.tensor([key.index + (labeled if key.stream == UNLABELED else 0) for key in keys])
     if label_column is not None:
         inputs["labels"] = torch.tensor([item.example[label_column] for item in items])

@@ -25,6 +25,7 @@ from . import ensemble as _ensemble  # noqa: F401
 from .backends.base import Forward
 from .config import SSLConfig, derive
 from .data.class_names import check_classifier, label_names, own_names
+from .data.encoding import contents_of
 from .data.truncation import trained_with
 from .errors import UserError
 from .modalities import modality_of
@@ -129,7 +130,7 @@ class TeacherJob:
         if limit is not None and limit < args.max_length:
             args = derive(args, type(args), max_length=limit)
         self.model, self.args, self.order = model, args, order
-        self.column = modality.column(args)
+        self.columns = modality.columns(args)
         self.encode = modality.encoder(args)
         self.backend = modality.backend(args)
         self.forward = Forward(model, model, self.backend, autocast)
@@ -148,11 +149,12 @@ class TeacherJob:
 
     def __call__(self, rows: dict[str, list[Any]]) -> dict[str, np.ndarray]:
         """``{"probs": [n, C]}`` of n rows, float32."""
-        contents = rows[self.column]
+        contents = contents_of(rows, self.columns)
         order = np.arange(len(contents))
         if self.by_length:
             # Texts of like length share a batch.
-            order = np.argsort([-len(text) for text in contents], kind="stable")
+            lengths = np.sum([[len(text) for text in rows[column]] for column in self.columns], axis=0)
+            order = np.argsort(-lengths, kind="stable")
         probs = np.empty((len(contents), len(self.order)), np.float32)
         size = self.args.per_device_eval_batch_size
         with torch.no_grad():

@@ -131,7 +131,7 @@ class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer):
         views = self.objective_class.views_for(args)
         views, ways = probed(views, self.modality.views(views, self._given_views, args, unlabeled))
         probs_column = getattr(args, "probs_column", None) if self.objective_class.takes_probs else None
-        columns = (self.modality.column(args), args.label_column, probs_column)
+        columns = (self.modality.column(args), args.label_column, probs_column, args.text_pair_column)
         return ViewCollator(self.modality.encoder(args), views, ways, args.seed, *columns)
 
     def _begin(self, model: PreTrainedModel) -> None:

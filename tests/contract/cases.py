@@ -12,7 +12,7 @@ import datasets
 import numpy as np
 import torch
 
-from tests.contract import tiny_features, tiny_images
+from tests.contract import tiny_features, tiny_images, tiny_pairs
 from tests.contract.tiny_texts import CLASSES, WORDS, labeled, model, swap_words, texts, tokenizer, unlabeled
 from textssl.augment.image import CTAugment
 from textssl.augment.text import TextCTAugment
@@ -84,8 +84,10 @@ def build(
         "report_to": [],
         "disable_tqdm": True,
     }
-    if modality == "text":
+    if modality in ("text", "pair"):
         defaults["max_length"] = 16
+    if modality == "pair":
+        defaults |= tiny_pairs.COLUMNS
     config = trainer_class.config_class(**{**defaults, **settings})
     problem = {**_problem(modality, dropout), **(given or {})}
     if anew:
@@ -117,6 +119,8 @@ def _problem(modality: str, dropout: float) -> dict[str, Any]:
             "processing_class": tokenizer(),
             "augmentations": {"strong": swap_words, "weak_2": swap_words},
         }
+    if modality == "pair":
+        return tiny_pairs.problem(dropout)
     tiny: Any = {"image": tiny_images, "features": tiny_features}[modality]
     return {
         "model": tiny.model(dropout=dropout),

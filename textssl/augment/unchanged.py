@@ -13,6 +13,7 @@ from typing import Any
 import datasets
 import numpy as np
 
+from .each_side import EachSide
 from .plans import PLAN, LateAugmentation
 from .views import Augmentation, Chain, Example, Identity, OneOf
 
@@ -28,7 +29,11 @@ _told: set[str] = set()
 
 
 def warn_of_unchanged(
-    augmentations: Mapping[str, Augmentation], views: Sequence[str], dataset: datasets.Dataset, column: str, rows: int
+    augmentations: Mapping[str, Augmentation],
+    views: Sequence[str],
+    dataset: datasets.Dataset,
+    columns: str | Sequence[str],
+    rows: int,
 ) -> None:
     """Log a warning, once, for each view that leaves more than half of a sample as it is.
 
@@ -39,7 +44,7 @@ def warn_of_unchanged(
         augmentations: for each view how it is made.
         views: of the unlabeled examples.
         dataset: the unlabeled examples.
-        column: what is compared.
+        columns: what is compared: a column, or those of both texts of a pair.
         rows: most examples that are tried.
     """
     tried: dict[int, str] = {}
@@ -54,26 +59,29 @@ def warn_of_unchanged(
     chosen = dataset[np.sort(sample).tolist()]
     examples = [dict(zip(chosen, values, strict=True)) for values in zip(*chosen.values(), strict=True)]
     for view in tried.values():
-        kept, number = unchanged_share(augmentations[view], examples, column, end)
+        kept, number = unchanged_share(augmentations[view], examples, columns, end)
         if number >= FEWEST and 2 * kept > number:
             _say_once(
                 f"augmentations: {view!r} ({_name(augmentations[view])}) leaves {kept} of {number} unlabeled examples "
                 f"as they are ({kept / number:.0%}). A view that changes nothing teaches nothing; choose another "
                 "augmentation for these data"
             )
+        elif number >= FEWEST and not isinstance(columns, str):
+            _say_of_sides(augmentations[view], view, examples[:number], columns)
 
 
 def unchanged_share(
-    augmentation: Augmentation, examples: Sequence[Example], column: str, end: float = float("inf")
+    augmentation: Augmentation, examples: Sequence[Example], columns: str | Sequence[str], end: float = float("inf")
 ) -> tuple[int, int]:
     """How many examples an augmentation leaves as they are, and how many were tried: 0 and 0 if it cannot be tried.
 
     Args:
         augmentation: any; it is tried as a copy.
         examples: what it is tried on, each with an rng of its own.
-        column: what is compared.
+        columns: what is compared: a column, or several all of which must stay.
         end: when to stop, by ``time.perf_counter``.
     """
+    compared = [columns] if isinstance(columns, str) else columns
     kept = number = 0
     try:
         with _global_states_kept():
@@ -82,12 +90,23 @@ def unchanged_share(
                 if time.perf_counter() > end:
                     break
                 changed = _changed(way, example, row)
-                kept += _same(example[column], changed[column])
+                kept += all(_same(example[column], changed[column]) for column in compared)
                 number += 1
     except Exception:
         logger.debug("augmentations: %s cannot be tried beforehand", _name(augmentation), exc_info=True)
         return 0, 0
     return kept, number
+
+
+def _say_of_sides(way: Augmentation, view: str, examples: Sequence[Example], columns: Sequence[str]) -> None:
+    """Warn of a view of pairs that never changes one of the two texts."""
+    for column in columns:
+        kept, number = unchanged_share(way, examples, column, time.perf_counter() + SECONDS)
+        if kept == number >= FEWEST:
+            _say_once(
+                f"augmentations: {view!r} ({_name(way)}) leaves each {column!r} of {number} unlabeled pairs as it is; "
+                "textssl.augment.EachSide changes both texts"
+            )
 
 
 def _changed(way: Augmentation, example: Example, row: int) -> Example:
@@ -108,6 +127,8 @@ def _twin(augmentation: Augmentation) -> Augmentation:
         name = "steps" if isinstance(augmentation, Chain) else "choices"
         setattr(twin, name, [_twin(part) for part in getattr(augmentation, name)])
         return twin
+    if isinstance(augmentation, EachSide):
+        return EachSide(_twin(augmentation.way), augmentation.columns)
     # Those of this package are pure functions but for plain counters, and their tables are large.
     ours = type(augmentation).__module__.startswith("textssl.")
     return copy.copy(augmentation) if ours else copy.deepcopy(augmentation)

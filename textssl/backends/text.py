@@ -19,6 +19,7 @@ from .inside import check_hidden, read_vector
 
 __all__ = ["TextBackend"]
 
+TYPES = "token_type_ids"
 EMBEDDABLE = (
     "models such as BERT, RoBERTa, DistilBERT, DeBERTa, ELECTRA, ALBERT, MiniLM and ModernBERT serve, and decoders "
     "with rotary positions, such as Llama and Qwen, whose tokenizer pads on the left"
@@ -28,18 +29,26 @@ EMBEDDABLE = (
 class TextBackend(Backend):
     """Inputs hold ``input_ids`` [B, T] (or ``inputs_embeds`` [B, T, H]) and ``attention_mask`` [B, T].
 
+    Those of pairs of texts hold ``token_type_ids`` [B, T] besides.
+
     Args:
         pad_token_id: fills what is added to short rows.
         padding_side: ``"right"`` or ``"left"``, the tokenizer's.
         multiple: widths stay multiples of it when rows are taken, which tensor cores like.
         ends_in_padding: whether the tokenizer ends each text with its padding token, as where that is the end token.
+        token_types: whether inputs hold token types.
     """
 
     pretext: ClassVar[str | None] = "order"
     pretext_classes: ClassVar[int] = 2
 
     def __init__(
-        self, pad_token_id: int = 0, padding_side: str = "right", multiple: int = 1, ends_in_padding: bool = False
+        self,
+        pad_token_id: int = 0,
+        padding_side: str = "right",
+        multiple: int = 1,
+        ends_in_padding: bool = False,
+        token_types: bool = False,
     ) -> None:
         if padding_side not in ("left", "right"):
             raise ValueError(f"padding_side: got {padding_side!r}; allowed: 'left', 'right'")
@@ -47,6 +56,7 @@ class TextBackend(Backend):
         self.padding_side = padding_side
         self.multiple = multiple
         self.ends_in_padding = ends_in_padding
+        self.token_types = token_types
 
     def size(self, inputs: Inputs) -> int:
         """Number of rows."""
@@ -73,15 +83,15 @@ class TextBackend(Backend):
         return {**inputs, **cut, "lengths": lengths}
 
     def check_continuous(self, model: nn.Module) -> None:
-        """Raise UserError unless ``inputs_embeds`` of the word embeddings give the logits of ``input_ids``.
+        """Raise UserError unless ``inputs_embeds`` of the embeddings give the logits of ``input_ids``.
 
         Some models refuse ``inputs_embeds``; others take them and then find the end of a padded text by its ids.
         """
-        ids, mask = self._example(model)
+        example = self._example(model)
         try:
             with torch.no_grad(), evaluating(model):
-                expected = model(input_ids=ids, attention_mask=mask).logits
-                got = model(inputs_embeds=self.embed(model, {"input_ids": ids}), attention_mask=mask).logits
+                expected = model(**example).logits
+                got = model(**self.from_embedding(example, self.embed(model, example))).logits
         except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
             raise UserError(f"model: {type(model).__name__} takes no inputs_embeds; {EMBEDDABLE}") from error
         if not torch.allclose(expected, got, atol=1e-3, rtol=1e-2):
@@ -92,21 +102,21 @@ class TextBackend(Backend):
 
     def check_hidden(self, model: nn.Module, numbers: list[int]) -> None:
         """Raise UserError unless hidden layers ``numbers`` can be mixed, masks and pooling following."""
-        ids, mask = self._example(model)
-        check_hidden(model, {"input_ids": ids, "attention_mask": mask}, numbers)
+        check_hidden(model, self._example(model), numbers)
 
     def check_pooled(self, model: nn.Module) -> None:
         """Raise UserError unless the last linear layer reads one vector of each text."""
-        ids, mask = self._example(model)
         with torch.no_grad(), evaluating(model), read_vector(model):
-            model(input_ids=ids, attention_mask=mask)
+            model(**self._example(model))
 
     def changed(self, inputs: Inputs, classes: Sequence[int]) -> Inputs:
         """Rows of class 1 have the two halves of what stands between the first and the last token exchanged."""
         width = inputs["input_ids"].shape[1]
         places = [self._places(length, width, swap) for length, swap in zip(inputs["lengths"], classes, strict=True)]
         index = rows_on(places, inputs["input_ids"].device)
-        return {**inputs, "input_ids": inputs["input_ids"].gather(1, index)}
+        # A token keeps its type.
+        moved = [key for key in ("input_ids", TYPES) if key in inputs]
+        return {**inputs, **{key: inputs[key].gather(1, index) for key in moved}}
 
     def _places(self, length: int, width: int, swap: int) -> list[int]:
         """For each position of a row, where its token comes from."""
@@ -118,8 +128,8 @@ class TextBackend(Backend):
             places[start + 1 : start + length - 1] = inner[half:] + inner[:half]
         return places
 
-    def _example(self, model: nn.Module) -> tuple[Tensor, Tensor]:
-        """Ids and mask of two texts, the second half as long and at no position like the first."""
+    def _example(self, model: nn.Module) -> dict[str, Tensor]:
+        """Two texts, the second half as long and at no position like the first; their token types take turns."""
         device = next(model.parameters()).device
         ids = torch.full((2, 4), self.pad_token_id, device=device)
         words = torch.arange(4, device=device) + self.pad_token_id + 1
@@ -132,15 +142,23 @@ class TextBackend(Backend):
             end = [4, 4] if self.padding_side == "left" else [4, 2]
             ids, mask = F.pad(ids, (0, 1), value=self.pad_token_id), F.pad(mask, (0, 1))
             mask[[0, 1], end] = 1
-        return ids, mask
+        types = {TYPES: torch.arange(ids.shape[1], device=device) % 2 * mask} if self.token_types else {}
+        return {"input_ids": ids, "attention_mask": mask, **types}
 
     def embed(self, model: nn.Module, inputs: Inputs) -> Tensor:
-        """Word embeddings [B, T, H], before positions and normalisation."""
-        return model.get_input_embeddings()(inputs["input_ids"])  # type: ignore[operator]
+        """Word embeddings [B, T, H], before positions and normalisation.
+
+        Where there are token types, what their embeddings add to that of type 0 is in it too: the model, which is
+        not told types beside embeddings, adds that of type 0. So a mix of two texts has the types of both.
+        """
+        words: Tensor = model.get_input_embeddings()(inputs["input_ids"])  # type: ignore[operator]
+        types = inputs.get(TYPES)
+        table = None if types is None else _type_embeddings(model)
+        return words if table is None else words + (table(types) - table.weight[0])
 
     def from_embedding(self, inputs: Inputs, embedding: Tensor) -> Inputs:
-        """``inputs`` with ``embedding`` [B, T, H] in place of the token ids."""
-        kept = {key: value for key, value in inputs.items() if key != "input_ids"}
+        """``inputs`` with ``embedding`` [B, T, H] in place of the token ids and types."""
+        kept = {key: value for key, value in inputs.items() if key not in ("input_ids", TYPES)}
         return {**kept, "inputs_embeds": embedding}
 
     def mask(self, inputs: Inputs) -> Tensor | None:
@@ -162,3 +180,11 @@ class TextBackend(Backend):
         sides = (missing, 0) if self.padding_side == "left" else (0, missing)
         fill = self.pad_token_id if key == "input_ids" else 0
         return F.pad(x, (*(0, 0) * (x.dim() - 2), *sides), value=fill)
+
+
+def _type_embeddings(model: nn.Module) -> nn.Embedding | None:
+    """BERT's embeddings of token types, which it adds to those of words."""
+    for name, module in model.named_modules():
+        if name.endswith("token_type_embeddings") and isinstance(module, nn.Embedding):
+            return module
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -12,7 +13,7 @@ from transformers import PreTrainedModel, set_seed
 
 from ..augment import Augmentation, Column, OneOf
 from ..augment.image import CTAugment, weak_view
-from ..augment.text import TfIdfReplacement
+from ..augment.text import TfIdfReplacement, for_pairs
 from ..augment.text.special_tokens import special_tokens_of
 from ..config import SSLConfig, derive
 from ..data.feature_validation import feature_array
@@ -32,6 +33,7 @@ from ..modalities.image import ImageModality
 from ..modalities.text import TextModality
 from ..pretraining import PretrainingConfig, pretrain_in_domain
 from ..pretraining.config import before_fine_tuning
+from ..pretraining.corpus import texts_of
 from ..pretraining.stage import check_pretrainable
 from .models import (
     label_settings,
@@ -146,9 +148,10 @@ class TextKind(Kind):
             self.data = replace(self.data, unlabeled=unlabeled)
             self.augmentations["strong"] = way
         if self.wants_second and self.options.second_view == "tfidf":
-            column = self.config.text_column
-            texts = self.data.unlabeled[column]
-            self.augmentations["weak_2"] = TfIdfReplacement.fit(texts, p=MILD, column=column, special_tokens=special)
+            columns = self.data.columns
+            texts = chain(*(self.data.unlabeled[column] for column in columns))
+            mild = TfIdfReplacement.fit(texts, p=MILD, column=columns[0], special_tokens=special)
+            self.augmentations["weak_2"] = mild if len(columns) == 1 else for_pairs(mild, columns)
 
     def check_pretraining(self, folder: Path) -> None:
         """Raise UserError where :meth:`pretrain` could not begin."""
@@ -156,7 +159,7 @@ class TextKind(Kind):
 
     def pretrain(self, folder: Path, resume: str | bool | None) -> None:
         """Train the encoder on all texts, in ``folder``: models that are made from then on start from it."""
-        texts = [self.data.labeled, self.data.unlabeled]
+        texts = texts_of([self.data.labeled, self.data.unlabeled], self.data.columns)
         config = self._pretraining(folder)
         self.start = str(pretrain_in_domain(self.make_model(), self.processing_class, texts, config, resume))
 
@@ -205,6 +208,9 @@ class FeatureKind(Kind):
     pipeline = None
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
+        if data.pair_column is not None:
+            told = "a sentence encoder embeds single texts; allowed backend for pairs: text"
+            raise UserError(f"text_pair_column: got {data.pair_column!r}; {told}")
         super().__init__(options, config, data, views)
         self.image_encoder: VisionEncoder | None = None
         if data.modality == "image":

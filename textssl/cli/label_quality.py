@@ -33,8 +33,9 @@ class LabelJudge(Protocol):
 def write_label_quality(trainer: SSLTrainer, data: TaskData, label_column: str, folder: Path) -> dict[str, Any]:
     """Write ``label_quality.parquet`` for a trainer that judges its labels; for another do nothing.
 
-    The file has a row for each labeled example: ``index``, its place in the training data; ``text``, none for images;
-    ``label``, as it was trained on; ``clean_probability``; and ``true_label`` where that is known.
+    The file has a row for each labeled example: ``index``, its place in the training data; ``text``, none for images,
+    and ``text_pair`` where there are pairs; ``label``, as it was trained on; ``clean_probability``; and ``true_label``
+    where that is known.
 
     Args:
         trainer: after training.
@@ -57,6 +58,8 @@ def write_label_quality(trainer: SSLTrainer, data: TaskData, label_column: str, 
     columns: dict[str, tuple[Any, Any]] = {"index": (np.arange(len(labels)), Value("int64"))}
     if data.modality == "text" and data.column in labeled.column_names:
         columns["text"] = (labeled[data.column][:], Value("string"))
+        if data.pair_column is not None:
+            columns["text_pair"] = (labeled[data.pair_column][:], Value("string"))
     columns |= {"label": (labels, classes), "clean_probability": (probability, Value("float32"))}
     if truth is not None:
         columns[TRUE_LABEL] = (truth, classes)

@@ -121,6 +121,8 @@ def sentaugment_recipe(
     data = load_task(options, config, source)
     if data.modality != "text":
         raise UserError(f"source: {data.data_facts.name} holds {data.modality}; SentAugment is for text")
+    if data.pair_column is not None:
+        raise UserError(f"text_pair_column: got {data.pair_column!r}; SentAugment retrieves single sentences")
     kind = TextKind(replace(options, strong="auto"), config, data, {"weak"})
     run.claim(method=METHOD, **kind.circumstances(), **_bank_facts(own))
     check_push(config, run)

@@ -9,7 +9,7 @@ from pathlib import Path
 import datasets
 from accelerate import PartialState
 
-from ..augment import Augmentation, Column, OneOf
+from ..augment import Augmentation, Chain, Column, OneOf
 from ..augment.text import (
     ApertiumEngine,
     BackTranslation,
@@ -18,6 +18,7 @@ from ..augment.text import (
     TfIdfReplacement,
     TranslationEngine,
     UniformReplacement,
+    for_pairs,
 )
 from ..config import SSLConfig
 from ..data.truncation import head_size
@@ -26,7 +27,8 @@ from .options import RecipeOptions
 
 __all__ = ["choose_strong", "strong_view"]
 
-TRANSLATED = "back_translation"
+# Of the first texts, and of the second ones where there are pairs.
+TRANSLATED = ("back_translation", "back_translation_pair")
 
 
 def choose_strong(strong: str) -> str:
@@ -55,31 +57,40 @@ def strong_view(
     """
     # A word has at least one token: earlier words are cut off anyway.
     keep_last = config.max_length if config.truncation == "start" else None
-    texts, progress = unlabeled[config.text_column], PartialState().is_main_process
+    first, second = config.text_column, config.text_pair_column
+    columns, progress = [first] if second is None else [first, second], PartialState().is_main_process
+    texts = [text for column in columns for text in unlabeled[column]]
     if options.strong == "ctaugment":
-        way = TextCTAugment.fit(
-            texts, column=config.text_column, keep_last=keep_last, progress=progress, special_tokens=special_tokens
+        ctaugment = TextCTAugment.fit(
+            texts, column=first, keep_last=keep_last, progress=progress, special_tokens=special_tokens
         )
-        return unlabeled, way
+        return unlabeled, _on(columns, ctaugment)
     views: list[Augmentation] = []
     for part in choose_strong(options.strong).split("+"):
         if part in ("tfidf", "uniform"):
             kind = TfIdfReplacement if part == "tfidf" else UniformReplacement
-            views.append(
-                kind.fit(
-                    texts,
-                    p=options.replace,
-                    column=config.text_column,
-                    progress=progress,
-                    keep_last=keep_last,
-                    remember=len(unlabeled),
-                    special_tokens=special_tokens,
-                )
+            way = kind.fit(
+                texts,
+                p=options.replace,
+                column=first,
+                progress=progress,
+                keep_last=keep_last,
+                remember=len(texts),
+                special_tokens=special_tokens,
             )
+            views.append(_on(columns, way))
             continue
-        unlabeled = _translated(_engine(part, options), config, unlabeled, folder)
-        views.append(Column(TRANSLATED, config.text_column))
+        engine = _engine(part, options)
+        for name, column in zip(TRANSLATED, columns, strict=False):
+            unlabeled = _translated(engine, config, unlabeled, folder, column, name)
+        # Each text's own translation.
+        columns_read = [Column(name, column) for name, column in zip(TRANSLATED, columns, strict=False)]
+        views.append(columns_read[0] if len(columns) == 1 else Chain(columns_read))
     return unlabeled, views[0] if len(views) == 1 else OneOf(views)
+
+
+def _on(columns: list[str], way: Augmentation) -> Augmentation:
+    return way if len(columns) == 1 else for_pairs(way, columns)
 
 
 def _engine(name: str, options: RecipeOptions) -> TranslationEngine:
@@ -93,14 +104,14 @@ def _engine(name: str, options: RecipeOptions) -> TranslationEngine:
 
 
 def _translated(
-    engine: TranslationEngine, config: SSLConfig, unlabeled: datasets.Dataset, folder: Path
+    engine: TranslationEngine, config: SSLConfig, unlabeled: datasets.Dataset, folder: Path, column: str, name: str
 ) -> datasets.Dataset:
-    """Add the column; one process translates, the others then read what it stored."""
+    """Add the column ``name`` of translations; one process translates, the others then read what it stored."""
     shown = "shown"
-    cut = unlabeled.map(lambda text: {shown: _seen_by_model(text, config)}, input_columns=config.text_column)
+    cut = unlabeled.map(lambda text: {shown: _seen_by_model(text, config)}, input_columns=column)
     with PartialState().main_process_first():
         translation = BackTranslation(engine, folder, column=shown, seed=config.seed)
-        return translation.add_column(cut, TRANSLATED).remove_columns(shown)
+        return translation.add_column(cut, name).remove_columns(shown)
 
 
 def _seen_by_model(text: str, config: SSLConfig) -> str:

@@ -46,11 +46,17 @@ class TaskData:
     data_facts: DataFacts
     split_facts: SplitFacts
     split: Split | None
+    pair_column: str | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the examples: one, or those of both texts of a pair."""
+        return [self.column] if self.pair_column is None else [self.column, self.pair_column]
 
     def checksum(self, config: SSLConfig) -> str:
         """SHA-256 of the labeled and the unlabeled examples, in their order."""
-        labeled = content_checksum(self.labeled, [self.column, config.label_column])
-        unlabeled = content_checksum(self.unlabeled, [self.column])
+        labeled = content_checksum(self.labeled, [*self.columns, config.label_column])
+        unlabeled = content_checksum(self.unlabeled, self.columns)
         return hashlib.sha256((labeled + unlabeled).encode()).hexdigest()
 
     def held_out_checksum(self) -> str:
@@ -113,6 +119,8 @@ def modality_of_files(train_file: str, backend: str) -> str:
 
 def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
     name, origin = options.named_source(default)
+    if config.text_pair_column is not None:
+        raise UserError(f"text_pair_column: got {config.text_pair_column!r}; {name} has no pairs of texts")
     with told_as("source", "name", "origin"):
         source = load_source(name, origin)  # type: ignore[arg-type]
     if options.backend != "features":
@@ -172,7 +180,9 @@ def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
     where = f"train_file: {options.train_file}"
     inputs_are_checked = {"check_inputs": lambda dataset, *_: dataset}
     check_labeled(labeled, column, config.label_column, len(names), ids, argument=where, **inputs_are_checked)
-    unlabeled = _read("unlabeled_file", options, config, column, None).select_columns([column])
+    pair_column = config.text_pair_column if modality == "text" else None
+    columns = [column] if pair_column is None else [column, pair_column]
+    unlabeled = _read("unlabeled_file", options, config, column, None).select_columns(columns)
     if options.num_unlabeled is not None:
         unlabeled = _first(unlabeled, options.num_unlabeled).flatten_indices()
     test = _first(_read("test_file", options, config, column, config.label_column, names), options.num_test)
@@ -187,6 +197,7 @@ def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
         data_facts=DataFacts(name=Path(str(options.train_file)).stem, origin="own files"),
         split_facts=SplitFacts(labeled=len(labeled), unlabeled=len(unlabeled), held_out=len(test), seed=config.seed),
         split=None,
+        pair_column=pair_column,
     )
 
 
@@ -229,7 +240,9 @@ def _read(
     path = str(getattr(options, flag))
     with told_as(flag, "path"):
         if modality_of_task(options, "") == "text":
-            return load_table(path, column, label_column, label_names=label_names)
+            return load_table(
+                path, column, label_column, label_names=label_names, text_pair_column=config.text_pair_column
+            )
         images = load_images(path, column, label_column, label_names=label_names)
         return check_images(images, column, path, skip_corrupt=config.skip_corrupt_images)
 

@@ -16,14 +16,15 @@ from datasets import Dataset
 from tqdm.auto import tqdm
 
 from ..errors import UserError
+from ..models.pairs import takes_token_types
 from ..modes import evaluating
 from ..positions import position_limit
 from ..probabilities import checked_probs
-from .encoding import TextEncoder
+from .encoding import TextEncoder, contents_of
 from .preparation import text_lengths
 from .tables import take_rows
 from .truncation import truncation_of
-from .validation import check_unlabeled
+from .validation import check_texts, check_unlabeled
 
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def predict_probs(
     dataset: Dataset,
     *,
     text_column: str = "text",
+    text_pair_column: str | None = None,
     batch_size: int = 32,
     max_length: int | None = None,
     truncation: str | None = None,
@@ -96,6 +98,7 @@ def predict_probs(
         tokenizer: Its tokenizer.
         dataset: N > 0 rows.
         text_column: The column of texts.
+        text_pair_column: The column of second texts, where the model classifies pairs.
         batch_size: Texts in a batch.
         max_length: Most tokens of a text; by default what the tokenizer and the model allow.
         truncation: What a longer text loses: `end`, `start` or `head_tail`; by default as in the
@@ -112,21 +115,30 @@ def predict_probs(
     import torch
 
     check_unlabeled(dataset, text_column, argument="dataset")
+    if text_pair_column is not None:
+        check_texts(dataset, text_pair_column, "dataset", "text_pair_column")
     if batch_size < 1:
         raise UserError(f"batch_size: expected at least 1, got {batch_size!r}")
     num_labels = int(model.config.num_labels or 0)
     if num_labels < 2:
         raise UserError(f"model: it has {num_labels} output, not two classes or more")
     limit = _length_limit(model, tokenizer) if max_length is None else max_length
-    encode = TextEncoder(tokenizer, limit, truncation or truncation_of(tokenizer))
-    texts = dataset.select_columns([text_column])
-    order = np.argsort(-text_lengths(texts, text_column), kind="stable")
+    columns = [text_column] if text_pair_column is None else [text_column, text_pair_column]
+    encode = TextEncoder(
+        tokenizer,
+        limit,
+        truncation or truncation_of(tokenizer),
+        pairs=text_pair_column is not None,
+        token_types=takes_token_types(model),
+    )
+    texts = dataset.select_columns(columns)
+    order = np.argsort(-text_lengths(texts, *columns), kind="stable")
     device = next(model.parameters()).device
     probs = np.empty((len(dataset), num_labels), np.float32)
     with evaluating(model), torch.no_grad():
         for start in tqdm(range(0, len(order), batch_size), desc="predict", disable=not progress):
             rows = order[start : start + batch_size]
-            batch = encode(texts[rows][text_column])
+            batch = encode(contents_of(texts[rows], columns))
             inputs = {name: value.to(device) for name, value in batch.items() if torch.is_tensor(value)}
             logits = model(**inputs).logits
             probs[rows] = logits.float().softmax(dim=-1).cpu().numpy()

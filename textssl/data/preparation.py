@@ -87,7 +87,7 @@ def _renumbered(model_config: Any, labeled: datasets.Dataset, label_column: str)
     return feature.names if {*feature.names} & {*own} else None
 
 
-def text_lengths(dataset: datasets.Dataset, column: str) -> np.ndarray:
-    """Characters of each text, counted by Arrow."""
-    texts = dataset.with_format("arrow")[column]
-    return np.asarray(pc.utf8_length(texts))
+def text_lengths(dataset: datasets.Dataset, *columns: str) -> np.ndarray:
+    """Characters of each text, counted by Arrow; of both texts of a pair together."""
+    table = dataset.with_format("arrow")
+    return np.sum([np.asarray(pc.utf8_length(table[column])) for column in columns], axis=0)

@@ -40,6 +40,7 @@ def load_table(
     text_column: str = "text",
     label_column: str | None = "label",
     label_names: Sequence[str] | None = None,
+    text_pair_column: str | None = None,
 ) -> Dataset:
     """Read a table of texts, and of their labels, from one file or a saved data set.
 
@@ -61,6 +62,7 @@ def load_table(
         text_column: The column of texts.
         label_column: The column of labels; `None` for an unlabeled table.
         label_names: The classes in the order of their ids; `None` takes them from the table.
+        text_pair_column: The column of second texts, where rows are pairs.
 
     Returns:
         A data set of N > 0 rows without a missing text or label.
@@ -71,17 +73,19 @@ def load_table(
             missing, negative or not among `label_names`.
     """
     location = Path(path)
-    dataset = read_table(location, text_column)
+    dataset = read_table(location, text_column, text_pair_column)
     if len(dataset) == 0:
         raise UserError(f"path: {str(location)!r} holds no rows")
     check_texts(dataset, text_column, str(location))
+    if text_pair_column is not None:
+        check_texts(dataset, text_pair_column, str(location), "text_pair_column")
     if label_column is None:
         return dataset
     return with_class_labels(dataset, label_column, label_names, location)
 
 
-def read_table(path: Path, text_column: str) -> Dataset:
-    """Read a file or a saved data set as it is; a `UserError` where it is none. CSV keeps one column as text."""
+def read_table(path: Path, text_column: str, text_pair_column: str | None = None) -> Dataset:
+    """Read a file or a saved data set as it is; a `UserError` where it is none. CSV keeps these columns as text."""
     if not path.exists():
         raise UserError(f"path: no such file or folder: {str(path)!r}")
     if path.is_dir():
@@ -98,7 +102,9 @@ def read_table(path: Path, text_column: str) -> Dataset:
         if suffix == ".parquet":
             return table_to_dataset(pq.read_table(path))
         if suffix in (".csv", ".tsv"):
-            return table_to_dataset(_read_csv(path, text_column, "\t" if suffix == ".tsv" else ","))
+            return table_to_dataset(
+                _read_csv(path, (text_column, text_pair_column), "\t" if suffix == ".tsv" else ",")
+            )
         return table_to_dataset(_read_json(path))
     except UserError:
         raise
@@ -106,16 +112,18 @@ def read_table(path: Path, text_column: str) -> Dataset:
         raise UserError(f"path: cannot read {str(path)!r}: {_reason(error)}") from error
 
 
-def _read_csv(path: Path, text_column: str, usual: str) -> pa.Table:
+def _read_csv(path: Path, text_columns: Sequence[str | None], usual: str) -> pa.Table:
     content, encoding = utf8_content(path)
-    delimiter = delimiter_of(content, text_column, usual)
+    delimiter = delimiter_of(content, str(text_columns[0]), usual)
     tell_reading(path, encoding, delimiter, usual, content)
     try:
         return pa_csv.read_csv(
             pa.BufferReader(content),
             read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
             parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(column_types={text_column: pa.string()}),
+            convert_options=pa_csv.ConvertOptions(
+                column_types={column: pa.string() for column in text_columns if column}
+            ),
         )
     except pa.ArrowException as error:
         where = bad_csv_line(content, delimiter) or _reason(error)

@@ -56,6 +56,8 @@ def as_trained(tokenizer: T, max_length: int, truncation: str) -> T:
     copied.init_kwargs |= {
         "model_max_length": max_length,
         "truncation_side": copied.truncation_side,
+        # Whether token types are made.
+        "model_input_names": list(copied.model_input_names),
         MARK: truncation,
     }
     kept: T = copied

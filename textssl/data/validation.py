@@ -31,13 +31,14 @@ __all__ = [
 InputCheck = Callable[[Dataset, str, str], Dataset]
 
 
-def check_texts(dataset: Dataset, column: str, argument: str) -> Dataset:
+def check_texts(dataset: Dataset, column: str, argument: str, name: str = "text_column") -> Dataset:
     """Check that a column exists and that each of its values is a string.
 
     Args:
         dataset: The data set.
         column: The column of texts.
         argument: What the messages call the data set.
+        name: The setting that names the column.
 
     Returns:
         `dataset` itself.
@@ -45,7 +46,7 @@ def check_texts(dataset: Dataset, column: str, argument: str) -> Dataset:
     Raises:
         UserError: No such column, or a value that is missing or no string, with its row from 0.
     """
-    check_column(dataset, column, argument, "text_column")
+    check_column(dataset, column, argument, name)
     stored = dataset.data.column(column)
     if len(stored) and stored.null_count == 0 and is_string(stored.type):
         # Also the answer for a shuffled or selected data set, whose rows are slow to gather.

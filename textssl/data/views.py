@@ -51,6 +51,7 @@ class ViewCollator:
         column: what holds the text or the image.
         label_column: what holds the class number.
         probs_column: what holds a teacher's probabilities of an unlabeled example; ``None`` if nobody wants them.
+        pair_column: what holds the second text of an example; ``None`` where examples are single.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class ViewCollator:
         column: str = "text",
         label_column: str = "label",
         probs_column: str | None = None,
+        pair_column: str | None = None,
     ) -> None:
         self.encode = encode
         self.views = views
@@ -70,6 +72,7 @@ class ViewCollator:
         self.column = column
         self.label_column = label_column
         self.probs_column = probs_column
+        self.pair_column = pair_column
 
     def __call__(self, items: Sequence[Item] | Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Collate items of a two-stream data set, or plain examples for evaluation."""
@@ -94,16 +97,21 @@ class ViewCollator:
         augment = self.augmentations.get(view)
         if augment is None or isinstance(augment, Identity):
             keys = [(item.key.stream, item.key.index) for item in items]
-            return self.encode([item.example[self.column] for item in items], keys)
+            return self.encode([self.content(item.example) for item in items], keys)
         augmented = [augment(item.example, view_rng(self.seed, item.key, view)) for item in items]
         plans = [example[PLAN] for example in augmented if PLAN in example]
         # Of a late augmentation the text is not yet what it will be.
         inputs = {} if isinstance(augment, LateAugmentation) else self.encoded(augmented)
         return {**inputs, PLAN: plans} if plans else inputs
 
+    def content(self, example: Mapping[str, Any]) -> Any:
+        """What is encoded of an example: a text, an image, features; or a pair of texts."""
+        content = example[self.column]
+        return content if self.pair_column is None else (content, example[self.pair_column])
+
     def encoded(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Inputs of examples that are as the model shall see them."""
-        return self.encode([example[self.column] for example in examples], None)
+        return self.encode([self.content(example) for example in examples], None)
 
     def _plain(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         batch = self.encoded(examples)

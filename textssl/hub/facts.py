@@ -101,10 +101,12 @@ class TextFacts:
     Attributes:
         max_length: most tokens of a text; longer ones are cut.
         truncation: what a longer one loses: `"end"`, `"start"` or `"head_tail"`, its middle.
+        pairs: whether it classifies pairs of texts.
     """
 
     max_length: int
     truncation: str = "end"
+    pairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,12 +199,16 @@ def known_facts(objective: Any, model_config: Any, modality: str, adapters: bool
         base_model=model_config._name_or_path or None,
         label_names=tuple(model_config.id2label[i] for i in range(model_config.num_labels)),
         task={"text": "text-classification", "image": "image-classification"}.get(modality),
-        texts=TextFacts(objective.config.max_length, objective.config.truncation) if modality == "text" else None,
+        texts=_text_facts(objective.config) if modality == "text" else None,
         adapters=adapters,
         ensemble=bool(getattr(objective.config, "ensemble", False)),
         split=SplitFacts(labeled=task.num_labeled, unlabeled=task.num_unlabeled),
         hyperparameters=changed_hyperparameters(objective.config),
     )
+
+
+def _text_facts(config: Any) -> TextFacts:
+    return TextFacts(config.max_length, config.truncation, config.text_pair_column is not None)
 
 
 def _declared_by_transformers(config_class: type) -> set[str]:

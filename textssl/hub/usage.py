@@ -35,9 +35,17 @@ def _pipeline(facts: RunFacts, model: str, comment: str) -> list[str]:
     if facts.ensemble:
         code.append("import textssl.ensemble  # makes a model of several networks known to transformers")
     code += ["from transformers import pipeline", *imports]
-    example = "Some text." if facts.task == "text-classification" else "some_image.png"
     made = f'classifier = pipeline("{facts.task}", model="{model}"{options}){comment}'
-    return [*code, "", made, f'classifier("{example}")']
+    return [*code, "", made, f"classifier({_example(facts)})"]
+
+
+def _example(facts: RunFacts) -> str:
+    """What a pipeline is called with."""
+    if facts.task != "text-classification":
+        return '"some_image.png"'
+    if facts.texts is not None and facts.texts.pairs:
+        return '{"text": "Some text.", "text_pair": "Another text."}'
+    return '"Some text."'
 
 
 def _cutting(facts: RunFacts) -> tuple[list[str], str]:
@@ -52,7 +60,6 @@ def _cutting(facts: RunFacts) -> tuple[list[str], str]:
 def _adapter_code(facts: RunFacts, model: str, comment: str) -> list[str]:
     """How adapters are loaded: the base by its name, with the classes' names, which peft's own files do not hold."""
     task = "ImageClassification" if facts.task == "image-classification" else "SequenceClassification"
-    example = "Some text." if facts.task == "text-classification" else "some_image.png"
     part = "image_processor" if facts.task == "image-classification" else "tokenizer"
     loader = "AutoImageProcessor" if facts.task == "image-classification" else "AutoTokenizer"
     imports, options = _cutting(facts)
@@ -67,5 +74,5 @@ def _adapter_code(facts: RunFacts, model: str, comment: str) -> list[str]:
         "network = PeftModel.from_pretrained(network, folder).merge_and_unload()",
         f"reader = {loader}.from_pretrained(folder)",
         f'classifier = pipeline("{facts.task}", model=network, {part}=reader{options})',
-        f'classifier("{example}")',
+        f"classifier({_example(facts)})",
     ]

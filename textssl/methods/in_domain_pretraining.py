@@ -42,6 +42,7 @@ from ..models.adapters import refuse_adapters
 from ..objective import Batch, Objective
 from ..pretraining import PretrainingConfig, pretrain_in_domain
 from ..pretraining.config import before_fine_tuning
+from ..pretraining.corpus import texts_of
 from ..pretraining.masked_lm import copy_encoder, encoder_of
 from ..pretraining.stage import check_pretrainable
 from ..trainer import SSLTrainer
@@ -178,7 +179,7 @@ class InDomainPretrainingTrainer(SSLTrainer):
             raise UserError(f"unlabeled_dataset: got None; {type(self).__name__} needs unlabeled examples")
         check_texts(unlabeled_dataset, args.text_column, "unlabeled_dataset")
         check_pretrainable(self.modality.model, self.processing_class, args.first_stage())
-        self.texts = [train_dataset, unlabeled_dataset]
+        self.texts = texts_of([train_dataset, unlabeled_dataset], self.modality.columns(args))
 
     def train(  # type: ignore[override]  # what else Trainer takes is handed through
         self, resume_from_checkpoint: str | bool | None = None, trial: Any = None, **kwargs: Any

@@ -168,7 +168,9 @@ class Modality:
             made.setdefault(name, made[stem])
         chosen = {name: way for name, way in made.items() if way is not None}
         if unlabeled is not None and args.process_index == 0:
-            warn_of_unchanged(chosen, wanted.get("unlabeled", ()), unlabeled, self.column(args), self.tried_examples)
+            columns = self.columns(args)
+            compared = columns[0] if len(columns) == 1 else columns
+            warn_of_unchanged(chosen, wanted.get("unlabeled", ()), unlabeled, compared, self.tried_examples)
         return chosen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import datasets
@@ -11,16 +12,17 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from ..augment import Augmentation
+from ..augment import Augmentation, EachSide
 from ..augment.plans import LateAugmentation
 from ..augment.text import TextCTAugment, TfIdfReplacement
 from ..augment.text.special_tokens import special_tokens_of
 from ..backends.text import TextBackend
-from ..data.encoding import TextEncoder
+from ..data.encoding import TextEncoder, gives_token_types
 from ..data.preparation import text_lengths
 from ..data.validation import check_texts
 from ..errors import UserError
 from ..models.padding import align_special_tokens, check_padding_token, right_padded
+from ..models.pairs import check_pairs, check_text_columns, takes_token_types
 from ..positions import position_limit
 from .base import Encoded, Modality
 
@@ -38,7 +40,7 @@ class TextModality(Modality):
     name = "text"
     main_input = "input_ids"
     column_setting = "text_column"
-    settings = ("text_column", "max_length", "keep_end", "truncation", "train_sampling_strategy")
+    settings = ("text_column", "text_pair_column", "max_length", "keep_end", "truncation", "train_sampling_strategy")
     tried_examples = 200
 
     def __init__(self, model: PreTrainedModel, processing_class: Any) -> None:
@@ -46,36 +48,51 @@ class TextModality(Modality):
         align_special_tokens(model, processing_class)
         super().__init__(model, right_padded(model, processing_class))
 
+    def columns(self, args: SSLConfig) -> list[str]:
+        """The column of the texts and, where examples are pairs, that of the second ones."""
+        return [args.text_column] if args.text_pair_column is None else [args.text_column, args.text_pair_column]
+
     def check_settings(self, args: SSLConfig) -> None:
-        """Raise UserError where texts may be longer than the model has positions."""
+        """Raise UserError for columns that are none, and where texts may be longer than the model has positions."""
+        check_text_columns(args.text_column, args.text_pair_column)
         positions = position_limit(self.model)
         if positions is not None and args.max_length > positions:
             raise UserError(
                 f"max_length: got {args.max_length}; the model has {positions} positions, "
                 "longer texts are cut to max_length"
             )
+        if args.text_pair_column is not None:
+            check_pairs(self.processing_class, args.max_length)
 
     def check_inputs(self, dataset: datasets.Dataset, args: SSLConfig, argument: str) -> datasets.Dataset:
-        """Raise UserError unless every example has a text."""
+        """Raise UserError unless every example has a text, or both of a pair."""
         check_texts(dataset, args.text_column, argument)
+        if args.text_pair_column is not None:
+            check_texts(dataset, args.text_pair_column, argument, "text_pair_column")
         return dataset
 
     def encoder(self, args: SSLConfig) -> TextEncoder:
         """Token ids, padded to the longest of a batch."""
-        return TextEncoder(self.processing_class, args.max_length, args.truncation, _multiple(args))
+        typed, pairs = takes_token_types(self.model), args.text_pair_column is not None
+        return TextEncoder(self.processing_class, args.max_length, args.truncation, _multiple(args), pairs, typed)
 
     def backend(self, args: SSLConfig) -> TextBackend:
         """Padding as the tokenizer does it."""
         tokenizer = self.processing_class
         pad = int(tokenizer.pad_token_id)
-        return TextBackend(pad, tokenizer.padding_side, _multiple(args), tokenizer("a")["input_ids"][-1:] == [pad])
+        ends_in_padding = tokenizer("a")["input_ids"][-1:] == [pad]
+        typed = takes_token_types(self.model) and gives_token_types(tokenizer, args.text_pair_column is not None)
+        return TextBackend(pad, tokenizer.padding_side, _multiple(args), ends_in_padding, typed)
 
     def default_view(self, stem: str, args: SSLConfig, unlabeled: datasets.Dataset | None) -> Augmentation | None:
         """For ``"strong"`` TF-IDF word replacement fitted on the unlabeled texts; else the text as it is."""
         if stem != "strong" or unlabeled is None:
             return None
         special = special_tokens_of(self.processing_class)
-        return TfIdfReplacement.fit(unlabeled[args.text_column], column=args.text_column, special_tokens=special)
+        columns = self.columns(args)
+        texts = chain(*(unlabeled[column] for column in columns))
+        way = TfIdfReplacement.fit(texts, column=columns[0], special_tokens=special)
+        return way if len(columns) == 1 else EachSide(way, columns)
 
     def views(
         self,
@@ -122,8 +139,8 @@ class TextModality(Modality):
         return {**inputs, **moved}
 
     def lengths(self, dataset: datasets.Dataset, args: SSLConfig) -> np.ndarray:
-        """Characters of each text."""
-        return text_lengths(dataset, args.text_column)
+        """Characters of each text, or of both of a pair."""
+        return text_lengths(dataset, *self.columns(args))
 
 
 def _multiple(args: SSLConfig) -> int:

@@ -14,7 +14,7 @@ from ..data.validation import check_texts
 from ..errors import UserError
 
 
-__all__ = ["joined_texts", "special_ids", "split_texts", "windows_of"]
+__all__ = ["joined_texts", "special_ids", "split_texts", "texts_of", "windows_of"]
 
 WINDOWS = datasets.Features({"input_ids": datasets.Sequence(datasets.Value("int32"))})
 
@@ -35,6 +35,20 @@ def joined_texts(parts: datasets.Dataset | Sequence[datasets.Dataset], column: s
     features = texts[0].features
     texts = [part if part.features == features else part.cast(features) for part in texts]
     return datasets.concatenate_datasets(texts)
+
+
+def texts_of(parts: Sequence[datasets.Dataset], columns: Sequence[str]) -> list[datasets.Dataset]:
+    """Data sets whose column ``columns[0]`` has all texts: of pairs the second ones follow, as texts of their own.
+
+    Raises:
+        UserError: a column of second texts that is missing.
+    """
+    found = list(parts)
+    for column in columns[1:]:
+        for part in parts:
+            check_texts(part, column, "dataset", "text_pair_column")
+            found.append(part.with_format(None).select_columns([column]).rename_column(column, columns[0]))
+    return found
 
 
 def split_texts(texts: datasets.Dataset, share: float, seed: int) -> tuple[datasets.Dataset, datasets.Dataset]:

@@ -34,6 +34,7 @@ class ScoreJob:
     Args:
         folder: of a fine-tuned classifier and its tokenizer, as ``save_pretrained`` and a trainer write it.
         column: of the texts.
+        pair_column: of the second texts, where the classifier reads pairs.
         max_length: most tokens of a text; by default what tokenizer and model allow: of a classifier that textssl
             trained, the length that it was trained with.
         truncation: what a longer text loses: ``"end"``, ``"start"`` or ``"head_tail"``; by default as in training.
@@ -48,6 +49,7 @@ class ScoreJob:
         folder: str | os.PathLike[str],
         *,
         column: str = "text",
+        pair_column: str | None = None,
         max_length: int | None = None,
         truncation: str | None = None,
         batch_size: int = 32,
@@ -60,7 +62,7 @@ class ScoreJob:
                 raise UserError(f"{name}: got {value}; expected at least {least}")
         if truncation not in (None, *TRUNCATIONS):
             raise UserError(f"truncation: got {truncation!r}; allowed: {', '.join(TRUNCATIONS)}")
-        self.column = column
+        self.column, self.pair_column = column, pair_column
         self.max_length = max_length
         self.truncation = truncation
         self.batch_size = batch_size
@@ -76,14 +78,20 @@ class ScoreJob:
         probs = predict_probs(
             model,
             tokenizer,
-            Dataset.from_dict({self.column: rows[self.column]}),
+            Dataset.from_dict({column: rows[column] for column in self.columns}),
             text_column=self.column,
+            text_pair_column=self.pair_column,
             batch_size=self.batch_size,
             max_length=self.max_length,
             truncation=self.truncation,
             progress=False,
         )
         return {"probs": probs}
+
+    @property
+    def columns(self) -> list[str]:
+        """Of all texts that are read."""
+        return [self.column] if self.pair_column is None else [self.column, self.pair_column]
 
     @property
     def label_names(self) -> list[str]:

@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 from transformers import TrainerCallback
 
-from ..data.encoding import TextEncoder
+from ..data.encoding import TextEncoder, contents_of
 
 
 if TYPE_CHECKING:
@@ -62,10 +62,9 @@ def excess_of(dataset: datasets.Dataset, encode: TextEncoder, columns: list[str]
     """
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(SAMPLE_ROWS, len(dataset))).astype(np.int64))
     rows = dataset.select_columns(columns).select(chosen)[:]
-    texts = [rows[column] for column in columns]
     # Of books a few tell as much.
-    thinned = slice(None, None, max(1, sum(len(t) for column in texts for t in column) // SAMPLE_CHARACTERS))
-    lengths = encode.full_lengths(*(column[thinned] for column in texts))
+    step = max(1, sum(len(text) for column in columns for text in rows[column]) // SAMPLE_CHARACTERS)
+    lengths = encode.full_lengths(contents_of(rows, columns)[::step])
     beyond = lengths[lengths > encode.max_length] - encode.max_length
     return Excess(len(dataset), len(lengths), len(beyond), int(np.median(beyond)) if len(beyond) else 0)
 

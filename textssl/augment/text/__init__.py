@@ -5,6 +5,7 @@ from .back_translation import BackTranslation, TranslationEngine
 from .ctaugment import TextCTAugment
 from .eda import WordDeletion, WordInsertion, WordSwap
 from .nlpaug import Nlpaug
+from .pairs import for_pairs
 from .seq2seq import Seq2SeqEngine
 from .tfidf import TfIdfReplacement, UniformReplacement
 from .translation_job import TranslationJob
@@ -27,5 +28,6 @@ __all__ = [
     "WordInsertion",
     "WordStatistics",
     "WordSwap",
+    "for_pairs",
     "split_words",
 ]
