@@ -67,7 +67,7 @@ def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
                 place, dtype=torch.float32, use_safetensors=True, local_files_only=local, output_loading_info=True
             )
         processor = None if processor_class is None else processor_class.from_pretrained(place, local_files_only=local)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise UserError(f"teacher: {place!r} cannot be loaded ({reason})") from error
     if info["missing_keys"]:

@@ -13,21 +13,27 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 
-from tests.contract.cases import build, state_of, variants
+from tests.contract.cases import build, model, state_of, variants
 from textssl.cli.program import run_program
 from textssl.errors import UserError
 
 
 def main() -> None:
     out, batch = Path(sys.argv[1]), int(sys.argv[2])
-    for number, (method, modality, settings) in enumerate(variants()):
+    cases = [(*variant, {}) for variant in variants()]
+    # The last is a student with adapters.
+    lora = LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["query", "value"])
+    cases.append(("mean_teacher", "text", {}, {"model": get_peft_model(model(), lora)}))
+    for number, (method, modality, settings, given) in enumerate(cases):
         trainer = build(
             method,
             out / f"run{number}",
             modality,
             per_device_train_batch_size=batch,
+            given=given,
             save_strategy="no",
             ddp_backend="gloo" if "LOCAL_RANK" in os.environ else None,
             **settings,

@@ -258,7 +258,8 @@ def widen_head(model: torch.nn.Module, extra: int) -> None:
 
 
 def test_two_processes_hold_one_state_and_equal_one(two_processes: Path) -> None:
-    for number, (method, _, _) in enumerate(VARIANTS):
+    # The last is a student with adapters.
+    for number, method in enumerate([*[method for method, _, _ in VARIANTS], "mean_teacher"]):
         states = [load_file(two_processes / f"{number}-rank{rank}-of-2.safetensors") for rank in range(2)]
         assert_same(*states)
         if METHODS[method].objective_class.mixes_examples:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import torch
+import transformers.utils.hub as transformers_hub
+from huggingface_hub import constants
 from peft import AutoPeftModelForSequenceClassification, IA3Config, LoraConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -28,6 +30,7 @@ from transformers import (
 from tests.contract import cases, tiny_images
 from tests.contract.cases import build, first_batch, state_of
 from tests.contract.tiny_texts import CLASSES, labeled, model, swap_words, tokenizer, unlabeled
+from tests.hub_server import LocalHub, local_hub  # noqa: F401, the fixture hub
 from textssl.backends.inside import last_linear
 from textssl.backends.mix import Mix
 from textssl.errors import UserError
@@ -501,3 +504,50 @@ def test_the_card_says_how_adapters_are_loaded(base: Path, tmp_path: Path) -> No
     exec(code.replace('"."', repr(str(tmp_path / "run"))), found)
     (answer,) = found["classifier"]("w1 w2 w3")
     assert answer["label"] in NAMES.values()
+
+
+def test_the_page_on_adapters_runs(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "lora.md").read_text()
+    tokenizer().save_pretrained(base)
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    code = code.replace("google-bert/bert-base-uncased", str(base))
+    code = code.replace("max_steps=1000", "max_steps=2, max_length=16, report_to=[], disable_tqdm=True, use_cpu=True")
+    known: dict[str, Any] = {"labeled": labeled(), "unlabeled": unlabeled(), "held_out": labeled(12, seed=3)}
+    exec(code, known)
+    texts = list(known["held_out"]["text"])
+    expected = known["trainer"].predict(known["held_out"]).predictions.argmax(-1)
+    assert [answer["label"] for answer in known["classify"](texts)] == [NAMES[int(i)] for i in expected]
+    # Those that the page refuses are those that a trainer does.
+    table = page.split("## What is refused")[1].lower().replace("-", "").replace(" ", "")
+    assert all(method.replace("_", "") in table for method in REFUSED)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_adapters_are_pushed_with_a_card_that_names_their_base(
+    hub: LocalHub, base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(transformers_hub, "_hf_api", None, raising=False)
+    student = loaded(base)
+    student.config._name_or_path = "someone/base"
+    run = trainer("supervised", student, tmp_path / "run", hub_model_id="me/adapters", hub_token="hf_0123456789")
+    run.push_to_hub()
+    files = hub.repos["me/adapters"].commits[-1][1]
+    expected = {"README.md", "adapter_config.json", "adapter_model.safetensors", "config.json"}
+    assert set(files) - {".gitattributes"} == {*expected, "tokenizer.json", "tokenizer_config.json"}
+    card = files["README.md"].decode()
+    assert "base_model: someone/base" in card
+    assert "base_model_relation: adapter" in card
+
+
+def test_each_new_model_of_a_search_has_new_adapters(tmp_path: Path) -> None:
+    run = build("mean_teacher", tmp_path / "run", anew=True, given={"model": wrapped(model())})
+    run.train()
+    first = state_of(run)
+    run.train()
+    assert_same(state_of(run), first)
+    own = {p.data_ptr() for p in run.evaluated_model.parameters()} - {p.data_ptr() for p in run.model.parameters()}
+    assert len(own) == sum(p.requires_grad for p in run.model.parameters())
