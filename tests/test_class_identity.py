@@ -127,12 +127,16 @@ def test_each_new_model_of_model_init_gets_the_names(tmp_path: Path) -> None:
         trainer.train()
 
 
-def test_integers_leave_a_model_its_numbers(tmp_path: Path) -> None:
+def test_integers_leave_a_model_its_numbers(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     trainer = uda(tmp_path, eval_dataset=labeled(12, seed=3))
     assert label_names(trainer.model.config) == ["LABEL_0", "LABEL_1", "LABEL_2"]
     # Three names for three classes nobody named: their numbers are all there is.
     drawn, ids = texts(12, 3)
     assert trainer.evaluate(named(drawn, ids, NAMES))["eval_loss"] == trainer.evaluate()["eval_loss"]
+    assert said(caplog) == [
+        "eval_dataset: its classes have names, those of train_dataset and the model have none: they are taken in the "
+        "order 'bad', 'fair', 'good'."
+    ]
 
 
 REFUSED: dict[str, tuple[Any, str]] = {

@@ -55,7 +55,7 @@ REFUSED = {
     ),
     "fewer names than the model has classes": (
         lambda: {"train_dataset": table(text=TEXTS, label=["bad", "good"] * 3)},
-        r"train_dataset: column 'label' has 2 classes \('bad', 'good'\), and the model 3 \(num_labels\)",
+        r"train_dataset: column 'label' has 2 classes \('bad', 'good'\), and the model 3; load it",
     ),
     "texts that are no strings": (
         lambda: {"train_dataset": table(text=[1, 2, 3], label=[0, 1, 2])},

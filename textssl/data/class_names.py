@@ -7,6 +7,7 @@ and so on, which transformers gives to classes that nobody named.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from .columns import label_column_of
 __all__ = [
     "are_defaults",
     "check_classifier",
+    "folded",
     "ids_by_name",
     "label_ids",
     "label_names",
@@ -127,9 +129,10 @@ def name_classes(config: Any, dataset: Dataset, label_column: str, argument: str
         used = pc.unique(label_column_of(dataset, label_column, argument)).to_numpy()
         names = [brought[i] for i in sorted(used) if 0 <= i < len(brought)]
     if len(names) != classes or len({*names}) != classes:
+        count = len({*brought})
         raise UserError(
-            f"{argument}: column {label_column!r} has {len({*brought})} classes ({told_names(brought)}), and the "
-            f"model {classes} (num_labels)"
+            f"{argument}: column {label_column!r} has {count} class{'es' * (count != 1)} ({told_names(brought)}), and "
+            f"the model {classes}; load it with num_labels={count}"
         )
     _write(config, names)
 
@@ -197,6 +200,11 @@ def label_ids(
     return ids
 
 
+def folded(name: str) -> str:
+    """A name without what it can differ in by mistake: case, width and spaces."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def told_names(names: Sequence[str]) -> str:
     """Names for a message."""
     return f"{', '.join(map(repr, names[:SHOWN]))}{', ...' if len(names) > SHOWN else ''}"
@@ -219,10 +227,13 @@ def _look_up(
     found = pc.index_in(labels, value_set=pa.array(order, pa.string()))
     if found.null_count:
         row = pc.index(pc.is_null(found), True).as_py()
+        label = labels[row].as_py()
         others = f"; those of the column are {list(brought)}" if brought else ""
+        near = [name for name in order if folded(name) == folded(label)]
+        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UserError(
-            f"{argument}: label {labels[row].as_py()!r} in row {row} of column {column!r} "
-            f"is not among the model's labels {order}{others}"
+            f"{argument}: label {label!r} in row {row} of column {column!r} "
+            f"is not among the model's labels {order}{others}{hint}"
         )
     return np.array([known[name] for name in order], np.int64)[found.to_numpy()]
 

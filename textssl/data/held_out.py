@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import UserError
-from .class_names import ids_by_name, names_in, told_names
+from .class_names import are_defaults, ids_by_name, names_in, own_names, told_names
 from .columns import column_batches
 from .quality import DataQuality, label_findings
 from .validation import InputCheck, check_eval, check_unlabeled
@@ -49,7 +49,8 @@ class HeldOutCheck:
             UserError: the first thing that cannot work; with ``data_check="strict"`` rows that training sees.
         """
         checked = self._with_ids(dataset, argument)
-        self.quality.report(label_findings(dataset, self.args.label_column, argument))
+        findings = label_findings(dataset, self.args.label_column, argument)
+        self.quality.report(findings + self._told_by_number(dataset, argument))
         self.quality.check_evaluation({argument: checked})
         return checked
 
@@ -69,6 +70,18 @@ class HeldOutCheck:
             dataset, self.modality.column(self.args), argument="test_dataset", check_inputs=check
         )
         return as_python(checked.remove_columns(column) if column in checked.column_names else checked)
+
+    def _told_by_number(self, dataset: datasets.Dataset, argument: str) -> list[str]:
+        """Names that nobody could compare: training knows numbers alone."""
+        feature = dataset.features[self.args.label_column]
+        if own_names(self.model_config) is not None or not isinstance(feature, datasets.ClassLabel):
+            return []
+        if are_defaults(feature.names) or feature.names == [str(i) for i in range(len(feature.names))]:
+            return []
+        return [
+            f"{argument}: its classes have names, those of train_dataset and the model have none: they are taken in "
+            f"the order {told_names(feature.names)}"
+        ]
 
     def _with_ids(self, dataset: datasets.Dataset, argument: str) -> datasets.Dataset:
         args, config = self.args, self.model_config

@@ -6,7 +6,6 @@ Rows are compared by their inputs, see :mod:`textssl.data.row_keys`.
 from __future__ import annotations
 
 import logging
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +15,8 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset
 
 from ..errors import UserError
-from .class_names import names_in, told_names
-from .columns import column_batches, is_string
+from .class_names import folded, names_in, told_names
+from .columns import column_batches, is_string, label_column_of
 from .row_keys import DistinctRows, blank_rows, first_rows
 
 
@@ -111,7 +110,7 @@ class DataQuality:
         return self.mode == "strict" or (self.mode == "warn" and self.speaks)
 
     def _contradictions(self, argument: str, dataset: Dataset, rows: DistinctRows) -> list[str]:
-        labels = np.asarray(dataset.with_format("numpy", columns=[self.label_column])[self.label_column][:])
+        labels = label_column_of(dataset, self.label_column, argument).to_numpy()
         first = rows.first[rows.codes]
         differs = labels != labels[first]
         if rows.blind or not differs.any():
@@ -127,7 +126,7 @@ class DataQuality:
         ]
 
     def _repeats(self, argument: str, dataset: Dataset, rows: DistinctRows) -> list[str]:
-        labels = np.asarray(dataset.with_format("numpy", columns=[self.label_column])[self.label_column][:])
+        labels = label_column_of(dataset, self.label_column, argument).to_numpy()
         first = rows.first[rows.codes]
         again = (np.arange(len(labels)) != first) & (labels == labels[first])
         if rows.blind or not again.any():
@@ -175,7 +174,7 @@ def label_findings(dataset: Dataset, label_column: str, argument: str) -> list[s
     findings = space_findings(dataset, label_column, argument)
     alike: dict[str, list[str]] = {}
     for name in dict.fromkeys(names_in(dataset, label_column, argument) or []):
-        alike.setdefault(" ".join(unicodedata.normalize("NFKC", name).casefold().split()), []).append(name)
+        alike.setdefault(folded(name), []).append(name)
     for names in alike.values():
         if len(names) > 1:
             findings.append(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +32,7 @@ class DistinctRows:
     Attributes:
         codes: [N] numbers that are equal where rows are.
         distinct: [D] what each number stands for.
-        first: [D] the first row of each.
+        first: [D] the first row of each; -1 for one that no row has.
         noun: What a row is, for messages.
     """
 
@@ -43,14 +44,11 @@ class DistinctRows:
     @classmethod
     def of(cls, dataset: Dataset, columns: Sequence[str]) -> DistinctRows:
         """Compare all rows of a data set by some of its columns."""
-        keys = pa.chunked_array([part for _, part in _keys(dataset, columns)])
-        encoded = pc.dictionary_encode(keys, null_encoding="encode")
-        codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
+        stored, places = _as_stored(dataset)
+        encoded = pc.dictionary_encode(pa.chunked_array(_keys(stored, columns)), null_encoding="encode")
+        codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])[places]
         distinct = encoded.chunks[-1].dictionary
-        first = np.empty(len(distinct), np.int64)
-        # Of several assignments the last counts: that of the earliest row.
-        first[codes[::-1]] = np.arange(len(codes))[::-1]
-        return cls(codes, distinct, first, _noun(dataset, columns))
+        return cls(codes, distinct, _first_of(codes, len(distinct)), _noun(dataset, columns))
 
     @property
     def blind(self) -> bool:
@@ -62,39 +60,62 @@ def blank_rows(dataset: Dataset, columns: Sequence[str]) -> np.ndarray:
     """Rows all of whose texts are blank."""
     if _noun(dataset, columns) not in ("text", "pair of texts"):
         return np.empty(0, np.int64)
-    size = len(columns) - 1
-    blank = [np.asarray(pc.equal(pc.binary_length(keys), size)) for _, keys in _keys(dataset, columns)]
-    return np.flatnonzero(np.concatenate(blank))
+    stored, places = _as_stored(dataset)
+    blank = np.ones(len(stored), bool)
+    for column in columns:
+        parts = [_is_blank(part.column(column)) for part in _batches(stored, columns)]
+        blank &= np.concatenate(parts)
+    return np.flatnonzero(blank[places])
 
 
 def first_rows(wanted: pa.Array, dataset: Dataset, columns: Sequence[str]) -> np.ndarray:
-    """The first row of a data set that has each of the wanted keys; -1 where none has, and for blank texts."""
-    first = np.full(len(wanted), -1, np.int64)
-    for start, keys in _keys(dataset, columns):
-        if keys.type != wanted.type:
-            return first
-        found = pc.index_in(keys, value_set=wanted, skip_nulls=True)
-        places = np.flatnonzero(np.asarray(found.is_valid()))
-        codes = found.drop_null().to_numpy()
-        new = first[codes] < 0
-        # From the end, so that of equal rows the earliest stays.
-        first[codes[new][::-1]] = (start + places[new])[::-1]
+    """The first row of a data set that has each of the wanted keys, [D]; -1 where none has, and for blank texts."""
+    stored, places = _as_stored(dataset)
+    codes = np.full(len(stored), -1, np.int64)
+    start = 0
+    for keys in _keys(stored, columns):
+        if keys.type == wanted.type:
+            found = pc.index_in(keys, value_set=wanted, skip_nulls=True)
+            codes[start : start + len(keys)] = found.fill_null(-1).to_numpy()
+        start += len(keys)
+    first = _first_of(codes[places], len(wanted))
     if pa.types.is_large_string(wanted.type):
         first[np.asarray(pc.equal(pc.binary_length(wanted), len(columns) - 1).fill_null(True))] = -1
     return first
 
 
-def _keys(dataset: Dataset, columns: Sequence[str]) -> Iterator[tuple[int, pa.Array]]:
-    """What rows are told apart by, piece by piece, each with its first row."""
-    rows = dataset.select_columns(list(columns)).with_format("arrow")
-    for number, batch in enumerate(rows.iter(batch_size=BATCH_ROWS)):
+def _as_stored(dataset: Dataset) -> tuple[Dataset, Any]:
+    """The rows to read, and which of them are those of the data set: to gather a large selection is slow."""
+    selected = dataset._indices
+    if selected is None or len(dataset) * 4 < len(dataset.data):
+        return dataset, slice(None)
+    whole = Dataset(dataset.data, info=dataset.info, fingerprint=f"{dataset._fingerprint}-stored")
+    return whole, selected.column(0).to_numpy()
+
+
+def _first_of(codes: np.ndarray, count: int) -> np.ndarray:
+    """The first place of each of the numbers 0 to count - 1; -1 where there is none."""
+    first = np.full(count, -1, np.int64)
+    places = np.flatnonzero(codes >= 0)[::-1]
+    # Of several assignments the last counts.
+    first[codes[places]] = places
+    return first
+
+
+def _batches(dataset: Dataset, columns: Sequence[str]) -> Iterator[pa.Table]:
+    yield from dataset.select_columns(list(columns)).with_format("arrow").iter(batch_size=BATCH_ROWS)
+
+
+def _keys(dataset: Dataset, columns: Sequence[str]) -> Iterator[pa.Array]:
+    """What rows are told apart by, piece by piece."""
+    for batch in _batches(dataset, columns):
         parts = [_key(batch.column(column).combine_chunks()) for column in columns]
-        joined = (
-            parts[0]
-            if len(parts) == 1
-            else pc.binary_join_element_wise(*parts, pa.scalar(SEPARATOR, pa.large_string()))
-        )
-        yield number * BATCH_ROWS, joined
+        separator = pa.scalar(SEPARATOR, pa.large_string())
+        yield parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, separator)
+
+
+def _is_blank(texts: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(pc.or_(pc.equal(pc.binary_length(texts), 0), pc.utf8_is_space(texts)).fill_null(True))
 
 
 def _key(values: pa.Array) -> pa.Array:
