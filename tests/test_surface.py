@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "models": {"errors", "modes"},
     "modalities": {"augment", "backends", "data", "errors", "models", "positions"},
     "hub": {"files", "citation", "errors", "report", "secrets"},
-    "checkpoints": {"files", "errors", "objective"},
+    "checkpoints": {"files", "errors", "models", "objective"},
     "jobs": {"data", "errors", "files"},
     "probabilities": {"errors"},
     "selection": {"errors", "probabilities"},

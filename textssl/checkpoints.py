@@ -13,9 +13,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from .errors import UserError
 from .files import write_atomically
+from .models.adapters import STUDENT
+from .models.weights import is_saved_exactly, load_weights
 from .objective import Objective
 
 
@@ -24,8 +27,10 @@ __all__ = [
     "load_objective",
     "resolve_checkpoint",
     "save_objective",
+    "save_student",
     "seal",
     "sealed_checkpoints",
+    "student_folder",
     "unseal",
     "verify",
 ]
@@ -36,13 +41,47 @@ SEAL = "seal.json"
 OBJECTIVE_TENSORS = "objective.safetensors"
 OBJECTIVE_REST = "objective.json"
 OPTIMIZER = "optimizer.pt"
+# In the JSON: the part of the objective whose tensors are those of the model.
+IN_MODEL = "in_model"
 
 
-def save_objective(objective: Objective, folder: str | Path) -> None:
-    """Write all that ``objective`` remembers: tensors as safetensors, anything else as JSON."""
+def save_student(student: Any, evaluated: nn.Module, folder: str | Path) -> None:
+    """Write the student beside the model that is evaluated, where it is another: a run goes on with it.
+
+    Args:
+        student: the unwrapped student.
+        evaluated: the model that the checkpoint folder itself holds.
+        folder: of the checkpoint. What an earlier run left there goes.
+    """
+    shutil.rmtree(Path(folder, STUDENT), ignore_errors=True)
+    if evaluated is not student:
+        student.save_pretrained(Path(folder, STUDENT))
+
+
+def student_folder(folder: str | Path) -> Path:
+    """Where a checkpoint holds the student: beside the evaluated model, or where that is the student, in its place."""
+    beside = Path(folder, STUDENT)
+    return beside if beside.is_dir() else Path(folder)
+
+
+def save_objective(objective: Objective, folder: str | Path, evaluated: nn.Module | None = None) -> None:
+    """Write all that ``objective`` remembers: tensors as safetensors, anything else as JSON.
+
+    Args:
+        objective: the method.
+        folder: of the checkpoint.
+        evaluated: the model that the folder itself holds; where it is a part of the objective, such as a moving
+            average, its weights are not written again.
+    """
     state = objective.state_dict()
-    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state.items() if torch.is_tensor(v)}
-    rest = {k: v for k, v in state.items() if not torch.is_tensor(v)}
+    parts = objective.named_modules() if evaluated is not None and is_saved_exactly(evaluated) else ()
+    names = [name for name, part in parts if part is evaluated]
+    tensors = {
+        k: v.detach().cpu().contiguous().clone()
+        for k, v in state.items()
+        if torch.is_tensor(v) and not any(k.startswith(f"{name}.") for name in names)
+    }
+    rest = {k: v for k, v in state.items() if not torch.is_tensor(v)} | ({IN_MODEL: names[0]} if names else {})
     save_file(tensors, Path(folder, OBJECTIVE_TENSORS))
     Path(folder, OBJECTIVE_REST).write_text(json.dumps(rest))
 
@@ -56,8 +95,12 @@ def load_objective(objective: Objective, folder: str | Path) -> None:
     try:
         state: dict[str, Any] = dict(load_file(Path(folder, OBJECTIVE_TENSORS)))
         state |= json.loads(Path(folder, OBJECTIVE_REST).read_text())
+        name = state.pop(IN_MODEL, None)
+        if name is not None:
+            load_weights(objective.get_submodule(name), folder)
+            state |= {k: v for k, v in objective.state_dict().items() if k.startswith(f"{name}.")}
         objective.load_state_dict(state)
-    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+    except (AttributeError, OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise UserError(
             f"checkpoint {folder}: the state of {type(objective).__name__} cannot be read "
             f"({_first_line(error)}); it may belong to another method or configuration"
@@ -68,8 +111,8 @@ def seal(folder: str | Path) -> None:
     """Mark a finished checkpoint: write the checksum of each file, last and in one go."""
     folder = Path(folder)
     # A kill may have left an earlier attempt at the seal, with a dot before its name.
-    content = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.removeprefix(".").startswith(SEAL)]
-    files = {p.name: _sha256(p) for p in content}
+    content = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.removeprefix(".").startswith(SEAL)]
+    files = {p.relative_to(folder).as_posix(): _sha256(p) for p in content}
     write_atomically(folder / SEAL, json.dumps({"files": files}, indent=1).encode())
 
 

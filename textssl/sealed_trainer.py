@@ -24,7 +24,10 @@ __all__ = ["SealedTrainer"]
 
 
 class SealedTrainer(DivergenceTrainer, PublishingTrainer):
-    """What ``checkpoint-N`` is: the student as a plain Transformers checkpoint, the objective, and a seal.
+    """What ``checkpoint-N`` is: the evaluated model as a plain Transformers checkpoint, the objective, and a seal.
+
+    Its own folder holds the model whose score is logged. Where that is not the student, such as a moving average, the
+    student is in ``checkpoint-N/student``.
 
     The seal is written last, and older checkpoints go only after it: whenever the run is killed, the newest sealed
     checkpoint is whole.
@@ -85,16 +88,17 @@ class SealedTrainer(DivergenceTrainer, PublishingTrainer):
         return TrainOutput(state.global_step, 0.0, metrics)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Write a plain Transformers checkpoint: the evaluated model, or inside a checkpoint the student."""
-        student, inside_checkpoint = self.model, _internal_call and output_dir is not None
-        if not inside_checkpoint:
-            self.model = self.evaluated_model
+        """Write a plain Transformers checkpoint of the evaluated model; in a checkpoint the student lies beside it."""
+        student, evaluated = self.model, self.evaluated_model
+        self.model = evaluated
         try:
             super().save_model(output_dir, _internal_call)
             if self.args.should_save:
                 save_base_config(self.model, output_dir or str(self.args.output_dir))
         finally:
             self.model = student
+        if _internal_call and output_dir is not None and self.args.should_save:
+            checkpoints.save_student(self.accelerator.unwrap_model(student), evaluated, output_dir)
 
     def _get_eval_sampler(self, eval_dataset: Any) -> Sampler[int] | None:
         # In order: only the sampler of training batches knows what to group by.
@@ -110,7 +114,7 @@ class SealedTrainer(DivergenceTrainer, PublishingTrainer):
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
                 if self.args.save_only_model:
-                    checkpoints.save_objective(self.objective, folder)
+                    checkpoints.save_objective(self.objective, folder, self.evaluated_model)
                 self._run_record = self._run_record or run_record(self)
                 write_record(self._run_record, folder)
                 checkpoints.seal(folder)
@@ -130,7 +134,7 @@ class SealedTrainer(DivergenceTrainer, PublishingTrainer):
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         super()._save_optimizer_and_scheduler(output_dir)
         if self.args.should_save:
-            checkpoints.save_objective(self.objective, output_dir)
+            checkpoints.save_objective(self.objective, output_dir, self.evaluated_model)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
@@ -139,7 +143,7 @@ class SealedTrainer(DivergenceTrainer, PublishingTrainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         model = self.accelerator.unwrap_model(self.model if model is None else model)
-        load_weights(model, resume_from_checkpoint)
+        load_weights(model, checkpoints.student_folder(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
         best = str(self.state.best_model_checkpoint)

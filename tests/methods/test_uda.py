@@ -179,10 +179,12 @@ def test_teacher_makes_the_targets_and_is_what_evaluates(tmp_path: Path) -> None
     assert any(not torch.equal(a[name], b[name]) for name in a)
     trainer.save_model(str(tmp_path / "final"))
     saved = type(student).from_pretrained(tmp_path / "final").state_dict()
-    inside = type(student).from_pretrained(tmp_path / "checkpoint-4").state_dict()
+    measured = type(student).from_pretrained(tmp_path / "checkpoint-4").state_dict()
+    beside = type(student).from_pretrained(tmp_path / "checkpoint-4" / "student").state_dict()
     for name in a:
         assert torch.equal(saved[name], b[name]), name
-        assert torch.equal(inside[name], a[name]), name
+        assert torch.equal(measured[name], b[name]), name
+        assert torch.equal(beside[name], a[name]), name
 
 
 def test_a_second_trainer_on_a_trained_model_has_a_teacher_of_its_own(tmp_path: Path) -> None:

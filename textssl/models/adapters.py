@@ -18,6 +18,7 @@ from ..modes import batch_norms
 
 
 __all__ = [
+    "STUDENT",
     "adapter_state",
     "base_of",
     "check_adapters",
@@ -31,6 +32,8 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 WEIGHTS = "adapter_model.safetensors"
+# In a checkpoint the folder of the student, as other adapters have folders of their names.
+STUDENT = "student"
 
 
 def has_adapters(model: object) -> bool:
@@ -70,6 +73,8 @@ def check_adapters(model: Any, args: Any) -> None:
         raise UserError(f"model: got {type(model).__name__} with adapters; expected one from peft.get_peft_model")
     if not has_adapters(model):
         return
+    if STUDENT in model.peft_config:
+        raise UserError(f"model: got an adapter {STUDENT!r}, a name that checkpoints need; rename it")
     for name, config in model.peft_config.items():
         if config.is_prompt_learning:
             raise UserError(
