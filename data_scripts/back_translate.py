@@ -5,10 +5,10 @@
         --forward Helsinki-NLP/opus-mt-en-fr --backward Helsinki-NLP/opus-mt-fr-en --copies 2
 
 The output folder holds the data, in the format of the input, with the columns ``back_translation``
-(or ``back_translation_0``, ...), and ``translations/``, every result by its content. A job that was
-killed goes on with ``--resume``; so does one with more rows, where only the new texts are
-translated. ``--run_on ray`` shares the texts among processes of Ray, on this machine or on a cluster, with the same
-results.
+(or ``back_translation_0``, ...) and ``back_translation_kept_reason``, which says why a text was kept as
+it is, and ``translations/``, every result by its content. A job that was killed goes on with
+``--resume``; so does one with more rows, where only the new texts are translated. ``--run_on ray``
+shares the texts among processes of Ray, on this machine or on a cluster, with the same results.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from transformers import HfArgumentParser
 from textssl.augment.text.apertium import ApertiumEngine
 from textssl.augment.text.back_translation import BackTranslation, TranslationEngine
 from textssl.augment.text.seq2seq import Seq2SeqEngine
+from textssl.augment.text.translation_guard import TranslationReport
 from textssl.augment.text.translation_job import TranslationJob
 from textssl.data.validation import check_unlabeled
 from textssl.errors import UserError
@@ -55,6 +56,12 @@ class Arguments:
     temperature: float = field(default=0.9, metadata={"help": "seq2seq: of the sampling"})
     copies: int = field(default=1, metadata={"help": "translations per text; apertium has one"})
     seed: int = field(default=0, metadata={"help": "of the sampling"})
+    keep_negation: bool = field(
+        default=False, metadata={"help": "keep a text that negates if its translation does not"}
+    )
+    negations: str | None = field(
+        default=None, metadata={"help": "words that negate in the texts' language, as in nicht,kein; default: English"}
+    )
     batch_size: int = field(default=512, metadata={"help": "texts per step; a killed job loses at most one step"})
     processes: int = field(default=1, metadata={"help": "apertium: calls at the same time"})
     run_on: str = field(
@@ -70,16 +77,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = HfArgumentParser(cast(Any, Arguments), description=description)
     (arguments,) = parser.parse_args_into_dataclasses(args=argv)
     try:
-        path = back_translate(arguments)
+        path, report = back_translate(arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"wrote {path}")
+    print(f"wrote {path}", *report.lines(), sep="\n")
     return 0
 
 
-def back_translate(arguments: Arguments) -> Path:
-    """Translate and write; returns the path of the new data."""
+def back_translate(arguments: Arguments) -> tuple[Path, TranslationReport]:
+    """Translate and write; returns the path of the new data, and what came of the texts."""
     source, output = Path(arguments.input), Path(arguments.output)
     translations = output / "translations"
     if output.exists() and not output.is_dir():
@@ -101,13 +108,31 @@ def back_translate(arguments: Arguments) -> Path:
         column=arguments.text_column,
         seed=arguments.seed,
         copies=arguments.copies,
+        keep_negation=arguments.keep_negation,
+        negations=_negations(arguments),
     )
     if arguments.run_on == "ray":
         translate_with_ray(view, dataset, output / "shards", arguments)
-    dataset = view.add_column(dataset, arguments.name, batch_size=arguments.batch_size)
+    dataset = view.add_column(dataset, arguments.name, batch_size=arguments.batch_size, reasons=True)
     output.mkdir(parents=True, exist_ok=True)
     write(dataset, target)
-    return target
+    assert view.report is not None, "add_column() reports"
+    return target, view.report
+
+
+def _negations(arguments: Arguments) -> list[str] | None:
+    """The words that negate; None for those of English.
+
+    Raises:
+        UserError: negations are to be kept in another language, and nobody said which words they are.
+    """
+    if arguments.negations is not None:
+        return arguments.negations.split(",")
+    if arguments.keep_negation and not (arguments.source or "en").startswith("en"):
+        raise UserError(
+            f"--keep_negation: the texts are in {arguments.source!r}; say by --negations what negates there"
+        )
+    return None
 
 
 def translate_with_ray(view: BackTranslation, dataset: Dataset, folder: Path, arguments: Arguments) -> None:

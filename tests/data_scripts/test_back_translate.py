@@ -15,7 +15,10 @@ from data_scripts import back_translate as script
 
 REVIEWS = ["a first review", "NA", 'two\nlines, quoted "here"', "a first review", "última reseña 😀"]
 # A word apart: the fake program below writes every word twice, in either direction.
-EXPECTED = [" ".join(part for part in text.split() for _ in range(4)) for text in REVIEWS]
+EXPECTED = [
+    "\n".join(" ".join(part for part in line.split() for _ in range(4)) for line in text.split("\n"))
+    for text in REVIEWS
+]
 
 FAKE_PROGRAM = r"""#!{python} -ISs
 import re, sys
@@ -45,9 +48,13 @@ def test_guard_and_store(tmp_path: Path, capsys) -> None:
     data.write_text("".join(json.dumps({"text": text, "n": 1.5}) + "\n" for text in REVIEWS))
     assert script.main(["--input", str(data), "--output", str(tmp_path / "out")]) == 0
     out = tmp_path / "out" / "reviews.jsonl"
-    assert capsys.readouterr().out == f"wrote {out}\n"
+    told = capsys.readouterr()
+    kept = "kept as they are: 5 of 5 texts (100%): 4 translation too long, 1 text too short"
+    assert told.out == f"wrote {out}\n{kept}\n"
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     # Four times the length is more than the guard allows.
+    reasons = [row["back_translation_kept_reason"] for row in rows]
+    assert reasons == ["translation too long", "text too short", *["translation too long"] * 3]
     assert [row["back_translation"] for row in rows] == REVIEWS
     assert [(row["text"], row["n"]) for row in rows] == [(text, 1.5) for text in REVIEWS]
     (shard,) = (tmp_path / "out" / "translations").glob("*.jsonl")
@@ -65,7 +72,7 @@ def write_words_once() -> None:
 
 def translated(text: str) -> str:
     """Two letters for each word more, unless that is under 10 characters."""
-    result = " ".join("xx" + word for word in text.split())
+    result = "\n".join(" ".join("xx" + word for word in line.split()) for line in text.split("\n"))
     return text if len(text) < 10 or len(result) > 1.5 * len(text) else result
 
 
@@ -96,7 +103,37 @@ def test_every_format_comes_back_in_its_own(tmp_path: Path, kind: str) -> None:
             rows = pd.DataFrame(map(json.loads, written.read_text().splitlines())).to_dict("list")
     expected = [translated(text) for text in REVIEWS]
     assert expected[0] == "xxa xxfirst xxreview" != REVIEWS[0]
-    assert rows == {"review": REVIEWS, "label": [0, 1, 2, 3, 4], "bt": expected}
+    reasons = ["", "text too short", "", "", ""]
+    assert rows == {"review": REVIEWS, "label": [0, 1, 2, 3, 4], "bt": expected, "bt_kept_reason": reasons}
+
+
+def forget_negations() -> None:
+    """Let the program drop the word "not"."""
+    program = Path(os.environ["PATH"].split(os.pathsep)[0]) / "apertium"
+    program.write_text(program.read_text().replace(r"([^\s]+)", r"\bnot ()").replace(r"\1 \1", r"\1"))
+
+
+def test_negations_are_counted_and_kept_on_request(tmp_path: Path, capsys) -> None:
+    forget_negations()
+    texts = ["it was not a good film", "it was a good film", "you never know, do not go", "so not so bad as that"]
+    data = tmp_path / "reviews.csv"
+    pd.DataFrame({"text": texts}).to_csv(data, index=False)
+
+    def run(*options: str) -> tuple[pd.DataFrame, str]:
+        output = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
+        assert script.main(["--input", str(data), "--output", str(output), *options]) == 0
+        return pd.read_csv(output / "reviews.csv", keep_default_na=False), capsys.readouterr().out
+
+    rows, told = run()
+    assert rows["back_translation"].tolist() == [text.replace("not ", "") for text in texts]
+    assert "negation lost in translation: 2 of 3 texts that negate (67%)" in told
+    rows, told = run("--keep_negation")
+    assert rows["back_translation"].tolist() == [texts[0], texts[1], "you never know, do go", texts[3]]
+    assert rows["back_translation_kept_reason"].tolist() == ["negation lost", "unchanged", "", "negation lost"]
+    assert "kept as they are: 3 of 4 texts (75%): 2 negation lost, 1 unchanged" in told
+    rows, told = run("--keep_negation", "--negations", "never, bad")
+    assert rows["back_translation_kept_reason"].tolist() == ["", "unchanged", "", ""]
+    assert "negation lost in translation: 0 of 2 texts" in told
 
 
 def test_resume_translates_only_what_is_new(tmp_path: Path, calls: Path, capsys) -> None:
@@ -127,6 +164,13 @@ def test_resume_translates_only_what_is_new(tmp_path: Path, calls: Path, capsys)
         ("text\na\n", ["--engine", "seq2seq", "--forward", "x"], "backward: got None"),
         ("text\na\n", ["--pivot", "cat"], "does not translate eng-cat or cat-eng"),
         ("text\na\n", ["--name", "text"], "already have ['text']"),
+        ("text,bt_kept_reason\na,b\n", ["--name", "bt"], "already have ['bt_kept_reason']"),
+        ("text\na\n", ["--negations", " "], "negations: got [' ']; expected a list of words"),
+        (
+            "text\na\n",
+            ["--source", "spa", "--pivot", "eng", "--keep_negation"],
+            "--keep_negation: the texts are in 'spa'; say by --negations",
+        ),
         ("text\na\n", ["--batch-size", "0"], "batch_size must be at least 1, got 0"),
         ("", [], "cannot read"),
     ],
@@ -182,5 +226,8 @@ def test_as_a_program(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"wrote {tmp_path / 'out' / 'reviews.csv'}\n"
+    kept = "kept as they are: 1 of 1 texts (100%): 1 translation too long"
+    assert done.stdout == f"wrote {tmp_path / 'out' / 'reviews.csv'}\n{kept}\n"
+    # Above a fifth it is a warning too.
+    assert kept in done.stderr
     assert str(tmp_path / "out" / "translations") in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,11 +116,12 @@ def _translated(
 
 
 def _seen_by_model(text: str, config: SSLConfig) -> str:
-    words, length = text.split(), config.max_length
-    if config.truncation == "head_tail":
-        return (
-            text
-            if len(words) <= length
-            else " ".join([*words[: head_size(length)], *words[head_size(length) - length :]])
-        )
-    return " ".join(words[-length:] if config.truncation == "start" else words[:length])
+    """The words that the model has room for, as they are written: a translator is told of lines."""
+    words, length = [found.span() for found in re.finditer(r"\S+", text)], config.max_length
+    if len(words) <= length:
+        return text
+    head = {"start": 0, "head_tail": head_size(length)}.get(config.truncation, length)
+    parts = [text[: words[head - 1][1]]] if head else []
+    if head < length:
+        parts.append(text[words[head - length][0] :])
+    return "\n".join(parts)

@@ -45,6 +45,8 @@ if fake == "split" and "SPLIT" in text:
     text = text.replace("SPLIT", "SP\nLIT")
 if fake == "shift" and "\n\n" in text[:-2] and "SHIFT" in text:
     text = text.replace("\n\n", "\nSHIFT\n", 1)
+if fake == "eat" and "EAT" in text:
+    text = re.sub("(EAT )[\ue000-\ue1ff]", r"\1", text)
 suffix = dict([("eng-spa", "o"), ("spa-eng", "x")])[mode]
 text = re.sub(r"\w+", lambda word: word[0] + suffix, text)
 if fake == "marks":
@@ -93,19 +95,56 @@ def test_each_text_keeps_its_place(fake) -> None:
     assert translate(texts) == [
         "aox catox",
         "",
-        "twoox linesox",
-        "",
-        "tabox andox returnox",
-        "aox box cox dox eox fox",
+        "twoox\nlinesox",
+        "  ",
+        "tabox\tandox\r\nreturnox",
+        "aox\x0bbox\x0ccox\u2028dox\u2029eox\x85fox",
         "nulbellox",
         "lastox",
     ]
-    assert fake() == ["eng-spa 6", "spa-eng 6"]
+    # Lines: 1, 2, 3, 6, 1 and 1.
+    assert fake() == ["eng-spa 14", "spa-eng 14"]
+
+
+def test_lines_and_paragraphs_come_back_in_their_places(fake) -> None:
+    text = "\n  RUSSIA IN GAS DEAL \n\n\n\tIndia has  signed.\r\n > It said so.\n--\n\n"
+    expected = "\n  RUSSIAox INox GASox DEALox \n\n\n\tIndiaox hasox signedox.\r\n > Itox saidox soox.\n--\n\n"
+    # Spaces within a line become one.
+    assert translate([text]) == [expected]
+    assert sum(map(str.isspace, expected)) == sum(map(str.isspace, text)) - 1
+
+
+NAMES = [
+    ("@united thanks for it", "@united thanksox forox itox"),
+    ("see http://t.co/a_b?c=1&d=2.", "seeox http://t.co/a_b?c=1&d=2."),
+    ("(www.x.org/y) or aa.com!", "(www.x.org/y) orox aa.com!"),
+    ("mail a.b+c@x-y.co.uk now", "mailox a.b+c@x-y.co.uk nowox"),
+    ("#NoWay #fail", "#NoWay #fail"),
+    ("one [SEP] two</s>", "oneox [SEP] twoox</s>"),
+    ("RT @a_b: @a_b @c", "RTox @a_b: @a_b @c"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), NAMES)
+def test_names_come_through_unchanged(fake, text: str, expected: str) -> None:
+    assert translate([text]) == [expected]
+
+
+def test_a_line_that_loses_a_name_stays_as_it_is(fake, monkeypatch, caplog) -> None:
+    monkeypatch.setenv("FAKE", "eat")
+    with caplog.at_level(logging.WARNING):
+        assert translate(["one EAT @a b\ntwo @b"]) == ["one EAT @a b\ntwoox @b"]
+    assert "a handle or link got lost in 1 of 2 lines; left as they are" in caplog.text
+
+
+def test_placeholders_of_a_text_itself_stay(fake) -> None:
+    # Characters that the engine uses itself are the text's own here.
+    assert translate(["a \ue000 @b \ue001 @c"]) == ["aox \ue000 @b \ue001 @c"]
 
 
 def test_nothing_to_translate_calls_nothing(fake) -> None:
     assert translate([]) == []
-    assert translate(["", " \n"]) == ["", ""]
+    assert translate(["", " \n", "?!", "@a http://b.de"]) == ["", " \n", "?!", "@a http://b.de"]
     assert fake() == []
 
 
@@ -118,7 +157,8 @@ def test_lone_surrogate_does_not_stop_a_job(fake) -> None:
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-def test_calls_are_bounded_and_results_in_order(fake, processes: int) -> None:
+def test_calls_are_bounded_and_results_in_order(fake, monkeypatch, processes: int) -> None:
+    monkeypatch.setattr("textssl.augment.text.apertium.CALL_LINES", 256)
     texts = [f"w{i}" for i in range(300)]
     assert translate(texts, processes=processes) == [f"w{i}ox" for i in range(300)]
     # 300 = 256 + 44.
@@ -174,12 +214,12 @@ def test_marks_of_the_program_go_and_those_of_the_text_stay(fake, monkeypatch) -
     monkeypatch.setenv("FAKE", "marks")
     texts = [
         "a xyzzy, (plugh) frotz",
-        "*** a #1 *starred* me@home xyzzy #frotz @plugh plugh",
+        "*** a # 1 *starred* me@home xyzzy # frotz @ plugh plugh",
         "2 * 3",
     ]
     assert translate(texts) == [
         "aox xyzzyox, (plughox) frotzox",
-        "*** aox #1ox *starredox* meox@homeox xyzzyox #frotzox @plughox plughox",
+        "*** aox # 1ox *starredox* meox@homeox xyzzyox # frotzox @ plughox plughox",
         "2ox * 3ox",
     ]
 
@@ -202,7 +242,7 @@ def test_options_out_of_range(fake, options) -> None:
 
 
 def test_identity_tells_the_pair(fake) -> None:
-    assert ApertiumEngine().identity == "apertium eng-spa spa-eng"
+    assert ApertiumEngine().identity == "apertium eng-spa spa-eng by lines"
     assert ApertiumEngine().deterministic
 
 
@@ -220,6 +260,22 @@ def test_real_round_trip_reads_like_the_text() -> None:
     back = translate(texts)
     for text, result, words in zip(texts, back, ("house red", "two cats", "brother bread"), strict=True):
         assert set(words.split()) <= set(result.lower().rstrip(".").split()), (text, result)
+
+
+@real
+@pytest.mark.parametrize("text", [text for text, _ in NAMES])
+def test_real_names_come_through_unchanged(text: str) -> None:
+    names = [word.strip("().!:") for word in text.split() if set(word) & set("@#/") or ".co" in word]
+    (back,) = translate([f"{text} is what they told me about it"])
+    assert [back.count(name) >= text.count(name) for name in names] == [True] * len(names), back
+
+
+@real
+def test_real_headings_do_not_melt_into_sentences() -> None:
+    text = "India in gas export deal\n\nIndia has signed a contract.\nIt is a big one."
+    heading, gap, first, second = translate([text])[0].split("\n")
+    assert gap == ""
+    assert [heading, first, second] == [translate([line])[0] for line in text.split("\n") if line]
 
 
 @real

@@ -6,6 +6,7 @@ English-French-English round trip; the idea is of Sennrich et al., 2016, arXiv:1
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from ...errors import UserError
+from .translation_guard import TranslationGuard, TranslationReport, accept_translation
 from .translation_store import TranslationStore, translation_key
 
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["BackTranslation", "TranslationEngine", "accept_translation"]
 
@@ -44,27 +48,6 @@ class TranslationEngine(Protocol):
         ...
 
 
-def accept_translation(
-    original: str, translation: str, *, min_chars: int = 10, max_length_change: float = 0.5
-) -> bool:
-    """UDA's guard: whether a back-translation may stand in for the original.
-
-    Args:
-        original: a text.
-        translation: its round trip.
-        min_chars: both must have at least so many characters.
-        max_length_change: largest ``|len(translation) - len(original)| / len(original)``.
-
-    >>> accept_translation("a film I liked", "one movie I liked")
-    True
-    >>> accept_translation("good", "well")
-    False
-    """
-    if min(len(original), len(translation)) < min_chars:
-        return False
-    return abs(len(translation) - len(original)) <= max_length_change * len(original)
-
-
 class BackTranslation:
     """A view that replaces a text by its round trip through another language.
 
@@ -75,8 +58,9 @@ class BackTranslation:
     picked by the rng; a text that is not in the store is translated on the spot with randomness
     from the rng, and not stored.
 
-    The guard of ``accept_translation`` is applied when a result is used, not when it is stored, so
-    a store serves every setting of it.
+    The guard, see ``TranslationGuard``, is applied when a result is used, not when it is stored, so
+    a store serves every setting of it. Where it refuses, the original stands. ``add_column`` warns
+    if that happens to more than a fifth of the texts, and leaves the counts in ``report``.
 
     Args:
         engine: an ``ApertiumEngine``, a ``Seq2SeqEngine`` or any other ``TranslationEngine``.
@@ -87,6 +71,8 @@ class BackTranslation:
         min_chars: keep the original if either text has fewer characters. Default 10, as in UDA.
         max_length_change: keep the original if the length changes by a larger share. Default .5, as
             in UDA.
+        keep_negation: keep the original if it negates and the translation does not.
+        negations: words that negate in the language of the texts. Default: English ones.
 
     Raises:
         UserError: if an argument is out of its range, or several copies are asked of an engine that
@@ -107,6 +93,8 @@ class BackTranslation:
         copies: int = 1,
         min_chars: int = 10,
         max_length_change: float = 0.5,
+        keep_negation: bool = False,
+        negations: Sequence[str] | None = None,
     ) -> None:
         if copies < 1 or seed < 0 or min_chars < 0 or max_length_change <= 0:
             raise UserError(
@@ -122,8 +110,8 @@ class BackTranslation:
         self.column = column
         self.seed = seed
         self.copies = copies
-        self.min_chars = min_chars
-        self.max_length_change = max_length_change
+        self.guard = TranslationGuard(min_chars, max_length_change, keep_negation, negations)
+        self.report: TranslationReport | None = None
 
     def __call__(self, example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         """Return the example with its text back-translated."""
@@ -135,7 +123,7 @@ class BackTranslation:
         translation = self.store.get(self._key(text, copy))
         if translation is None:
             translation = self._translate([text], rng)[0]
-        return {**example, self.column: self._guard(text, translation)}
+        return {**example, self.column: text if self.guard.reason(text, translation) else translation}
 
     def fill(self, texts: Sequence[str], *, batch_size: int = 512, progress: bool = True) -> int:
         """Translate every text that is not in the store yet.
@@ -175,6 +163,7 @@ class BackTranslation:
         *,
         batch_size: int = 512,
         progress: bool = True,
+        reasons: bool = False,
     ) -> Dataset:
         """Fill the store with a data set's texts and add the results as columns.
 
@@ -183,6 +172,8 @@ class BackTranslation:
             name: of the new column; with several copies ``name_0``, ``name_1``, ...
             batch_size: as in ``fill``.
             progress: as in ``fill``.
+            reasons: add ``<new column>_kept_reason`` as well: why the original stands there, empty
+                where the translation does.
 
         Returns:
             The data set with a column of translations per copy, each guarded: where a translation
@@ -194,12 +185,19 @@ class BackTranslation:
         names = [f"{name}_{copy}" for copy in range(self.copies)] if self.copies > 1 else [name]
         if self.column not in dataset.column_names:
             raise UserError(f"column: got {self.column!r}; the data have {dataset.column_names}")
-        if taken := sorted({*names} & {*dataset.column_names}):
+        new = [*names, *(f"{column}_kept_reason" for column in names if reasons)]
+        if taken := sorted({*new} & {*dataset.column_names}):
             raise UserError(f"name: got {name!r}, but the data already have {taken}")
         texts = dataset.with_format(None)[self.column][:]
         self.fill(texts, batch_size=batch_size, progress=progress)
-        for copy, new in enumerate(names):
-            dataset = dataset.add_column(new, [self._stored(text, copy) for text in texts])
+        triples = [self._guarded(texts, copy) for copy in range(self.copies)]
+        for column, rows in zip(names, triples, strict=True):
+            dataset = dataset.add_column(column, [text if reason else new for text, new, reason in rows])
+            if reasons:
+                dataset = dataset.add_column(f"{column}_kept_reason", [reason for *_, reason in rows])
+        self.report = TranslationReport.of(self.guard, [triple for rows in triples for triple in rows])
+        if self.report.many_kept:
+            logger.warning("back-translation by %s: %s", self.engine.identity, self.report.lines()[0])
         return dataset
 
     def keep(self, texts: Sequence[str], translations: Sequence[str], copy: int = 0) -> None:
@@ -222,16 +220,14 @@ class BackTranslation:
         keyed = {self._key(text, copy): text for text in texts}
         return {key: text for key, text in keyed.items() if key not in self.store}
 
-    def _stored(self, text: str, copy: int) -> str:
-        translation = self.store.get(self._key(text, copy))
-        assert translation is not None, "fill() stores a translation for every text and copy"
-        return self._guard(text, translation)
-
-    def _guard(self, text: str, translation: str) -> str:
-        accepted = accept_translation(
-            text, translation, min_chars=self.min_chars, max_length_change=self.max_length_change
-        )
-        return translation if accepted else text
+    def _guarded(self, texts: Sequence[str], copy: int) -> list[tuple[str, str, str]]:
+        """Of each text itself, its stored translation, and why the text is kept, if it is."""
+        rows = []
+        for text in texts:
+            translation = self.store.get(self._key(text, copy))
+            assert translation is not None, "fill() stores a translation for every text and copy"
+            rows.append((text, translation, self.guard.reason(text, translation)))
+        return rows
 
     def _translate(self, texts: list[str], rng: np.random.Generator) -> list[str]:
         results = self.engine.translate(texts, rng)

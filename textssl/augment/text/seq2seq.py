@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import UserError
 from .sentences import cut
 from .token_sampler import TokenSampler
+from .untranslated import cut_lines, join_lines, names_lost
 
 
 __all__ = ["Seq2SeqEngine"]
@@ -28,9 +29,11 @@ LONGER, FEW = 2, 16
 class Seq2SeqEngine:
     """Translate to a pivot language and back with two checkpoints, or one for both ways.
 
-    Texts are cut into sentences (``sentences.cut``), sentences without a letter or digit pass as
-    they are, and the results are joined by a space. Sentences of like length share a batch. A
-    sentence longer than the model can read is cut further.
+    Lines are cut into sentences (``sentences.cut``), sentences without a letter or digit pass as
+    they are, and the results are joined by a space; what separates the lines of a text stays. A
+    sentence whose translation lacks one of its handles, hashtags, links or e-mail addresses stays
+    as it is. Sentences of like length share a batch. A sentence longer than the model can read is
+    cut further.
 
     Sampling is by inversion: each sentence has its own stream of uniform numbers, derived from one
     draw of the rng and from its text, so a result does not depend on the other texts or on their
@@ -100,30 +103,43 @@ class Seq2SeqEngine:
     def identity(self) -> str:
         """What a cached translation depends on besides text and rng. A folder counts by name."""
         models = f"{self.forward} {self.source_language} {self.backward} {self.pivot_language}"
-        return f"seq2seq {models} temperature={self.temperature:g} max_chars={self.max_chars}"
+        # "by lines" tells these from translations of earlier versions, which joined lines and lost names.
+        return f"seq2seq {models} temperature={self.temperature:g} max_chars={self.max_chars} by lines"
 
     def translate(self, texts: Sequence[str], rng: np.random.Generator) -> list[str]:
         """Round trips of the texts, in their order. Takes one number from ``rng``."""
         root = int(rng.integers(2**63))
-        there, back = self._load()
+        there, _ = self._load()
+        separators: list[list[str]] = []
         pieces, owners, streams = [], [], []
         for row, text in enumerate(texts):
             digest = int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest())
-            for number, piece in enumerate(there.fit(cut(text, self.max_chars))):
+            lines, between = cut_lines(text)
+            separators.append(between)
+            fitting = [(at, part) for at, line in enumerate(lines) for part in there.fit(cut(line, self.max_chars))]
+            for number, (at, piece) in enumerate(fitting):
                 pieces.append(piece)
-                owners.append(row)
+                owners.append((row, at))
                 streams.append([root, digest, number])
+        results: list[list[list[str]]] = [[[] for _ in between[1:]] for between in separators]
+        for (row, at), piece in zip(owners, self._round_trips(pieces, streams), strict=True):
+            results[row][at].append(piece)
+        return [
+            join_lines([" ".join(filter(None, line)) for line in lines], between)
+            for lines, between in zip(results, separators, strict=True)
+        ]
+
+    def _round_trips(self, pieces: Sequence[str], streams: Sequence[Sequence[int]]) -> list[str]:
+        """Each sentence there and back; as it is without a letter or digit, or if a name gets lost."""
         spoken = [i for i, piece in enumerate(pieces) if any(map(str.isalnum, piece))]
         middle = [pieces[i] for i in spoken]
-        for number, direction in enumerate((there, back)):
+        for number, direction in enumerate(self._load()):
             seeds = [[*streams[i], number] for i in spoken]
             middle = direction.translate(middle, seeds, self.temperature, self.batch_tokens)
+        results = list(pieces)
         for i, piece in zip(spoken, middle, strict=True):
-            pieces[i] = piece
-        results: list[list[str]] = [[] for _ in texts]
-        for row, piece in zip(owners, pieces, strict=True):
-            results[row].append(piece)
-        return [" ".join(filter(None, pieces)) for pieces in results]
+            results[i] = pieces[i] if names_lost(pieces[i], piece) else piece
+        return results
 
     def _load(self) -> tuple[_Direction, _Direction]:
         if self._directions is None:
