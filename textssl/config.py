@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
+
+from transformers.trainer_pt_utils import AcceleratorConfig
 
 from .errors import UserError
 from .saved_settings import SavedSettings
@@ -14,6 +17,7 @@ __all__ = ["NAN_POLICIES", "SSLConfig", "allowed", "decay", "derive", "in_unit_i
 NAN_POLICIES = ("stop", "ignore")
 
 C = TypeVar("C", bound="SSLConfig")
+D = TypeVar("D", bound=SavedSettings)
 
 
 @dataclass
@@ -193,7 +197,7 @@ class SSLConfig(SavedSettings):
         return derive(self, type(self), **{k: v for k, v in values.items() if getattr(self, k) in (None, "auto")})
 
 
-def derive(config: SSLConfig, kind: type[C], **changes: Any) -> C:
+def derive(config: SavedSettings, kind: type[D], **changes: Any) -> D:
     """A config of ``kind`` that agrees with ``config`` in all that both have, but for ``changes``.
 
     Args:
@@ -209,7 +213,9 @@ def derive(config: SSLConfig, kind: type[C], **changes: Any) -> C:
         raise UserError(f"changes: {kind.__name__} has no field {', '.join(unknown)}")
     # Not through __init__: TrainingArguments turns some fields into others that it would not take again.
     derived = object.__new__(kind)
-    derived.__dict__.update(config.__dict__)
+    # Trainer changes some settings in place.
+    own = {k: deepcopy(v) if isinstance(v, dict | list | AcceleratorConfig) else v for k, v in vars(config).items()}
+    derived.__dict__.update(own)
     derived.__dict__.update(changes)
     return derived
 

@@ -12,7 +12,7 @@ import torch
 from accelerate import PartialState
 
 from ..config import SSLConfig
-from ..hub import RunFacts, changed_hyperparameters, check_push_target
+from ..hub import RunFacts, changed_hyperparameters
 from ..report.plots import plot_confidence, plot_run
 from ..report.table import comparison_table, save_results
 from ..trainer import SSLTrainer
@@ -24,21 +24,10 @@ from .run_folder import RunFolder
 from .stages import row_of, run_stage
 
 
-__all__ = ["check_push", "report_comparison"]
+__all__ = ["report_comparison"]
 
 # Enough for the shape of a histogram.
 CONFIDENCES = 500
-
-
-def check_push(config: SSLConfig, run: RunFolder) -> None:
-    """Name the repository, and fail before training where a push would fail after it.
-
-    Raises:
-        UserError: no token, or the Hub is out of reach.
-    """
-    if config.push_to_hub:
-        wanted = config.hub_model_id or run.path.resolve().name
-        config.hub_model_id = check_push_target(wanted, config.hub_token)
 
 
 def report_comparison(
@@ -59,7 +48,7 @@ def report_comparison(
         results: of the stages before, ``supervised`` among them if there was one.
         kind: how the data are trained on.
         options: the recipe's.
-        config: the method's.
+        config: the run's; see :func:`run_config`.
 
     Returns:
         ``results`` with the method's own.

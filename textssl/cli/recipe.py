@@ -15,10 +15,11 @@ from ..methods import METHODS
 from ..methods.supervised import SupervisedConfig
 from ..trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
-from .comparison import check_push, report_comparison
+from .comparison import report_comparison
 from .kinds import Kind, TextKind, kind_of
 from .options import RecipeOptions
 from .presets import fitting_preset
+from .run_config import run_config
 from .run_folder import RunFolder
 from .stages import run_stage
 from .task_data import load_task
@@ -53,13 +54,14 @@ def train_recipe(
     say = PartialState().print
     say(f"preset {options.preset}" + (f": {reason}" if options.preset == preset else ""))
     data = load_task(options, config, source)
+    kind_class = kind_of(options, data)
+    config = run_config(config, data, kind_class.modality.name, run)
     views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
-    kind = kind_of(options, data)(options, config, data, views)
+    kind = kind_class(options, config, data, views)
     if options.pretrain_steps:
         _check_pretraining(method, options, kind, run.path / PRETRAINING)
     if PartialState().is_main_process:
         run.claim(strong_view=kind.strong, method=method, **kind.circumstances())
-    check_push(config, run)
     say(f"{method}; {data.describe()}; strong view: {kind.strong}; model: {kind.model_name}")
     # Before the baseline, so that a translator which is missing is told before anything long.
     kind.prepare(run.path)

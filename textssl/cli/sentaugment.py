@@ -23,11 +23,12 @@ from ..retrieval import Bank, RetrievalConfig, build_bank, open_bank, retrieve
 from ..retrieval.bank import check_k
 from ..trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
-from .comparison import check_push, report_comparison
+from .comparison import report_comparison
 from .kinds import TextKind
 from .options import RecipeOptions
 from .presets import fitting_preset
 from .recipe import baseline_config, maker, rehearse
+from .run_config import run_config
 from .run_folder import RunFolder
 from .stages import run_stage
 from .task_data import TaskData, load_task
@@ -123,15 +124,18 @@ def sentaugment_recipe(
         raise UserError(f"source: {data.data_facts.name} holds {data.modality}; SentAugment is for text")
     if data.pair_column is not None:
         raise UserError(f"text_pair_column: got {data.pair_column!r}; SentAugment retrieves single sentences")
+    config = run_config(config, data, TextKind.modality.name, run)
     kind = TextKind(replace(options, strong="auto"), config, data, {"weak"})
     run.claim(method=METHOD, **kind.circumstances(), **_bank_facts(own))
-    check_push(config, run)
     print(f"{METHOD} ({own.variant}); {data.describe()}; model: {options.model}")
     if run.stage_result(METHOD) is None:
         rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
     make = maker(METHODS["supervised"], baseline_config(options, config), kind)
     results = {"supervised": run_stage(run, "supervised", make, data.test)}
     bank = _bank(own, options, config, data, run.path)
+    if own.bank is None:
+        # Nobody knew its size when k was chosen.
+        own = replace(own, k=min(own.k, len(bank)))
     print(f"bank: {len(bank):,} sentences in {bank.folder}")
     found = _Found(bank, own, config, data, run.path)
     examples = found.examples(METHOD, own.total)
@@ -194,8 +198,6 @@ def _bank(own: SentAugmentOptions, options: RecipeOptions, config: SSLConfig, da
             {} if loaded.column == data.column else {loaded.column: data.column}
         )
     bank = build_bank(sources, folder / "bank", text_column=data.column, progress=not config.disable_tqdm)
-    # Nobody knew its size when k was chosen.
-    own.k = min(own.k, len(bank))
     return bank
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import datasets
 from accelerate import PartialState
-from transformers import IntervalStrategy
 
 from ..config import SSLConfig
 from ..data.files import content_checksum
@@ -47,6 +46,8 @@ class TaskData:
     split_facts: SplitFacts
     split: Split | None
     pair_column: str | None = None
+    # Whether an image may be mirrored without a change of class.
+    flip: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -79,8 +80,7 @@ def load_task(options: RecipeOptions, config: SSLConfig, default: str = "imdb") 
     """Load a person's own files if there are any, else a named source with few of its labels kept.
 
     Where noise is asked for, labels of ``labeled`` are wrong and the true ones stand in a column of their own; no
-    other part is touched. Without validation data evaluation during training is switched off in ``config``; images
-    that may be mirrored are, by default.
+    other part is touched.
 
     Args:
         options: the recipe's.
@@ -93,12 +93,7 @@ def load_task(options: RecipeOptions, config: SSLConfig, default: str = "imdb") 
     check_noise_source(options, default)
     data = _own_files(options, config) if options.train_file else _named(options, config, default)
     _check_quality(data, options, config)
-    data = _with_noise(data, options, config)
-    if data.validation is None:
-        if config.load_best_model_at_end:
-            raise UserError("load_best_model_at_end: got True; there are no validation data to tell the best by")
-        config.eval_strategy = IntervalStrategy.NO
-    return data
+    return _with_noise(data, options, config)
 
 
 def modality_of_task(options: RecipeOptions, default: str) -> str:
@@ -123,8 +118,6 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
         raise UserError(f"text_pair_column: got {config.text_pair_column!r}; {name} has no pairs of texts")
     with told_as("source", "name", "origin"):
         source = load_source(name, origin)  # type: ignore[arg-type]
-    if options.backend != "features":
-        config.horizontal_flip = config.horizontal_flip or source.flip
     seed = _data_seed(config)
     split = few_labels(
         source.train[source.label_column],
@@ -166,6 +159,7 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
             indices_sha256=hashlib.sha256(split.labeled.tobytes()).hexdigest(),
         ),
         split=split,
+        flip=source.flip,
     )
 
 

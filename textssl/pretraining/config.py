@@ -115,7 +115,7 @@ def before_fine_tuning(config: SSLConfig, output_dir: str, batch_size: int, **ch
     known = PretrainingConfig.__dataclass_fields__
     own = PretrainingConfig.__annotations__.keys() - {"max_length", "nan_policy", "text_column"}
     defaults = {name: known[name].default for name in own | UNDECLARED}
-    stage = derive(  # type: ignore[type-var]  # any TrainingArguments serve
+    stage = derive(
         config, PretrainingConfig,
         **defaults | {
             # Not through __init__, which would reset the state of an accelerator that is in use: as it leaves them.

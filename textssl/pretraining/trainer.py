@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..callbacks import EpochCallback
+from ..config import derive
 from ..data.loader import training_loader
 from ..data.sampler import Key, TwoStreamSampler
 from ..data.two_stream import TwoStreamDataset
@@ -79,9 +80,9 @@ class PretrainingTrainer(SealedTrainer):
             raise UserError(
                 "torch_compile: got True; the head is run at masked places alone, which cannot be compiled"
             )
-        if args.n_gpu > 1:
-            # DataParallel would cut our batches apart; one process per device is what accelerate launches.
-            args._n_gpu = 1
+        args = derive(args, type(args))
+        # DataParallel would cut our batches apart; one process per device is what accelerate launches.
+        args._n_gpu = min(args.n_gpu, 1)
         masker = TokenMasker(processing_class, args.mask_share, args.whole_word)
         overhead = PASS_OVERHEAD.get(args.device.type, PASS_OVERHEAD["cuda"])
         multiple = 8 if args.device.type == "cuda" else 1

@@ -1,0 +1,47 @@
+"""The config of a recipe's run: made once, of what a person asked for and of what the data are."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from transformers import IntervalStrategy
+
+from ..config import SSLConfig, derive
+from ..errors import UserError
+from ..hub import check_push_target
+from .run_folder import RunFolder
+from .task_data import TaskData
+
+
+__all__ = ["run_config"]
+
+C = TypeVar("C", bound=SSLConfig)
+
+
+def run_config(config: C, data: TaskData, modality: str, run: RunFolder) -> C:
+    """A copy of ``config`` that all parts of the run read; ``config`` stays as it was.
+
+    Open fields take the paper's values for the modality. Without validation data there is no evaluation during
+    training; images that may be mirrored are; the repository of a push has its whole name.
+
+    Args:
+        config: what a person asked for.
+        data: of the task.
+        modality: of the model: ``"text"``, ``"image"`` or ``"features"``.
+        run: the run's folder.
+
+    Raises:
+        UserError: a best model is asked for without validation data; a push that would fail after training: no
+            token, or the Hub is out of reach.
+    """
+    changes: dict[str, Any] = {}
+    if data.validation is None:
+        if config.load_best_model_at_end:
+            raise UserError("load_best_model_at_end: got True; there are no validation data to tell the best by")
+        changes["eval_strategy"] = IntervalStrategy.NO
+    if modality == "image" and data.flip:
+        changes["horizontal_flip"] = True
+    if config.push_to_hub:
+        wanted = config.hub_model_id or run.path.resolve().name
+        changes["hub_model_id"] = check_push_target(wanted, config.hub_token)
+    return derive(config, type(config), **changes).for_modality(modality)
