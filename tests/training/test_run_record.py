@@ -6,6 +6,7 @@ import copy
 import importlib
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -171,10 +172,7 @@ def test_a_tokenizer_of_the_same_size_that_reads_otherwise_is_refused(begun: Pat
 
 def test_another_number_of_processes_is_refused(begun: Path, tmp_path: Path) -> None:
     """As if the run had been of two: they draw other batches than one."""
-    folder = tmp_path / "checkpoint-2"
-    folder.mkdir()
-    for path in begun.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
+    folder = shutil.copytree(begun, tmp_path / "checkpoint-2")
     record = json.loads((folder / "run_record.json").read_text())
     (folder / "run_record.json").write_text(json.dumps({**record, "processes": 2}))
     seal(folder)
@@ -222,11 +220,8 @@ def test_a_checkpoint_without_a_record_is_gone_on_with_and_that_is_said(
     begun: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Of an earlier release."""
-    folder = tmp_path / "checkpoint-2"
-    folder.mkdir()
-    for path in begun.iterdir():
-        if path.name != "run_record.json":
-            (folder / path.name).write_bytes(path.read_bytes())
+    folder = shutil.copytree(begun, tmp_path / "checkpoint-2")
+    (folder / "run_record.json").unlink()
     seal(folder)
     assert resumed(folder, tmp_path / "out").state.global_step == 4
     assert "has no run_record.json" in caplog.text
