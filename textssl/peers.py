@@ -14,9 +14,10 @@ from .augment import Augmentation
 from .backends.base import Backend
 from .data.class_names import share_names
 from .ensemble import Ensemble
-from .models.adapters import refuse_adapters
+from .models.adapters import has_adapters, refuse_adapters
 from .objective import Objective, Task
 from .second_network import check_second, second_network
+from .state import leave_out_shared
 from .trainer import SSLTrainer
 
 
@@ -36,16 +37,20 @@ class PeerObjective(Objective):
         self.peer = None
 
     def check_model(self, backend: Backend, model: nn.Module) -> None:
-        """Refuse a model with adapters."""
+        """Refuse a model with adapters where both networks are to be saved as one."""
         super().check_model(backend, model)
-        refuse_adapters("model", model, f"{type(self).__name__} trains two whole networks and saves them as one model")
+        if self.config.ensemble:
+            refuse_adapters("model", model, "an ensemble of two networks holds no adapters; allowed: ensemble=False")
 
     def bind(self, model: nn.Module) -> None:
         """Make the second network, unless there is one: a copy of the student with a head of its own."""
         if self.peer is None:
             self.peer = second_network(model, self.config.seed)  # type: ignore[arg-type]
         # The trainer's evaluation asks nobody: passes that train switch the mode themselves.
-        self.peer.requires_grad_(True).eval()
+        self.peer.eval()
+        if not has_adapters(self.peer):
+            self.peer.requires_grad_(True)
+        leave_out_shared(self, "peer", model)
 
     def networks(self, student: nn.Module) -> list[nn.Module]:
         """Return both."""

@@ -10,9 +10,10 @@ from transformers import PreTrainedModel
 
 from .errors import UserError
 from .modalities import modality_of
-from .models.adapters import refuse_adapters
+from .models.adapters import base_of, has_adapters, refuse_adapters
 from .models.padding import align_special_tokens, counts_left_padding
 from .positions import position_limit
+from .state import copy_sharing_frozen
 
 
 __all__ = ["check_second", "second_network"]
@@ -27,27 +28,37 @@ def second_network(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     All that stands outside ``model.base_model`` is drawn as the model's own initialization does; of a model that has
     no part of that name, such as :class:`textssl.features.FeatureClassifier`, the whole is. Buffers are copied: a
     fitted mean and standard deviation stay. The draw is a function of ``seed`` alone, on every device, and torch's
-    generators are left as they were.
+    generators are left as they were. Of a model with adapters the adapters are copied, what is trained of the head is
+    drawn anew, and the frozen base is that of ``model`` itself.
 
     Args:
-        model: the unwrapped student. It is copied, not kept.
+        model: the unwrapped student. What is trained of it is copied.
         seed: of the draw.
     """
-    network = copy.deepcopy(model).cpu()
-    base = network.base_model
-    encoder = set() if base is network else {id(part) for part in [*base.modules(), *base.parameters()]}
+    adapted = has_adapters(model)
+    network = copy_sharing_frozen(model) if adapted else copy.deepcopy(model)
+    shared = {id(p) for p in network.parameters() if adapted and not p.requires_grad}
+    own = [x for x in [*network.parameters(), *network.buffers()] if id(x) not in shared]
+    homes = [x.device for x in own]
+    for x in own:
+        x.data = x.data.cpu()
+    inner = base_of(network)
+    base = inner.base_model
+    encoder = set() if base is inner else {id(part) for part in [*base.modules(), *base.parameters()]}
     # Transformers draws what does not bear this mark, and marks it.
     for part in [*network.modules(), *network.parameters()]:
-        part._is_hf_initialized = id(part) in encoder  # type: ignore[attr-defined]
+        part._is_hf_initialized = id(part) in encoder | shared  # type: ignore[attr-defined]
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(STREAM + seed)
-        network.initialize_weights()
+        inner.initialize_weights()
         for buffer, before in buffers:
             buffer.copy_(before)
     for parameter in network.parameters():
         parameter._is_hf_initialized = True  # type: ignore[attr-defined]
-    return network.to(model.device)  # type: ignore[arg-type]  # transformers' own annotation of ``to``
+    for x, home in zip(own, homes, strict=True):
+        x.data = x.data.to(home)
+    return network
 
 
 def check_second(

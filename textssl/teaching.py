@@ -12,15 +12,13 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, TrainerCallback
 
 from .augment import Augmentation
-from .backends.base import Backend
 from .data.class_names import share_names
 from .errors import UserError
 from .feedback import learning
-from .models.adapters import refuse_adapters
 from .network_optimizers import attach_optimizer
 from .objective import Objective, Task
 from .second_network import check_second, second_network
-from .state import NetworkOptimizer, average_batch_norms, average_gradients
+from .state import NetworkOptimizer, average_batch_norms, average_gradients, leave_out_shared
 from .teachers import load_teacher
 from .trainer import SSLTrainer
 
@@ -49,19 +47,14 @@ class TeachingObjective(Objective):
         self.student_rate = float(config.learning_rate)
         self.told: dict[str, Tensor] = {}
 
-    def check_model(self, backend: Backend, model: nn.Module) -> None:
-        """Refuse a model with adapters."""
-        super().check_model(backend, model)
-        refuse_adapters("model", model, f"{type(self).__name__} trains a second whole network as the teacher")
-
     def bind(self, model: nn.Module) -> None:
         """Make the teacher, unless there is one: a copy of the student with a head of its own."""
         if "teacher" not in self._modules:
-            assert isinstance(model, PreTrainedModel)
-            self.teacher = second_network(model, self.config.seed)
+            self.teacher = second_network(model, self.config.seed)  # type: ignore[arg-type]
         self.trained = [p for p in self.teacher.parameters() if p.requires_grad]
         # Passes that train switch the mode themselves.
         self.teacher.requires_grad_(False).eval()
+        leave_out_shared(self, "teacher", model)
 
     def teach(self, parts: Iterable[dict[str, Tensor]], count: int) -> None:
         """Let the teacher take a step, and set ``told`` to the means of all terms.

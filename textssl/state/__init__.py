@@ -12,7 +12,7 @@ from textssl.state.bin_rates import BinRates
 from textssl.state.collectives import all_cat, all_mean, all_sum, average_gradients, from_first, rank, world_size
 from textssl.state.memory import ExampleMemory
 from textssl.state.network_optimizer import NetworkOptimizer
-from textssl.state.sharing import copy_sharing_frozen
+from textssl.state.sharing import copy_sharing_frozen, leave_out_shared
 from textssl.state.statistics import average_batch_norms
 from textssl.state.teacher import EMATeacher
 
@@ -32,6 +32,7 @@ __all__ = [
     "average_gradients",
     "copy_sharing_frozen",
     "from_first",
+    "leave_out_shared",
     "rank",
     "world_size",
 ]

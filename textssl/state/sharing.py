@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import nn
 
 
-__all__ = ["copy_sharing_frozen", "own_copies"]
+__all__ = ["copy_sharing_frozen", "leave_out_shared", "own_copies"]
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -38,3 +38,27 @@ def own_copies(model: nn.Module, shared: Iterable[nn.Parameter]) -> None:
         for name, parameter in module._parameters.items():
             if id(parameter) in copies:
                 module._parameters[name] = copies[id(parameter)]
+
+
+def leave_out_shared(holder: nn.Module, child: str, student: nn.Module) -> None:
+    """Let the state of ``holder`` have no parameter that its network shares with the student, and need none.
+
+    Args:
+        holder: whose ``state_dict()`` is saved.
+        child: the name of the network among its children.
+        student: what is saved by itself, with all that is shared.
+    """
+    known = {id(parameter) for parameter in student.parameters()}
+    named = holder.get_submodule(child).named_parameters(prefix=child, remove_duplicate=False)
+    shared = {name: parameter for name, parameter in named if id(parameter) in known}
+
+    def drop(_: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+        for name in shared:
+            state.pop(prefix + name, None)
+
+    def fill(_: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        state.update({prefix + name: parameter for name, parameter in shared.items()})
+
+    if shared:
+        holder.register_state_dict_post_hook(drop)
+        holder.register_load_state_dict_pre_hook(fill)
