@@ -15,6 +15,7 @@ import textssl.cli.recipe as recipe
 import textssl.cli.sentaugment as sentaugment
 from tests.contract.cases import build, model, tokenizer, unlabeled
 from textssl import UDAConfig, UserError
+from textssl.cli.options import RecipeOptions
 from textssl.cli.run_config import run_config
 from textssl.config import derive
 from textssl.methods import METHODS
@@ -142,7 +143,7 @@ def test_a_run_config_is_made_of_what_was_asked_for(monkeypatch: pytest.MonkeyPa
     before = values(config)
     for validation, flip, modality in [(None, True, "image"), ([1], True, "features"), ([1], False, "text")]:
         data: Any = SimpleNamespace(validation=validation, flip=flip)
-        made = run_config(config, data, modality, run)
+        made = run_config(RecipeOptions(), config, data, modality, run)
         assert made.hub_model_id == "me/tiny"
         assert made.eval_strategy == ("epoch" if validation else "no")
         assert made.horizontal_flip == (modality == "image")
@@ -150,7 +151,7 @@ def test_a_run_config_is_made_of_what_was_asked_for(monkeypatch: pytest.MonkeyPa
     assert values(config) == before
     best = UDAConfig("out", use_cpu=True, report_to=[], load_best_model_at_end=True, eval_strategy="steps")
     with pytest.raises(UserError, match="load_best_model_at_end: got True; there are no validation data"):
-        run_config(best, SimpleNamespace(validation=None, flip=False), "text", run)  # type: ignore[arg-type]
+        run_config(RecipeOptions(), best, SimpleNamespace(validation=None, flip=False), "text", run)  # type: ignore[arg-type]
 
 
 def test_a_retrieval_leaves_the_options_as_they_were(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

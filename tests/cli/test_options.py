@@ -52,7 +52,13 @@ def test_the_name_that_is_left_out_is_the_recipe_s() -> None:
             {"noise_kind": "keywords", "train_file": "a", "unlabeled_file": "b", "test_file": "c"},
             "noise_kind: got 'keywords'; its rules are for the source imdb, not for own files",
         ),
-        ({"test_file": "a"}, "train_file, unlabeled_file: got none; own data need all of train_file, unlabeled_file"),
+        ({"test_file": "a"}, "train_file: got none; own labeled data go with test_file"),
+        ({"validation_split": 0.2}, "train_file: got none; own labeled data go with validation_split"),
+        ({"train_file": "a", "validation_split": 1.0}, r"validation_split: got 1.0; expected a share in \(0, 1\)"),
+        (
+            {"train_file": "a", "validation_split": 0.2, "validation_file": "b"},
+            "validation_split: got 0.2 with validation_file b; give one of them",
+        ),
     ],
 )
 def test_a_value_out_of_range_is_named(settings: dict[str, Any], told: str) -> None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from textssl.data.splits import Split, few_labels, hold_out
+from textssl.data.splits import Split, few_labels, hold_out, stratified_rows
 from textssl.errors import UserError
 
 
@@ -227,3 +227,22 @@ def test_a_binary_and_a_missing_file(saved):
 def test_parts_must_cover_the_rows_once():
     with pytest.raises(UserError, match="rows 0 to 3 once"):
         Split(np.array([0]), np.array([0, 1]), np.array([2]), seed=0, num_rows=4)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    # Of 60, 30, 9 and 1: the whole part of each share, the rest by the largest remainders, and at least one, taken
+    # from the largest class: 6, 3, .9 and .1; 2.4, 1.2, .36 and .04; 30, 15, 4.5 and .5.
+    [(10, [5, 3, 1, 1]), (4, [1, 1, 1, 1]), (50, [29, 15, 5, 1]), (100, [60, 30, 9, 1])],
+)
+def test_stratified_rows(size, expected):
+    labels = np.repeat([0, 1, 2, 3], [60, 30, 9, 1])
+    np.random.default_rng(0).shuffle(labels)
+    rows = stratified_rows(labels, size, seed=3)
+    assert np.bincount(labels[rows], minlength=4).tolist() == expected
+    assert rows.tolist() == sorted(set(rows.tolist()))
+    assert rows.tolist() == stratified_rows(labels, size, seed=3).tolist()
+    assert size == 100 or rows.tolist() != stratified_rows(labels, size, seed=4).tolist()
+    for wrong in (3, 101):
+        with pytest.raises(UserError, match="size"):
+            stratified_rows(labels, wrong, seed=0)

@@ -106,7 +106,23 @@ SETTINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a column of another name": ({"text_column": "body"}, ["'body'", "['text', 'label']"]),
     "another label column": ({"label_column": "stars"}, ["'stars'", "['text', 'label']"]),
     "a file that is not there": ({"train_file": "none.csv"}, ["no such file", "none.csv"]),
-    "own files in part": ({"test_file": None}, ["test_file", "own data need all of"]),
+    "own files without labels": ({"train_file": None}, ["train_file: got none", "unlabeled_file, test_file"]),
+    "a method without its unlabeled data": (
+        {"unlabeled_file": None},
+        ["unlabeled_file: got none", "learns from unlabeled data", "--labels N"],
+    ),
+    "more labels than there are": ({"labels": 13}, ["num_labeled: got 13", "at least 3", "at most 12"]),
+    "fewer labels than classes": ({"labels": 2}, ["num_labeled: got 2", "at least 3"]),
+    "validation rows of a source": ({"num_validation": 5}, ["num_validation: got 5", "--validation_split 0.2"]),
+    "a share that is all": ({"validation_split": 0.99}, ["validation_split: got 0.99", "none would be left"]),
+    "a class that is held out": (
+        {"validation_split": 0.8},
+        ["validation_split: got 0.8; of 12 labeled examples none of class", "would be left to train on"],
+    ),
+    "an evaluation without data": (
+        {"eval_strategy": "steps"},
+        ["eval_strategy: got 'steps'", "no validation data", "--validation_split 0.2"],
+    ),
     "a threshold above 1": ({"threshold": 1.5}, ["threshold", "1.5", "[0, 1]"]),
     "a threshold below 0": ({"threshold": -0.1}, ["threshold", "-0.1", "[0, 1]"]),
     "a threshold that is no number": ({"threshold": "high"}, ["threshold", "'high'"]),
@@ -136,7 +152,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "texts longer than the model": ({"max_length": 64}, ["max_length", "64", "32 positions"]),
     "a best model without validation": (
         {"load_best_model_at_end": True, "eval_steps": 4},
-        ["load_best_model_at_end", "no validation data"],
+        ["load_best_model_at_end", "no validation data", "--validation_split 0.2 or a --validation_file gives some"],
     ),
 }
 

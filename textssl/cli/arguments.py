@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import yaml
 from transformers import HfArgumentParser
@@ -19,9 +19,17 @@ from transformers.hf_argparser import string_to_bool
 from ..errors import UserError
 
 
-__all__ = ["Preset", "parse_arguments"]
+__all__ = ["Preset", "Told", "parse_arguments"]
 
 Preset = Mapping[str, Any]
+
+
+@runtime_checkable
+class Told(Protocol):
+    """Options whose meaning depends on what a person set, and not a preset."""
+
+    def told(self, asked: frozenset[str]) -> None:
+        """Learn the names of the fields that were set, of all types."""
 
 
 class _Parser(HfArgumentParser):
@@ -50,7 +58,7 @@ def parse_arguments(
         argv: arguments; ``sys.argv[1:]`` by default.
 
     Returns:
-        One instance of each type.
+        One instance of each type. One that is :class:`Told` learns which fields were set by flags or in the file.
 
     Raises:
         UserError: an unknown preset, key or flag, or a value of the wrong type or out of range.
@@ -76,7 +84,18 @@ def parse_arguments(
     if unknown:
         name = unknown[0].split("=")[0]
         raise UserError(f"{name}: no such flag{_hint(name.lstrip('-').replace('-', '_'), keys)}")
-    return _build(types, namespace)
+    built = _build(types, namespace)
+    asked = _asked(parser, [*argv, *[f"--{key}" for key in file]])
+    for part in built:
+        if isinstance(part, Told):
+            part.told(asked)
+    return built
+
+
+def _asked(parser: argparse.ArgumentParser, words: Sequence[str]) -> frozenset[str]:
+    """Fields that flags among ``words`` are of."""
+    flags = {word.split("=")[0] for word in words if word.startswith("--")}
+    return frozenset(action.dest for action in parser._actions if flags & {*action.option_strings})
 
 
 def _flags_of(argv: Sequence[str]) -> dict[str, str]:

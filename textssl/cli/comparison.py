@@ -21,7 +21,7 @@ from .label_quality import quality_line, write_label_quality
 from .options import RecipeOptions
 from .pixel_features import PIXELS
 from .run_folder import RunFolder
-from .stages import row_of, run_stage
+from .stages import MEASURED, measured_line, row_of, run_stage
 
 
 __all__ = ["report_comparison"]
@@ -57,28 +57,29 @@ def report_comparison(
 
     def after(trainer: SSLTrainer, result: dict[str, Any]) -> None:
         result.update(write_label_quality(trainer, data, config.label_column, run.path))
-        result["confidences"] = _confidences(trainer, data.unlabeled)
+        result["confidences"] = [] if data.unlabeled is None else _confidences(trainer, data.unlabeled)
         trainer.facts = _facts(trainer, method, result, results, kind, options, config)
         if trainer.is_world_process_zero():
             trainer.create_model_card()
         if config.push_to_hub:
             trainer.push_to_hub()
 
-    results = {**results, method: run_stage(run, method, make_trainer, data.test, after)}
+    results = {**results, method: run_stage(run, method, make_trainer, data, after)}
     if not PartialState().is_main_process:
         return results
     baseline = results.get("supervised", {}).get("history")
     plots = plot_run(results[method]["history"], run.path / "plots", baseline)
     threshold = getattr(config, "threshold", None)
     confidences = torch.tensor(results[method]["confidences"]).numpy()
-    plots.append(plot_confidence(confidences, run.path / "plots", threshold or None))
+    if len(confidences):
+        plots.append(plot_confidence(confidences, run.path / "plots", threshold or None))
     rows = [row_of(name, len(data.labeled), config, result) for name, result in results.items()]
     save_results(
         run.path / "results.json",
         {name: {k: v for k, v in r.items() if k != "confidences"} for name, r in results.items()},
     )
     print(f"\n{comparison_table(rows)}\n")
-    print(f"accuracy on {len(data.test):,} held-out examples")
+    print(measured_line(data))
     quality = quality_line(results[method], run.path)
     if quality:
         print(quality)
@@ -104,7 +105,7 @@ def _facts(
     options: RecipeOptions,
     config: SSLConfig,
 ) -> RunFacts:
-    measured, data = ("accuracy", "macro_f1"), kind.data
+    measured, data = MEASURED if kind.data.test is not None else (), kind.data
     baseline = results.get("supervised")
     return RunFacts(
         method=method,

@@ -24,7 +24,6 @@ from ..features import (
     SentenceEncoder,
     VisionEncoder,
     embed,
-    embed_images,
     embed_views,
 )
 from ..modalities import MODALITIES, Modality
@@ -45,7 +44,7 @@ from .models import (
     model_version,
 )
 from .options import RecipeOptions, told_as
-from .pixel_features import PIXELS, with_pixel_features
+from .pixel_features import PIXELS, with_image_features
 from .strong_view import choose_strong, strong_view
 from .task_data import TaskData
 
@@ -149,7 +148,7 @@ class TextKind(Kind):
             self.augmentations["strong"] = way
         if self.wants_second and self.options.second_view == "tfidf":
             columns = self.data.columns
-            texts = chain(*(self.data.unlabeled[column] for column in columns))
+            texts = chain(*(self.data.examples[column] for column in columns))
             mild = TfIdfReplacement.fit(texts, p=MILD, column=columns[0], special_tokens=special)
             self.augmentations["weak_2"] = mild if len(columns) == 1 else for_pairs(mild, columns)
 
@@ -159,7 +158,8 @@ class TextKind(Kind):
 
     def pretrain(self, folder: Path, resume: str | bool | None) -> None:
         """Train the encoder on all texts, in ``folder``: models that are made from then on start from it."""
-        texts = texts_of([self.data.labeled, self.data.unlabeled], self.data.columns)
+        parts = [part for part in (self.data.labeled, self.data.unlabeled) if part is not None]
+        texts = texts_of(parts, self.data.columns)
         config = self._pretraining(folder)
         self.start = str(pretrain_in_domain(self.make_model(), self.processing_class, texts, config, resume))
 
@@ -257,8 +257,8 @@ class FeatureKind(Kind):
         self.data = replace(data, **parts)
 
     def make_model(self, of: int = 0) -> PreTrainedModel:
-        """A head of one hidden layer; dimensions are standardised by the unlabeled examples."""
-        features = feature_array(self.data.unlabeled, self.config.feature_column)
+        """A head of one hidden layer; dimensions are standardised by the unlabeled examples, or without any by all."""
+        features = feature_array(self.data.examples, self.config.feature_column)
         set_seed(self._seed(of))
         head = FeatureClassifier(
             FeatureClassifierConfig(
@@ -277,14 +277,10 @@ class FeatureKind(Kind):
 
     def _embedded(self, part: Any, folder: Path) -> Any:
         data, into = self.data, self.config.feature_column
-        progress = PartialState().is_main_process
-        if self.image_encoder is not None:
-            made = embed_images(
-                part, data.column, self.image_encoder, folder / "embeddings", into=into, progress=progress
-            )
-            return made.remove_columns(data.column)
         if data.modality == "image":
-            return with_pixel_features(part, data.column, into, data.labeled[0][data.column].size)
+            size = data.labeled[0][data.column].size
+            return with_image_features(part, data.column, into, self.image_encoder, size, folder / "embeddings")
+        progress = PartialState().is_main_process
         return embed(part, data.column, self.encoder, folder / "embeddings", into=into, progress=progress)
 
 

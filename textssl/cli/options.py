@@ -53,8 +53,18 @@ class RecipeOptions:
     train_file: str | None = field(
         default=None, metadata={"help": "Own labeled data: CSV, TSV, JSONL, Parquet or a folder."}
     )
-    unlabeled_file: str | None = field(default=None, metadata={"help": "Own unlabeled data."})
-    test_file: str | None = field(default=None, metadata={"help": "Own held-out labeled data."})
+    unlabeled_file: str | None = field(
+        default=None, metadata={"help": "Own unlabeled data; not needed by a method that takes none."}
+    )
+    validation_file: str | None = field(
+        default=None, metadata={"help": "Own labeled data that accuracy is followed on while training."}
+    )
+    validation_split: float | None = field(
+        default=None, metadata={"help": "Or this share of train_file, in the proportions of its classes; (0, 1)."}
+    )
+    test_file: str | None = field(
+        default=None, metadata={"help": "Own held-out labeled data, looked at once, at the end."}
+    )
     backend: str = field(
         default="auto",
         metadata={"help": "text, image, or features: a small head on the embeddings of a frozen encoder."},
@@ -67,12 +77,18 @@ class RecipeOptions:
             "the gray values themselves, which is also what embedded means there."
         },
     )
-    num_labeled: int = field(
-        default=20, metadata={"help": "Labeled examples, over all classes.", "aliases": ["--labels"]}
+    num_labeled: int | None = field(
+        default=None,
+        metadata={
+            "help": "Labeled examples, over all classes. Default: 20, balanced, of a named source; of train_file all. "
+            "Fewer are drawn in the proportions of its classes, and the others are unlabeled if there is no "
+            "unlabeled_file.",
+            "aliases": ["--labels"],
+        },
     )
     num_unlabeled: int | None = field(default=None, metadata={"help": "Use so many unlabeled examples; default: all."})
     num_validation: int = field(
-        default=500, metadata={"help": "Examples that accuracy is followed on while training."}
+        default=500, metadata={"help": "Examples of a named source that accuracy is followed on while training."}
     )
     num_test: int | None = field(
         default=None, metadata={"help": "Use so many held-out examples at the end; default: all."}
@@ -116,6 +132,8 @@ class RecipeOptions:
     baseline_steps: int = field(default=3000, metadata={"help": "Steps of the baseline."})
     baseline_learning_rate: float = field(default=3e-5, metadata={"help": "Learning rate of the baseline."})
     overwrite: bool = field(default=False, metadata={"help": "Delete the run in output_dir."})
+    # Names of all settings, of the method's config too, that a person gave, by flags or in a file.
+    asked: frozenset[str] = field(default=frozenset(), init=False)
 
     def __post_init__(self) -> None:
         allowed("backend", self.backend, BACKENDS)
@@ -126,16 +144,43 @@ class RecipeOptions:
             in_unit_interval("replace", self.replace)
         not_negative("pretrain_steps", self.pretrain_steps)
         positive("pretrain_learning_rate", self.pretrain_learning_rate)
-        for name in ("num_labeled", "baseline_steps", "pretrain_batch_size"):
+        for name in ("baseline_steps", "pretrain_batch_size"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}: got {getattr(self, name)}; expected at least 1")
-        for name in ("num_unlabeled", "num_test"):
+        for name in ("num_labeled", "num_unlabeled", "num_test"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise UserError(f"{name}: got {getattr(self, name)}; expected at least 1")
-        files = {n: getattr(self, n) for n in ("train_file", "unlabeled_file", "test_file")}
-        missing = [name for name, path in files.items() if path is None]
-        if 0 < len(missing) < len(files):
-            raise UserError(f"{', '.join(missing)}: got none; own data need all of {', '.join(files)}")
+        self._check_files()
+
+    def told(self, asked: frozenset[str]) -> None:
+        """Learn which settings a person gave; how many labels a preset keeps is meant for named sources.
+
+        Raises:
+            UserError: one that does nothing beside own files.
+        """
+        self.asked = asked
+        if self.train_file is None:
+            return
+        if "num_labeled" not in asked:
+            self.num_labeled = None
+        if "num_validation" in asked and self.num_validation:
+            raise UserError(
+                f"num_validation: got {self.num_validation} with train_file; it is for named sources, of own files "
+                "--validation_split 0.2 holds out a fifth of the labeled examples"
+            )
+
+    def _check_files(self) -> None:
+        if self.validation_split is not None and not 0 < self.validation_split < 1:
+            raise UserError(f"validation_split: got {self.validation_split}; expected a share in (0, 1)")
+        beside = ("unlabeled_file", "validation_file", "validation_split", "test_file")
+        given = [name for name in beside if getattr(self, name) is not None]
+        if given and self.train_file is None:
+            raise UserError(f"train_file: got none; own labeled data go with {', '.join(given)}")
+        if self.validation_file is not None and self.validation_split is not None:
+            raise UserError(
+                f"validation_split: got {self.validation_split} with validation_file {self.validation_file}; "
+                "give one of them"
+            )
 
     def _check_noise(self) -> None:
         allowed("noise_kind", self.noise_kind, NOISE_KINDS)

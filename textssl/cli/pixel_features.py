@@ -1,19 +1,38 @@
-"""Small images as feature vectors: their pixels."""
+"""Images as feature vectors: embeddings, or of small images their pixels."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import datasets
 import numpy as np
+from accelerate import PartialState
 
 from ..augment.image.pixels import eight_bit
 from ..data.feature_validation import with_features
 from ..errors import UserError
+from ..features import VisionEncoder, embed_images
 
 
-__all__ = ["PIXELS", "with_pixel_features"]
+__all__ = ["PIXELS", "with_image_features", "with_pixel_features"]
 
 # What ``--model`` calls them.
 PIXELS = "pixels"
+
+
+def with_image_features(
+    dataset: datasets.Dataset,
+    column: str,
+    into: str,
+    encoder: VisionEncoder | None,
+    size: tuple[int, int],
+    folder: Path,
+) -> datasets.Dataset:
+    """Put a vector in the place of each image, kept in ``folder``: of ``encoder``, without one of its pixels."""
+    if encoder is None:
+        return with_pixel_features(dataset, column, into, size)
+    progress = PartialState().is_main_process
+    return embed_images(dataset, column, encoder, folder, into=into, progress=progress).remove_columns(column)
 
 
 def with_pixel_features(dataset: datasets.Dataset, column: str, into: str, size: tuple[int, int]) -> datasets.Dataset:

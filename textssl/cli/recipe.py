@@ -21,7 +21,7 @@ from .options import RecipeOptions
 from .presets import fitting_preset
 from .run_config import run_config
 from .run_folder import RunFolder
-from .stages import run_stage
+from .stages import run_stage, save_split
 from .task_data import load_task
 
 
@@ -53,15 +53,17 @@ def train_recipe(
     run = RunFolder(config.output_dir, [options, config], config.resume_from_checkpoint, options.overwrite)
     say = PartialState().print
     say(f"preset {options.preset}" + (f": {reason}" if options.preset == preset else ""))
-    data = load_task(options, config, source)
+    needs_unlabeled = "unlabeled" in trainer_class.objective_class.views_for(config)
+    data = load_task(options, config, source, needs_unlabeled)
     kind_class = kind_of(options, data)
-    config = run_config(config, data, kind_class.modality.name, run)
+    config = run_config(options, config, data, kind_class.modality.name, run)
     views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
     kind = kind_class(options, config, data, views)
     if options.pretrain_steps:
         _check_pretraining(method, options, kind, run.path / PRETRAINING)
     if PartialState().is_main_process:
         run.claim(strong_view=kind.strong, method=method, **kind.circumstances())
+        save_split(data, run)
     say(f"{method}; {data.describe()}; strong view: {kind.strong}; model: {kind.model_name}")
     # Before the baseline, so that a translator which is missing is told before anything long.
     kind.prepare(run.path)
@@ -70,7 +72,7 @@ def train_recipe(
     results = {}
     if options.baseline and method != "supervised":
         make = maker(METHODS["supervised"], baseline_config(options, config), kind)
-        results["supervised"] = run_stage(run, "supervised", make, kind.data.test)
+        results["supervised"] = run_stage(run, "supervised", make, kind.data)
         if trainer_class.objective_class.takes_probs and getattr(config, "teacher", None) is None:
             # The baseline is the teacher that would be trained first.
             config = derive(config, type(config), teacher=str(run.path / "supervised"))
@@ -105,7 +107,8 @@ def rehearse(make: Callable[[Path], SSLTrainer], folder: Path, kind: Kind) -> No
     """Before the baseline is trained, have all checked that the method's trainer checks, and the held-out data."""
     trainer = make(folder)
     trainer.get_train_dataloader()
-    trainer.get_eval_dataloader(kind.data.test)
+    if kind.data.test is not None:
+        trainer.get_eval_dataloader(kind.data.test)
     del trainer
     # Its callbacks know it: by itself the copy of the model would stay on the device for a while.
     gc.collect()

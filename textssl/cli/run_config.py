@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from transformers import IntervalStrategy
 
 from ..config import SSLConfig, derive
-from ..errors import UserError
 from ..hub import check_push_target
+from .no_validation import check_without_validation
+from .options import RecipeOptions
 from .run_folder import RunFolder
 from .task_data import TaskData
 
@@ -18,26 +19,27 @@ __all__ = ["run_config"]
 C = TypeVar("C", bound=SSLConfig)
 
 
-def run_config(config: C, data: TaskData, modality: str, run: RunFolder) -> C:
+def run_config(options: RecipeOptions, config: C, data: TaskData, modality: str, run: RunFolder) -> C:
     """A copy of ``config`` that all parts of the run read; ``config`` stays as it was.
 
-    Open fields take the paper's values for the modality. Without validation data there is no evaluation during
-    training; images that may be mirrored are; the repository of a push has its whole name.
+    Open fields take the paper's values for the modality. Without validation data the evaluation during training that
+    a preset asks for is switched off, which is said; images that may be mirrored are; the repository of a push has its
+    whole name.
 
     Args:
+        options: the recipe's.
         config: what a person asked for.
         data: of the task.
         modality: of the model: ``"text"``, ``"image"`` or ``"features"``.
         run: the run's folder.
 
     Raises:
-        UserError: a best model is asked for without validation data; a push that would fail after training: no
-            token, or the Hub is out of reach.
+        UserError: an evaluation or a best model is asked for without validation data; a push that would fail after
+            training: no token, or the Hub is out of reach.
     """
     changes: dict[str, Any] = {}
     if data.validation is None:
-        if config.load_best_model_at_end:
-            raise UserError("load_best_model_at_end: got True; there are no validation data to tell the best by")
+        check_without_validation(options, config)
         changes["eval_strategy"] = IntervalStrategy.NO
     if modality == "image" and data.flip:
         changes["horizontal_flip"] = True

@@ -124,14 +124,14 @@ def sentaugment_recipe(
         raise UserError(f"source: {data.data_facts.name} holds {data.modality}; SentAugment is for text")
     if data.pair_column is not None:
         raise UserError(f"text_pair_column: got {data.pair_column!r}; SentAugment retrieves single sentences")
-    config = run_config(config, data, TextKind.modality.name, run)
+    config = run_config(options, config, data, TextKind.modality.name, run)
     kind = TextKind(replace(options, strong="auto"), config, data, {"weak"})
     run.claim(method=METHOD, **kind.circumstances(), **_bank_facts(own))
     print(f"{METHOD} ({own.variant}); {data.describe()}; model: {options.model}")
     if run.stage_result(METHOD) is None:
         rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
     make = maker(METHODS["supervised"], baseline_config(options, config), kind)
-    results = {"supervised": run_stage(run, "supervised", make, data.test)}
+    results = {"supervised": run_stage(run, "supervised", make, data)}
     bank = _bank(own, options, config, data, run.path)
     if own.bank is None:
         # Nobody knew its size when k was chosen.
@@ -144,7 +144,7 @@ def sentaugment_recipe(
     if own.control:
         drawn = found.examples(CONTROL, len(examples))
         print(f"{CONTROL}: {len(drawn):,} sentences")
-        results[CONTROL] = run_stage(run, CONTROL, found.student(trainer_class, kind, drawn), data.test)
+        results[CONTROL] = run_stage(run, CONTROL, found.student(trainer_class, kind, drawn), data)
     report_comparison(run, METHOD, student, results, kind, options, config)
 
 
@@ -191,7 +191,7 @@ def _bank(own: SentAugmentOptions, options: RecipeOptions, config: SSLConfig, da
     if own.bank is not None:
         return open_bank(own.bank)
     _, origin = options.named_source("imdb")
-    sources: dict[str, Dataset] = {"unlabeled": data.unlabeled.select_columns([data.column])}
+    sources: dict[str, Dataset] = {"unlabeled": data.examples.select_columns([data.column])}
     for name in _names(own):
         loaded = load_source(name, origin)  # type: ignore[arg-type]
         sources[name] = loaded.train.select_columns([loaded.column]).rename_columns(

@@ -1,4 +1,4 @@
-"""A recipe's stages: each trains one method, is measured once on the held-out data, and is never repeated."""
+"""A recipe's stages: each trains one method, is measured once, at its end, and is never repeated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import datasets
 from accelerate import PartialState
 
 from ..checkpoints import sealed_checkpoints
@@ -14,16 +13,19 @@ from ..config import SSLConfig
 from ..report.table import Row
 from ..trainer import SSLTrainer
 from .run_folder import RunFolder
+from .task_data import OWN_FILES, TaskData
 
 
-__all__ = ["row_of", "run_stage"]
+__all__ = ["MEASURED", "measured_line", "row_of", "run_stage", "save_split"]
+
+MEASURED = ("accuracy", "macro_f1")
 
 
 def run_stage(
     run: RunFolder,
     name: str,
     make_trainer: Callable[[Path], SSLTrainer],
-    test: datasets.Dataset,
+    data: TaskData,
     after: Callable[[SSLTrainer, dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Train and measure, unless that is done already.
@@ -32,12 +34,13 @@ def run_stage(
         run: the run's folder; when it resumes, so does the stage.
         name: of the stage, and of its folder.
         make_trainer: given the folder, builds the trainer.
-        test: held-out data, looked at once, at the end.
+        data: its held-out examples are looked at once, at the end; where there are none, those for validation.
         after: called with the trainer and the result before the stage counts as done.
 
     Returns:
-        ``accuracy``, ``macro_f1``, ``seconds`` of training (``None`` if it was cut in two), ``processes`` and
-        ``history``.
+        ``accuracy`` and ``macro_f1`` on the held-out examples; without any ``None``, and beside them
+        ``validation_accuracy`` and ``validation_macro_f1`` if there are validation examples. ``seconds`` of training
+        (``None`` if it was cut in two), ``processes`` and ``history``.
     """
     done = run.stage_result(name)
     if done is not None:
@@ -46,11 +49,10 @@ def run_stage(
     whole = not (checkpoint and sealed_checkpoints(run.path / name))
     trainer = make_trainer(run.path / name)
     output = trainer.train(resume_from_checkpoint=checkpoint)
-    metrics = trainer.evaluate(test, metric_key_prefix="test")
+    measured = _measured(trainer, data)
     trainer.save_model()
     result = {
-        "accuracy": metrics["test_accuracy"],
-        "macro_f1": metrics["test_macro_f1"],
+        **measured,
         "seconds": output.metrics["train_runtime"] if whole else None,
         "processes": trainer.args.world_size,
         "history": trainer.state.log_history,
@@ -62,6 +64,38 @@ def run_stage(
     return result
 
 
+def _measured(trainer: SSLTrainer, data: TaskData) -> dict[str, Any]:
+    found: dict[str, Any] = dict.fromkeys(MEASURED)
+    if data.test is not None:
+        metrics = trainer.evaluate(data.test, metric_key_prefix="test")
+        return {name: metrics[f"test_{name}"] for name in MEASURED}
+    if data.validation is not None:
+        metrics = trainer.evaluate(data.validation, metric_key_prefix="validation")
+        found |= {f"validation_{name}": metrics[f"validation_{name}"] for name in MEASURED}
+    return found
+
+
 def row_of(method: str, labels: int, config: SSLConfig, result: dict[str, Any]) -> Row:
-    """A stage's line in the table."""
-    return Row(method, labels, config.seed, result["accuracy"], result["macro_f1"], result["seconds"])
+    """A stage's line in the table: of the held-out examples, or without any of those for validation."""
+    accuracy, macro_f1 = (
+        result.get(f"validation_{name}") if result[name] is None else result[name] for name in MEASURED
+    )
+    return Row(method, labels, config.seed, accuracy, macro_f1, result["seconds"])
+
+
+def measured_line(data: TaskData) -> str:
+    """What the accuracies of the table are of, for a person."""
+    if data.test is not None:
+        return f"accuracy on {len(data.test):,} held-out examples"
+    if data.validation is not None:
+        return (
+            f"accuracy on {len(data.validation):,} validation examples, which training was followed by; "
+            "--test_file names held-out ones"
+        )
+    return "no accuracy was measured: --test_file names held-out examples, --validation_split 0.2 holds some out"
+
+
+def save_split(data: TaskData, run: RunFolder) -> None:
+    """Write which rows were used as what, ``split.json``, beside the record of a run on own files."""
+    if data.split is not None and data.data_facts.origin == OWN_FILES:
+        data.split.save(run.path / "split.json")

@@ -7,40 +7,46 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import datasets
-from accelerate import PartialState
 
 from ..config import SSLConfig
 from ..data.files import content_checksum
 from ..data.image_folder import load_images
 from ..data.image_validation import check_images
-from ..data.quality import DataQuality, label_findings
 from ..data.sources import SOURCES, load_source, load_table
 from ..data.splits import Split, few_labels
 from ..data.validation import check_labeled
 from ..errors import UserError
 from ..hub import DataFacts, SplitFacts
 from ..training.run_record import dataset_checksum
+from .data_checks import check_quality
 from .noisy_labels import check_noise_source, noisy_labels, wrong_labels
 from .options import RecipeOptions, told_as
+from .own_split import own_split
 
 
 __all__ = ["TaskData", "load_task", "modality_of_files", "modality_of_task"]
 
 # Everybody's held-out examples are the same, whatever the seed of the run.
 TEST_SEED = 0
+# Labeled examples of a named source.
+NUM_LABELED = 20
+OWN_FILES = "own files"
 TITLES = {"imdb": "IMDb", "mnist5k": "MNIST, 5,000 images", "newsgroups": "20 Newsgroups"}
 
 
 @dataclass(frozen=True)
 class TaskData:
-    """What a recipe trains and measures on; ``modality`` is ``"text"`` or ``"image"``."""
+    """What a recipe trains and measures on; ``modality`` is ``"text"`` or ``"image"``.
+
+    There may be no unlabeled examples, none to follow training by, and none held out.
+    """
 
     modality: str
     column: str
     labeled: datasets.Dataset
-    unlabeled: datasets.Dataset
+    unlabeled: datasets.Dataset | None
     validation: datasets.Dataset | None
-    test: datasets.Dataset
+    test: datasets.Dataset | None
     label_names: tuple[str, ...]
     data_facts: DataFacts
     split_facts: SplitFacts
@@ -57,7 +63,7 @@ class TaskData:
     def checksum(self, config: SSLConfig) -> str:
         """SHA-256 of the labeled and the unlabeled examples, in their order."""
         labeled = content_checksum(self.labeled, [*self.columns, config.label_column])
-        unlabeled = content_checksum(self.unlabeled, self.columns)
+        unlabeled = "" if self.unlabeled is None else content_checksum(self.unlabeled, self.columns)
         return hashlib.sha256((labeled + unlabeled).encode()).hexdigest()
 
     def held_out_checksum(self) -> str:
@@ -70,13 +76,22 @@ class TaskData:
         facts, noise = self.split_facts, ""
         if facts.noise is not None and facts.wrong_labels is not None:
             noise = f" {100 * facts.wrong_labels / len(self.labeled):.3g} % of them wrongly ({facts.noise}),"
-        return (
-            f"{self.data_facts.name} ({self.data_facts.origin}): {len(self.labeled):,} labeled,{noise} "
-            f"{len(self.unlabeled):,} unlabeled, {len(self.test):,} held out"
-        )
+        parts = [(self.unlabeled, "unlabeled"), (self.test, "held out")]
+        if self.data_facts.origin == OWN_FILES:
+            parts.insert(1, (self.validation, "for validation"))
+        told = [f"{len(part):,} {name}" for part, name in parts if part is not None]
+        start = f"{self.data_facts.name} ({self.data_facts.origin}): {len(self.labeled):,} labeled"
+        return f"{start},{noise} {', '.join(told)}" if told else f"{start}{noise.rstrip(',')}"
+
+    @property
+    def examples(self) -> datasets.Dataset:
+        """The unlabeled examples, or where there are none the labeled ones."""
+        return self.labeled if self.unlabeled is None else self.unlabeled
 
 
-def load_task(options: RecipeOptions, config: SSLConfig, default: str = "imdb") -> TaskData:
+def load_task(
+    options: RecipeOptions, config: SSLConfig, default: str = "imdb", needs_unlabeled: bool = True
+) -> TaskData:
     """Load a person's own files if there are any, else a named source with few of its labels kept.
 
     Where noise is asked for, labels of ``labeled`` are wrong and the true ones stand in a column of their own; no
@@ -86,13 +101,14 @@ def load_task(options: RecipeOptions, config: SSLConfig, default: str = "imdb") 
         options: the recipe's.
         config: the method's.
         default: the source, where ``options`` name none.
+        needs_unlabeled: whether the method learns from unlabeled examples.
 
     Raises:
         UserError: files, columns, labels or sizes that cannot work.
     """
     check_noise_source(options, default)
-    data = _own_files(options, config) if options.train_file else _named(options, config, default)
-    _check_quality(data, options, config)
+    data = _own_files(options, config, needs_unlabeled) if options.train_file else _named(options, config, default)
+    check_quality(data, options, config)
     return _with_noise(data, options, config)
 
 
@@ -122,7 +138,7 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
     split = few_labels(
         source.train[source.label_column],
         seed=seed,
-        total=options.num_labeled,
+        total=NUM_LABELED if options.num_labeled is None else options.num_labeled,
         validation=options.num_validation,
         label_names=source.label_names,
         checksum=source.checksum,
@@ -163,7 +179,7 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
     )
 
 
-def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
+def _own_files(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool) -> TaskData:
     modality = modality_of_task(options, "")
     column = config.text_column if modality == "text" else config.image_column
     labeled = _read("train_file", options, config, column, config.label_column)
@@ -176,35 +192,60 @@ def _own_files(options: RecipeOptions, config: SSLConfig) -> TaskData:
     check_labeled(labeled, column, config.label_column, len(names), ids, argument=where, **inputs_are_checked)
     pair_column = config.text_pair_column if modality == "text" else None
     columns = [column] if pair_column is None else [column, pair_column]
-    unlabeled = _read("unlabeled_file", options, config, column, None).select_columns(columns)
-    if options.num_unlabeled is not None:
-        unlabeled = _first(unlabeled, options.num_unlabeled).flatten_indices()
-    test = _first(_read("test_file", options, config, column, config.label_column, names), options.num_test)
+    split = own_split(labeled, options, _data_seed(config), [*columns, config.label_column])
+    unlabeled = _own_unlabeled(options, config, columns, labeled, split, needs_unlabeled)
+    validation, test = (
+        None if getattr(options, flag) is None else _read(flag, options, config, column, config.label_column, names)
+        for flag in ("validation_file", "test_file")
+    )
+    if split is not None:
+        validation = labeled.select(split.validation) if len(split.validation) else validation
+        labeled = labeled.select(split.labeled)
+    test = None if test is None else _first(test, options.num_test)
     return TaskData(
         modality=modality,
         column=column,
         labeled=labeled,
         unlabeled=unlabeled,
-        validation=None,
+        validation=validation,
         test=test,
         label_names=names,
-        data_facts=DataFacts(name=Path(str(options.train_file)).stem, origin="own files"),
-        split_facts=SplitFacts(labeled=len(labeled), unlabeled=len(unlabeled), held_out=len(test), seed=config.seed),
-        split=None,
+        data_facts=DataFacts(name=Path(str(options.train_file)).stem, origin=OWN_FILES),
+        split_facts=SplitFacts(
+            labeled=len(labeled),
+            unlabeled=None if unlabeled is None else len(unlabeled),
+            held_out=None if test is None else len(test),
+            seed=config.seed if split is None else split.seed,
+            indices_sha256=None if split is None else hashlib.sha256(split.labeled.tobytes()).hexdigest(),
+        ),
+        split=split,
         pair_column=pair_column,
     )
 
 
-def _check_quality(data: TaskData, options: RecipeOptions, config: SSLConfig) -> None:
-    """Compare all parts, the held-out ones too: trainers, which are made of some of them, need not look again."""
-    told = "{}_file" if options.train_file else "the {} part"
-    quality = DataQuality(
-        [data.column], config.label_column, config.data_check, PartialState().is_main_process, data.label_names
-    )
-    quality.report(label_findings(data.labeled, config.label_column, told.format("train")))
-    quality.check_training((told.format("train"), data.labeled), (told.format("unlabeled"), data.unlabeled))
-    held_out = {told.format(name): getattr(data, name) for name in ("validation", "test")}
-    quality.check_evaluation({name: part for name, part in held_out.items() if part is not None})
+def _own_unlabeled(
+    options: RecipeOptions,
+    config: SSLConfig,
+    columns: list[str],
+    labeled: datasets.Dataset,
+    split: Split | None,
+    needed: bool,
+) -> datasets.Dataset | None:
+    """Those of the file, else what labels were taken from; ``None`` where there are none and none are needed."""
+    if options.unlabeled_file is not None:
+        unlabeled = _read("unlabeled_file", options, config, columns[0], None).select_columns(columns)
+    elif split is not None and len(split.unlabeled):
+        unlabeled = labeled.select(split.unlabeled).select_columns(columns).flatten_indices()
+    elif needed:
+        raise UserError(
+            "unlabeled_file: got none; the method learns from unlabeled data: give a file of them, or --labels N, "
+            "which takes the labels from the other rows of train_file"
+        )
+    else:
+        return None
+    if options.num_unlabeled is not None:
+        unlabeled = _first(unlabeled, options.num_unlabeled).flatten_indices()
+    return unlabeled
 
 
 def _with_noise(data: TaskData, options: RecipeOptions, config: SSLConfig) -> TaskData:

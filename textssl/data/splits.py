@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..files import atomic_path
 
 
-__all__ = ["Split", "few_labels", "hold_out"]
+__all__ = ["Split", "few_labels", "hold_out", "stratified_rows"]
 
 FORMAT = "textssl split 1"
 PARTS = ("labeled", "unlabeled", "validation")
@@ -207,6 +207,32 @@ def hold_out(labels: Sequence[int] | np.ndarray, size: int, *, seed: int) -> tup
     shares = _proportional(counts, size, "size")
     held = np.sort(np.concatenate([_order(ids, c, seed, HOLD_OUT)[:n] for c, n in enumerate(shares)]))
     return np.setdiff1d(np.arange(len(ids)), held), held
+
+
+def stratified_rows(labels: Sequence[int] | np.ndarray, size: int, *, seed: int) -> np.ndarray:
+    """Draw rows in the proportions of the classes, at least one of each.
+
+    Args:
+        labels: [N] class ids, none unknown.
+        size: How many rows, from the number of classes that have rows to N.
+        seed: 0 or larger.
+
+    Returns:
+        The rows, [size], sorted.
+
+    Raises:
+        UserError: A size or a label out of range.
+    """
+    ids = _class_ids(labels)
+    if ids.min(initial=0) < 0:
+        raise UserError(f"labels: row {int(np.argmax(ids < 0))} has no label (-1)")
+    counts = np.bincount(ids)
+    _check_size("size", size, int(np.count_nonzero(counts)))
+    shares = _proportional(counts, size, "size")
+    for c in np.flatnonzero((shares == 0) & (counts > 0)):
+        shares[np.argmax(shares)] -= 1
+        shares[c] += 1
+    return np.sort(np.concatenate([_order(ids, c, seed, FEW_LABELS)[:n] for c, n in enumerate(shares)]))
 
 
 def _class_ids(labels: Sequence[int] | np.ndarray) -> np.ndarray:
