@@ -152,14 +152,14 @@ def test_a_text_classifier_knows_its_labels_and_depends_on_the_seed_alone(encode
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA"])
 def test_the_embedded_image_model_takes_what_a_pipeline_gives(mode: str) -> None:
-    """Three channels, of images of any mode, at the size of the longer side."""
+    """Three channels, of images of any mode, at the size of the first, so that proportions are kept."""
     images = [image.resize((30, 20)).convert(mode) for image in tiny_images.images(9, 1)[0]]
     data = datasets.Dataset.from_dict({"image": images, "label": [0, 1, 2] * 3})
     given = task("image", labeled=data.cast_column("image", datasets.Image()))
     kind = ImageKind(RecipeOptions(), config(max_length=128), given, {"weak", "strong"})
     network = kind.make_model()
     pixels = kind.processing_class(images[0].convert("RGB"), return_tensors="pt")["pixel_values"]
-    assert pixels.shape == (1, 3, 30, 30)
+    assert pixels.shape == (1, 3, 20, 30)
     assert pixels.min() >= -1
     assert pixels.max() <= 1
     assert network.eval()(pixel_values=pixels).logits.shape == (1, 3)
@@ -258,7 +258,7 @@ REFUSED: dict[str, tuple[type, str, dict[str, Any], dict[str, Any], str]] = {
     "features, translated": (FeatureKind, "text", {"strong": "seq2seq"}, {}, "here allowed: auto, noise, tfidf, unif"),
     "features, adapting": (FeatureKind, "text", {"strong": "ctaugment"}, {}, "strong: got 'ctaugment'; here allowed"),
     "features, ends": (FeatureKind, "text", {}, {"keep_end": True}, "keep_end: got True; it is for text"),
-    "pixels, of words": (FeatureKind, "image", {"strong": "tfidf"}, {}, "for pixels as features allowed: auto, noise"),
+    "pixels, of words": (FeatureKind, "image", {"strong": "tfidf"}, {}, "for features of images allowed: auto, noise"),
     "pixels, long": (FeatureKind, "image", {}, {"max_length": 64}, "max_length: got 64; it is for text"),
 }
 
