@@ -78,10 +78,11 @@ def test_a_derived_config_shares_nothing_that_can_be_changed() -> None:
 
 # Recipes
 
-PRESETS: dict[str, Any] = {"cpu": {}, "paper": {}}
+# Of a preset: a person who asks for an evaluation without data is refused.
+PRESETS: dict[str, Any] = {name: {"eval_strategy": "steps"} for name in ("cpu", "paper")}
 DIGITS = [
     "--source=digits", "--labels=20", "--num_test=40", "--num_validation=0", "--num_unlabeled=60", "--max_steps=2",
-    "--baseline_steps=2", "--report_to=none", "--disable_tqdm=True", "--use_cpu=True", "--eval_strategy=steps",
+    "--baseline_steps=2", "--report_to=none", "--disable_tqdm=True", "--use_cpu=True",
 ]  # fmt: skip
 
 

@@ -20,6 +20,8 @@ from textssl.augment.text import TextCTAugment, TfIdfReplacement, UniformReplace
 from textssl.cli.kinds import FeatureKind, ImageKind, TextKind, kind_of
 from textssl.cli.models import label_settings
 from textssl.cli.options import RecipeOptions
+from textssl.cli.run_config import run_config
+from textssl.cli.run_folder import RunFolder
 from textssl.cli.task_data import TaskData, load_task
 from textssl.data.feature_validation import feature_array
 from textssl.data.sources import SOURCES
@@ -244,8 +246,11 @@ def test_a_source_that_may_be_mirrored_is_so_as_images_alone(
     monkeypatch.setitem(SOURCES, "digits", replace(SOURCES["digits"], flip=True))
     given, options = config(max_length=128), RecipeOptions(source="digits", backend=backend, num_validation=0)
     data = load_task(options, given)
-    assert given.horizontal_flip is flipped
-    kind_of(options, data)(options, given, data, {"weak"})
+    kind = kind_of(options, data)
+    run = RunFolder("out", [options, given])
+    made = run_config(options, given, data, kind.modality.name, run)
+    assert made.horizontal_flip is flipped
+    kind(options, made, data, {"weak"})
 
 
 # What is refused, before any model is loaded
