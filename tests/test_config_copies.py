@@ -133,6 +133,19 @@ def test_the_report_reads_the_config_that_was_trained_with(
     assert given[1][1]["eval_strategy"] == "steps"
 
 
+def test_a_token_of_a_yaml_file_is_nowhere_in_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    token, out = "hf_ofAPersonByFile0123", tmp_path / "out"
+    (tmp_path / "run.yaml").write_text(f"hub_token: {token}\nreport_to: tensorboard\n")
+    flags = [flag for flag in DIGITS if not flag.startswith("--report_to")]
+    argv = [*flags, "--backend=features", f"--output_dir={out}", f"--config={tmp_path / 'run.yaml'}"]
+    recipe.train_recipe("uda", PRESETS, argv=argv)
+    written = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert any("tfevents" in name for name in written)
+    assert {"run.json", "results.json", "uda/README.md", "uda/training_args.json"} <= written.keys()
+    assert [name for name, content in written.items() if token.encode() in content] == []
+    assert token not in "".join(capsys.readouterr())
+
+
 def test_a_run_config_is_made_of_what_was_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from types import SimpleNamespace
 

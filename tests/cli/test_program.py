@@ -42,6 +42,15 @@ def test_a_mistake_is_two_and_one_line(capsys: pytest.CaptureFixture[str]) -> No
     assert err == "error: mu: got 0; expected a number above 0\n"
 
 
+def test_a_mistake_that_quotes_a_token_is_told_without_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "from-the-environment")
+    told = "b: no such flag: hf_ofAPerson0123, from-the-environment"
+    assert status(fails(UserError(told))) == 2
+    assert capsys.readouterr().err == "error: b: no such flag: <TOKEN>, <TOKEN>\n"
+
+
 def test_an_interrupt_is_130_and_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert status(fails(KeyboardInterrupt())) == 130
     err = capsys.readouterr().err
