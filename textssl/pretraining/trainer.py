@@ -203,7 +203,7 @@ class PretrainingTrainer(SealedTrainer):
         total, count = all_sum(sums).tolist()
         loss = total / count
         metrics = {f"{metric_key_prefix}_loss": loss, f"{metric_key_prefix}_perplexity": math.exp(min(loss, 700.0))}
-        self.check_measured(metrics)
+        self.check_measured(metrics, metric_key_prefix)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(args, self.state, self.control, metrics)
         return metrics

@@ -88,25 +88,31 @@ class DivergenceTrainer(Trainer):
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
         """Trainer's; a loss that is not finite ends a training, and is warned of elsewhere."""
         output = super().evaluation_loop(*args, **kwargs)
-        self.check_measured(output.metrics or {})
+        self.check_measured(output.metrics or {}, kwargs.get("metric_key_prefix", "eval"))
         return output
 
-    def check_measured(self, metrics: Mapping[str, float]) -> None:
-        """Look at what an evaluation measured.
+    def check_measured(self, metrics: Mapping[str, float], prefix: str) -> None:
+        """Look at the loss that an evaluation measured.
+
+        Args:
+            metrics: what it measured.
+            prefix: before the name of each.
 
         Raises:
             DivergedError: while the model is being trained, a loss that is not finite.
         """
-        for name, value in metrics.items():
-            if name.endswith("_loss") and not math.isfinite(value):
-                if self.is_in_train and self._stops:
-                    self._stop(f"after step {self.state.global_step} {name} is {value}")
-                if self.is_world_process_zero():
-                    logger.warning(
-                        "%s is %s: what the model answers is not finite, so that accuracy and the like mean nothing",
-                        name,
-                        value,
-                    )
+        name = f"{prefix}_loss"
+        value = metrics.get(name, 0.0)
+        if math.isfinite(value):
+            return
+        if self.is_in_train and self._stops:
+            self._stop(f"after step {self.state.global_step} {name} is {value}")
+        if self.is_world_process_zero():
+            logger.warning(
+                "%s is %s: what the model answers is not finite, so that accuracy and the like mean nothing",
+                name,
+                value,
+            )
 
     def _stop(self, what: str) -> NoReturn:
         args, step = self.args, self.state.global_step

@@ -57,9 +57,8 @@ class LossWatch:
         """Send the terms of the step to the host. Every process must call it after each step."""
         if not self._sums:
             return
-        on_device = {name: value for name, value in self._sums.items() if isinstance(value, Tensor)}
-        known = {name: value for name, value in self._sums.items() if not isinstance(value, Tensor)}
-        values = all_mean(torch.stack(list(on_device.values())))
+        on_device, known = self._parted()
+        values = all_mean(torch.stack(list(on_device.values()))) if on_device else torch.empty(0)
         copied = None
         if values.is_cuda:
             host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
@@ -67,6 +66,19 @@ class LossWatch:
             copied.record()
         self._pending.append((step, known, list(on_device), values, copied))
         self._sums = {}
+
+    def _parted(self) -> tuple[dict[str, Tensor], dict[str, float]]:
+        """Terms that are where the loss is, and those that the host knows already."""
+        loss = self._sums.get("loss")
+        home = loss.device if isinstance(loss, Tensor) else torch.device("cpu")
+        there: dict[str, Tensor] = {}
+        known: dict[str, float] = {}
+        for name, value in self._sums.items():
+            if isinstance(value, Tensor) and value.device == home:
+                there[name] = value.reshape(())
+            else:
+                known[name] = float(value)
+        return there, known
 
     def read(self, all_steps: bool) -> list[WatchedStep]:
         """The steps that were not read yet.
