@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,8 @@ __all__ = [
     "small_resnet",
 ]
 
+logger = logging.getLogger(__name__)
+
 # Weights, configs, vocabularies.
 MODEL_FILES = {".bin", ".jinja", ".json", ".model", ".safetensors", ".txt"}
 # How long the Hub may take to answer at all.
@@ -49,8 +52,13 @@ HUB_SECONDS = 5.0
 
 
 def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model; see :func:`load_classifier`."""
+    """The tokenizer of a model; see :func:`load_classifier`. One without a padding token pads with its end token."""
     tokenizer: PreTrainedTokenizerBase = _loading(model, AutoTokenizer.from_pretrained, _place(model))
+    if tokenizer.pad_token is None and tokenizer.eos_token is not None:
+        logger.warning(
+            "model: the tokenizer of %s has no padding token; texts are padded with %s", model, tokenizer.eos_token
+        )
+        tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
