@@ -14,10 +14,11 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification, pipeline
 
+from tests.contract import tiny_pairs
 from tests.contract.cases import labeled, model, swap_words, texts, tokenizer, unlabeled
 from tests.rounds_run import make as rounds
 from tests.uda_trainer import NAMES, named_model, table, uda
-from textssl import DivideMixConfig, DivideMixTrainer, UserError
+from textssl import DivideMixConfig, DivideMixTrainer, FixMatchConfig, FixMatchTrainer, UserError
 from textssl.data.class_names import label_names
 from textssl.methods.distillation import DistillationConfig, DistillationTrainer
 
@@ -323,6 +324,17 @@ def test_leaks_are_told_at_construction_and_of_data_given_later(
     caplog.clear()
     uda(tmp_path, train_dataset=both, eval_dataset=held_out, args={"data_check": "off"}).evaluate(few)
     assert said(caplog) == []
+
+
+def test_of_a_pair_both_texts_are_compared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    few = tiny_pairs.dataset(9, 1)
+    args = FixMatchConfig(str(tmp_path), use_cpu=True, report_to=[], max_length=16, **tiny_pairs.COLUMNS)
+    first, second = (tiny_pairs.COLUMNS[name] for name in ("text_column", "text_pair_column"))
+    other = few.select([0, 1]).remove_columns(second).add_column(second, [few[0][second], "w9 w9 w9"])
+    changes = {"train_dataset": few, "eval_dataset": other.select_columns(few.column_names)}
+    trainer = FixMatchTrainer(**tiny_pairs.problem() | changes, args=args)
+    assert [line.split(";")[0] for line in said(caplog)] == ["eval_dataset: 1 of 2 rows are also in train_dataset"]
+    assert trainer.held_out.quality.columns == [first, second]
 
 
 def test_labels_with_spaces_are_stripped_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -54,7 +54,7 @@ def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
         modality: ``"text"``, ``"image"`` or ``"features"``.
 
     Raises:
-        UserError: no such model, or one without a trained head.
+        UserError: no such model, or one without a trained head, or of several labels per example.
     """
     model_class, processor_class = LOADERS[modality]
     local = Path(place).is_dir()
@@ -70,6 +70,7 @@ def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise UserError(f"teacher: {place!r} cannot be loaded ({reason})") from error
+    check_classifier(model.config, "teacher")
     if info["missing_keys"]:
         raise UserError(f"teacher: {place!r} holds no trained classifier; it lacks {sorted(info['missing_keys'])[0]}")
     return model, processor

@@ -193,3 +193,10 @@ def test_a_regression_model_has_no_classes(tokenizer, snippets):
     model = BertForSequenceClassification(config)
     with pytest.raises(UserError, match="model: it has 1 output"):
         predict_probs(model, tokenizer, snippets)
+
+
+def test_a_model_of_several_labels_is_refused(tokenizer, snippets):
+    config = BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, num_labels=3)
+    config.problem_type = "multi_label_classification"
+    with pytest.raises(UserError, match="model: got problem_type 'multi_label_classification'"):
+        predict_probs(BertForSequenceClassification(config), tokenizer, snippets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ def with_class_labels(
     """Make a column of labels a `ClassLabel` as `load_table` says; a `UserError` names `location`."""
     labels = label_column_of(dataset, label_column, str(location))
     feature = dataset.features[label_column]
-    for finding in space_findings(dataset, label_column, str(location)):
-        logger.warning("%s.", finding)
+    # Of several processes that read the same file the first one speaks.
+    if os.environ.get("RANK", "0") == "0":
+        for finding in space_findings(dataset, label_column, str(location)):
+            logger.warning("%s.", finding)
     ids, names = _encode_labels(labels, feature, label_names, label_column, location)
     if isinstance(feature, ClassLabel) and feature.names == names:
         return dataset

@@ -20,6 +20,7 @@ from ..models.pairs import takes_token_types
 from ..modes import evaluating
 from ..positions import position_limit
 from ..probabilities import checked_probs
+from .class_names import check_classifier
 from .encoding import TextEncoder, contents_of
 from .preparation import text_lengths
 from .tables import take_rows
@@ -110,7 +111,7 @@ def predict_probs(
 
     Raises:
         UserError: A fault of `dataset` (see `check_unlabeled`), a batch size below 1, or a model
-            with fewer than 2 classes.
+            with fewer than 2 classes or several labels per example.
     """
     import torch
 
@@ -122,6 +123,7 @@ def predict_probs(
     num_labels = int(model.config.num_labels or 0)
     if num_labels < 2:
         raise UserError(f"model: it has {num_labels} output, not two classes or more")
+    check_classifier(model.config, "model")
     limit = _length_limit(model, tokenizer) if max_length is None else max_length
     columns = [text_column] if text_pair_column is None else [text_column, text_pair_column]
     encode = TextEncoder(
