@@ -17,6 +17,9 @@ from transformers import (
     BertForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+    pipeline,
 )
 
 from tests.contract import tiny_texts
@@ -152,14 +155,26 @@ def test_joined_and_taken_rows_keep_their_types() -> None:
     assert taken["token_type_ids"].tolist() == first["token_type_ids"].tolist()
 
 
-def test_a_model_without_types_is_not_given_any(tmp_path: Path) -> None:
-    network = DistilBertForSequenceClassification(
-        DistilBertConfig(vocab_size=65, dim=16, n_layers=1, n_heads=2, hidden_dim=16, num_labels=3)
+@pytest.mark.parametrize("kind", ["distilbert", "roberta"])
+def test_a_model_without_types_is_not_given_any(kind: str, tmp_path: Path) -> None:
+    """Nor by a pipeline, though the tokenizer made them."""
+    sizes: dict[str, Any] = {"vocab_size": 65, "num_labels": 3, "pad_token_id": 0}
+    network: Any = DistilBertForSequenceClassification(
+        DistilBertConfig(**sizes, dim=16, n_layers=1, n_heads=2, hidden_dim=16)
     )
+    if kind == "roberta":
+        sizes |= {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+        network = RobertaForSequenceClassification(RobertaConfig(**sizes, type_vocab_size=1))
     assert not takes_token_types(network)
     assert takes_token_types(tiny_texts.model())
     trainer = build("fixmatch", tmp_path, "pair", given={"model": network}, max_steps=1, save_strategy="no")
     trainer.train()
+    trainer.save_model()
+    classify = pipeline("text-classification", model=str(tmp_path), device="cpu", truncation=True)
+    row = trainer.eval_dataset[0]
+    got = classify({"text": row["premise"], "text_pair": row["hypothesis"]})
+    expected = torch.from_numpy(trainer.predict(trainer.eval_dataset).predictions[:1]).softmax(-1).amax()
+    assert got["score"] == pytest.approx(float(expected), abs=1e-5)
 
 
 # Views
@@ -310,7 +325,9 @@ def test_the_snippet_of_the_card_classifies_a_pair(tmp_path: Path, monkeypatch: 
     trainer = build("supervised", tmp_path, "pair", max_length=10, save_strategy="no")
     trainer.save_model()
     trainer.create_model_card()
-    found = re.search(r"```python\n(.*?)```", (tmp_path / "README.md").read_text(), re.DOTALL)
+    card = (tmp_path / "README.md").read_text()
+    assert "Of pairs of texts longer than 10 tokens the longer text's end is cut, as in training." in card
+    found = re.search(r"```python\n(.*?)```", card, re.DOTALL)
     assert found is not None
     first, second = " ".join(["w1"] * 5000), "w2 w3"
     code = found[1].replace("Some text.", first).replace("Another text.", second)

@@ -68,7 +68,7 @@ class TextEncoder:
         pairs: bool = False,
         token_types: bool = False,
     ) -> None:
-        self.tokenizer = tokenizer = as_trained(tokenizer, max_length, truncation)
+        self.tokenizer = tokenizer = as_trained(tokenizer, max_length, truncation, token_types)
         self.max_length = max_length
         self.truncation = truncation
         self.pad_to_multiple_of = pad_to_multiple_of

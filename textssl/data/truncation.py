@@ -38,7 +38,7 @@ def truncation_side(truncation: str) -> str:
     return "left" if truncation == "start" else "right"
 
 
-def as_trained(tokenizer: T, max_length: int, truncation: str) -> T:
+def as_trained(tokenizer: T, max_length: int, truncation: str, token_types: bool = True) -> T:
     """A copy of a tokenizer that cuts texts as training does: what is saved beside the model.
 
     ``tokenizer(text, truncation=True)``, which is what a pipeline calls, then gives the ids of training, unless
@@ -48,15 +48,17 @@ def as_trained(tokenizer: T, max_length: int, truncation: str) -> T:
         tokenizer: any tokenizer of transformers; it stays as it is.
         max_length: most tokens of a text, special ones included.
         truncation: ``"end"``, ``"start"`` or ``"head_tail"``.
+        token_types: whether the model takes ``token_type_ids``; else a pipeline must not be given any.
     """
     copied: Any = copy.deepcopy(tokenizer)
     copied.model_max_length = max_length
     copied.truncation_side = truncation_side(truncation)
+    if not token_types:
+        copied.model_input_names = [name for name in copied.model_input_names if name != "token_type_ids"]
     # Of its attributes a tokenizer saves those alone that it was made with.
     copied.init_kwargs |= {
         "model_max_length": max_length,
         "truncation_side": copied.truncation_side,
-        # Whether token types are made.
         "model_input_names": list(copied.model_input_names),
         MARK: truncation,
     }

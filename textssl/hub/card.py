@@ -198,8 +198,8 @@ def _usage(facts: RunFacts) -> str:
     lines = ["```python", *code, "```"]
     if facts.texts is not None:
         lost = {"start": "start", "head_tail": "middle"}.get(facts.texts.truncation, "end")
-        texts = "the longer text of pairs that are" if facts.texts.pairs else "texts"
-        told = f"Of {texts} longer than {facts.texts.max_length} tokens the {lost} is cut, as in training"
+        whole, part = ("pairs of texts", "the longer text's ") if facts.texts.pairs else ("texts", "the ")
+        told = f"Of {whole} longer than {facts.texts.max_length} tokens {part}{lost} is cut, as in training"
         only = "; the pipeline of transformers alone would cut the end" if lost == "middle" else ""
         lines += ["", f"{told}{only}."]
     if facts.label_names:
