@@ -55,6 +55,19 @@ def test_pixels_are_the_features_by_name_and_where_nothing_is_named(
     np.testing.assert_allclose(trained.mean, mean, atol=1e-5)
 
 
+def test_pixels_of_large_images_are_features_by_name_alone(files: dict[str, Any], tmp_path: Path) -> None:
+    for path in tmp_path.glob("own/**/*.png"):
+        Image.open(path).resize((65, 64)).save(path)
+    done = run("train.py", tmp_path / "out", **files)
+    assert done.code == 2
+    told = error_line(done.stderr)
+    assert told.startswith(
+        "error: model: got 'embedded'; no image encoder is embedded, and images of 65x64 have 4,160"
+    )
+    assert "name an image encoder, such as facebook/dinov2-small, or pixels" in told
+    ran("train.py", tmp_path / "named", model="pixels", **files)
+
+
 @pytest.mark.parametrize("model", ["nosuch/model", "nowhere", "text"])
 def test_a_model_that_is_none_of_images_is_refused_before_anything(
     model: str, files: dict[str, Any], tmp_path: Path

@@ -38,13 +38,12 @@ from .models import (
     label_settings,
     load_classifier,
     load_image_classifier,
-    load_image_encoder,
     load_image_processor,
     load_tokenizer,
     model_version,
 )
 from .options import RecipeOptions, told_as
-from .pixel_features import PIXELS, with_image_features
+from .pixel_features import PIXELS, image_encoder_of, with_image_features
 from .strong_view import choose_strong, strong_view
 from .task_data import TaskData
 
@@ -216,9 +215,7 @@ class FeatureKind(Kind):
         if data.modality == "image":
             if options.strong not in ("auto", "noise"):
                 raise UserError(f"strong: got {options.strong!r}; for features of images allowed: auto, noise")
-            if options.model not in ("embedded", PIXELS):
-                with told_as("model", "encoder", "model"):
-                    self.image_encoder = load_image_encoder(options.model)
+            self.image_encoder = image_encoder_of(options.model, data.labeled[0][data.column].size)
         else:
             with told_as("model", "encoder"):
                 self.encoder = SentenceEncoder(options.model, max_length=config.max_length)

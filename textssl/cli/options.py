@@ -74,7 +74,7 @@ class RecipeOptions:
         metadata={
             "help": "A model of the Hub, a folder, or embedded: for text the small BERT of a package, "
             "for images a small ResNet that starts from nothing. For features of images an image encoder, or pixels, "
-            "the gray values themselves, which is also what embedded means there."
+            "the gray values themselves, which is also what embedded means there for images of at most 64x64."
         },
     )
     num_labeled: int | None = field(

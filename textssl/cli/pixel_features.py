@@ -12,12 +12,38 @@ from ..augment.image.pixels import eight_bit
 from ..data.feature_validation import with_features
 from ..errors import UserError
 from ..features import VisionEncoder, embed_images
+from .models import load_image_encoder
+from .options import told_as
 
 
-__all__ = ["PIXELS", "with_image_features", "with_pixel_features"]
+__all__ = ["PIXELS", "image_encoder_of", "with_image_features", "with_pixel_features"]
 
 # What ``--model`` calls them.
 PIXELS = "pixels"
+# Of larger images they are features only if asked for by name.
+SMALL = 64 * 64
+
+
+def image_encoder_of(model: str, size: tuple[int, int]) -> VisionEncoder | None:
+    """What makes the features of images, as ``--model`` says; ``None`` for their pixels.
+
+    Args:
+        model: an image encoder, ``pixels``, or ``embedded``: the pixels of small images.
+        size: width and height of an image.
+
+    Raises:
+        UserError: no such encoder, or images of which nobody would take the pixels without saying so.
+    """
+    if model not in ("embedded", PIXELS):
+        with told_as("model", "encoder", "model"):
+            return load_image_encoder(model)
+    if model == "embedded" and size[0] * size[1] > SMALL:
+        raise UserError(
+            f"model: got 'embedded'; no image encoder is embedded, and images of {size[0]}x{size[1]} have "
+            f"{size[0] * size[1]:,} pixels; name an image encoder, such as facebook/dinov2-small, or {PIXELS} to take "
+            "these as features"
+        )
+    return None
 
 
 def with_image_features(
