@@ -7,11 +7,9 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
-from accelerate import PartialState
 from datasets import Dataset, Image
 from datasets.utils import tqdm
 
@@ -19,6 +17,7 @@ from ..augment.image.pixels import changed_share, eight_bit
 from ..errors import UserError
 from .columns import check_column
 from .image_tables import is_image_column, stored_images
+from .notices import warn_once
 
 
 __all__ = ["check_images"]
@@ -190,18 +189,12 @@ def _tell_stretched(stretches: list[float], size: tuple[int, int], where: str) -
     factors = np.array([max(stretch, 1 / stretch) for stretch in stretches])
     far = factors[factors > STRETCHED]
     if len(far) > STRETCHED_IMAGES * len(factors):
-        _told_once(
+        warn_once(
+            logger,
             f"{where}: the image processor squeezes all images into {size[1]}x{size[0]} pixels, which stretches "
             f"{len(far)} of {len(factors)} by more than {STRETCHED}, half of these by more than {np.median(far):.2g}; "
-            "crop or pad them, or take a processor that resizes the shorter side and crops the centre"
+            "crop or pad them, or take a processor that resizes the shorter side and crops the centre",
         )
-
-
-@cache
-def _told_once(message: str) -> None:
-    """Warn, the first time: each trainer of a run checks the same images."""
-    if PartialState().is_main_process:
-        logger.warning(message)
 
 
 def _by(size: tuple[int, int]) -> str:

@@ -9,14 +9,13 @@ import io
 import json
 import logging
 import re
+import string
 import sys
 import zlib
-from functools import cache
 from pathlib import Path
 
-from accelerate import PartialState
-
 from ..errors import UserError
+from .notices import warn_once
 
 
 __all__ = ["bad_csv_line", "bad_json_line", "delimiter_of", "suffix_of", "tell_reading", "utf8_content"]
@@ -65,8 +64,9 @@ def utf8_content(path: Path) -> tuple[bytes, str]:
             return _recoded(content, encoding, path), encoding
     if _is_utf8(content):
         return content, UTF8
-    beyond = len(re.findall(rb"[\x80-\xff]", content))
-    if beyond > WESTERN_SHARE * (beyond + len(re.findall(rb"[A-Za-z]", content))):
+    beyond = len(content.translate(None, bytes(range(128))))
+    letters = len(content) - len(content.translate(None, string.ascii_letters.encode()))
+    if beyond > WESTERN_SHARE * (beyond + letters):
         raise UserError(_unknown(path))
     return _recoded(content, WESTERN, path), WESTERN
 
@@ -167,10 +167,4 @@ def tell_reading(path: Path, encoding: str, delimiter: str | None, usual: str | 
         words = re.findall(r"\w*[^\W\d_a-zA-Z]\w*", content[:HEAD].decode(errors="ignore"))
         told.append(f"with words such as {words[0]!r}; if these look wrong, save it in UTF-8" if words else "")
     if told:
-        _told_once(f"{path}: read {', '.join(part for part in told if part)}")
-
-
-@cache
-def _told_once(message: str) -> None:
-    if PartialState().is_main_process:
-        logger.warning(message)
+        warn_once(logger, f"{path}: read {', '.join(part for part in told if part)}")
