@@ -10,6 +10,8 @@ from transformers.trainer_pt_utils import AcceleratorConfig
 
 from .errors import UserError
 from .saved_settings import SavedSettings
+from .training.class_weights import parsed_class_weights
+from .training.trainer_arguments import check_composed, check_settings
 
 
 __all__ = ["NAN_POLICIES", "SSLConfig", "allowed", "decay", "derive", "in_unit_interval", "not_negative", "positive"]
@@ -62,6 +64,9 @@ class SSLConfig(SavedSettings):
             that step, before anything is saved, and names the last good checkpoint; ``ignore`` goes on.
         finetune_learning_rate: learning rate of their first; it falls linearly to 0. ``None`` takes
             ``learning_rate``.
+        class_weights: weights of the classes in the loss of the labeled examples: ``"balanced"``, all classes count
+            alike, or a number for each, of which the ratios matter; as a flag ``1,2.5,1``. The mean weight of the
+            labeled examples is 1, and the loss of an evaluation is not weighted. Methods that mix labels refuse it.
 
     A method's field whose default is ``None`` or ``"auto"`` takes the paper's value for the modality of the model:
     what the method lists in ``modality_defaults``.
@@ -114,6 +119,10 @@ class SSLConfig(SavedSettings):
     finetune_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the first of them; default: learning_rate."}
     )
+    # In this order: of other unions HfArgumentParser makes no flag.
+    class_weights: None | str | list[float] = field(  # noqa: RUF036
+        default=None, metadata={"help": "Weights of classes in the labeled loss: balanced, or a number for each."}
+    )
 
     nan_policy: str = field(
         default="stop", metadata={"help": "When a loss is not finite: stop, before anything is saved, or ignore."}
@@ -149,14 +158,15 @@ class SSLConfig(SavedSettings):
         positive("finetune_learning_rate", self.finetune_learning_rate)
         # Trainer knows more, but batches of two streams are made by our own sampler.
         allowed("train_sampling_strategy", self.train_sampling_strategy, ("random", "group_by_length"))
-        if self.remove_unused_columns:
-            raise UserError("remove_unused_columns: got True; views need the columns, so it must be False")
+        check_settings(self)
+        self.class_weights = parsed_class_weights(self.class_weights)
         if self.max_steps > 0:
             self.count_finetune_steps(self.max_steps, "max_steps, {}")
         # TrainingArguments turns some fields into others that it would not take again.
         if not vars(self).get("_is_complete"):
             super().__post_init__()
             vars(self)["_is_complete"] = True
+        check_composed(self)
 
     def check_again(self) -> None:
         """Check all settings again, some of which were set after construction; UserError as there."""

@@ -124,6 +124,14 @@ class MixingObjective(Objective):
     mixes_examples = True
     mixer: Mixer
 
+    def takes_class_weights(self) -> bool:
+        """Not of labels that are mixed."""
+        return False
+
+    def takes_loss_function(self) -> bool:
+        """Not of labels that are mixed."""
+        return False
+
     def check_model(self, backend: Backend, model: nn.Module) -> None:
         """Raise UserError unless the model can be mixed where it is asked to be."""
         super().check_model(backend, model)

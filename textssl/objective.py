@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor, nn
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from . import functional as F
 from .citation import Citation
+from .errors import UserError
+from .training.class_weights import weights_of_classes
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .backends.base import Backend, Forward
 
@@ -87,11 +91,14 @@ class Objective(nn.Module):
     perturbs_inputs: ClassVar[bool] = False
     mixes_examples: ClassVar[bool] = False
     scored: ClassVar[str | None] = None
+    label_weights: Tensor | None
 
     def __init__(self, config: Any, task: Task) -> None:
         super().__init__()
         self.config = config
         self.task = task
+        self.loss_function: Callable[..., Tensor] | None = None
+        self.register_buffer("label_weights", None, persistent=False)
 
     @classmethod
     def views_for(cls, config: Any) -> Mapping[str, tuple[str, ...]]:
@@ -155,12 +162,58 @@ class Objective(nn.Module):
         return {"loss": loss, "supervised": loss}
 
     def cross_entropy(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
-        """Cross entropy of ``logits`` [B, C] with ``labels`` [B], smoothed by ``label_smoothing_factor``.
+        """The loss of labeled examples: cross entropy of ``logits`` [B, C] with ``labels`` [B].
 
-        A mean, or with ``reduction="none"`` one number per example [B].
+        It is smoothed by ``label_smoothing_factor`` and weighted by ``class_weights``; a ``compute_loss_func`` takes
+        its place. A mean, or with ``reduction="none"`` one number per example [B].
         """
+        if self.loss_function is not None:
+            loss = self.loss_function(SequenceClassifierOutput(logits=logits), labels, num_items_in_batch=len(labels))
+            if loss.dim():
+                raise UserError(f"compute_loss_func: returned a tensor of shape {list(loss.shape)}; expected a scalar")
+            return loss
+        if self.label_weights is None:
+            return self.smoothed_cross_entropy(logits, labels, reduction)
+        losses = self.smoothed_cross_entropy(logits, labels, "none") * self.label_weights[labels]
+        return losses.mean() if reduction == "mean" else losses
+
+    def smoothed_cross_entropy(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """The same of labels that nobody gave, such as a teacher's: smoothed, but neither weighted nor replaced."""
         smoothing = self.config.label_smoothing_factor
         return nn.functional.cross_entropy(logits, labels, reduction=reduction, label_smoothing=smoothing)
+
+    def takes_class_weights(self) -> bool:
+        """Whether each labeled example has a loss of its own that :meth:`cross_entropy` weighs."""
+        return True
+
+    def takes_loss_function(self) -> bool:
+        """Whether the mean of :meth:`cross_entropy` is all that is asked of the labeled examples."""
+        return True
+
+    def settle_labeled_loss(self, function: Callable[..., Tensor] | None) -> None:
+        """Let ``class_weights`` and a person's ``compute_loss_func`` be the loss of the labeled examples.
+
+        Raises:
+            UserError: the method mixes labels, uses none or weighs them itself, or needs the loss of each example; or
+                weights and a function that would not see them.
+        """
+        given = self.config.class_weights
+        if given is not None:
+            if not self.takes_class_weights():
+                raise UserError(
+                    f"class_weights: got {given!r}; {type(self).__name__} with these settings mixes labels, uses none "
+                    "or weighs them itself"
+                )
+            weights = torch.tensor(weights_of_classes(given, self.task.class_prior))
+            self.register_buffer("label_weights", weights, persistent=False)
+        if function is not None and not self.takes_loss_function():
+            raise UserError(
+                f"compute_loss_func: got one; {type(self).__name__} with these settings mixes labels, uses none or "
+                "needs the loss of each example, which a function of the batch does not tell"
+            )
+        if function is not None and given is not None:
+            raise UserError("compute_loss_func: got one and class_weights; it would not see them")
+        self.loss_function = function
 
     def label_distribution(self, labels: Tensor) -> Tensor:
         """``labels`` [B] as rows that sum to one [B, C], smoothed by ``label_smoothing_factor``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ from .objective import Objective, Task
 from .second_network import check_second, second_network
 from .state import leave_out_shared
 from .trainer import SSLTrainer
+from .training.model_init import as_given
 
 
 __all__ = ["PeerObjective", "PeerTrainer"]
@@ -119,6 +119,5 @@ class PeerTrainer(SSLTrainer):
             ours, length = self.processing_class, self.args.max_length
             check_second("peer", peer, processing_class, student, ours, length)  # type: ignore[arg-type]
             share_names("peer", peer.config, student.config)
-            # With model_init the next training begins with what was given too.
-            self.objective.peer = peer if self.model_init is None else copy.deepcopy(peer)
+            self.objective.peer = as_given(self, peer)
         super()._bound(student)

@@ -45,6 +45,10 @@ SHARD_ROWS = 512
 PSEUDO_LABELS = "pseudo_labels.parquet"
 # What the stages within a run leave to the run.
 WITHIN: dict[str, Any] = {"push_to_hub": False, "data_check": "off"}
+SHARED = (
+    *("eval_dataset", "processing_class", "compute_metrics", "compute_loss_func"),
+    *("preprocess_logits_for_metrics", "optimizer_cls_and_kwargs"),
+)
 TIMINGS = ("_runtime", "_per_second", "_time")
 
 
@@ -208,12 +212,8 @@ class RoundsTrainer(SSLTrainer):
     def _shared(self) -> dict[str, Any]:
         """What the trainers of all stages have in common. Augmentations may adapt, so each has its own."""
         ways = self.data_collator.augmentations
-        return {
-            "eval_dataset": self.eval_dataset,
-            "processing_class": self.processing_class,
-            "augmentations": copy.deepcopy({n: way for n, way in ways.items() if stem_of(n) != PROBE}),
-            "compute_metrics": self.compute_metrics,
-        }
+        own = copy.deepcopy({n: way for n, way in ways.items() if stem_of(n) != PROBE})
+        return {"augmentations": own, **{name: getattr(self, name) for name in SHARED}}
 
     def _train_stage(self, folder: RoundFolder, stage: Path, trainer: SSLTrainer) -> None:
         self._say(f"training {stage.relative_to(folder.path)}")

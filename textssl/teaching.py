@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from .second_network import check_second, second_network
 from .state import NetworkOptimizer, average_batch_norms, average_gradients, leave_out_shared
 from .teachers import load_teacher
 from .trainer import SSLTrainer
+from .training.model_init import as_given
 
 
 __all__ = ["TeacherCallback", "TeachingObjective", "TeachingTrainer"]
@@ -134,9 +134,7 @@ class TeachingTrainer(SSLTrainer):
             ours, length = self.processing_class, self.args.max_length
             check_second("teacher", teacher, processing_class, student, ours, length)  # type: ignore[arg-type]
             share_names("teacher", teacher.config, student.config)
-            # With model_init the next training begins with what was given too.
-            teacher = teacher if self.model_init is None else copy.deepcopy(teacher)
-            self.objective.teacher = self.accelerator.unwrap_model(teacher, keep_fp32_wrapper=False)
+            self.objective.teacher = self.accelerator.unwrap_model(as_given(self, teacher), keep_fp32_wrapper=False)
         super()._bound(student)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:

@@ -30,11 +30,13 @@ from .models.adapters import check_adapters, has_adapters
 from .objective import Objective
 from .phases import Moment, extended
 from .probing import adopt_rates, probed
+from .training.batch_size import BatchSizeFinder
 from .training.counts import InputCounts
 from .training.held_out import CheckedHeldOut
 from .training.model_init import adopt_labels, filled_settings, first_model
 from .training.search import SearchableTrainer
 from .training.term_means import TermMeans
+from .training.trainer_arguments import check_given
 from .training.truncation_report import TruncationReport
 
 
@@ -44,7 +46,7 @@ __all__ = ["SSLTrainer"]
 PASS_OVERHEAD = {"cpu": 256, "cuda": 16_384}
 
 
-class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer):
+class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer, BatchSizeFinder):
     """Fine-tunes a classifier by a semi-supervised method.
 
     A method's trainer names its objective and its config and is otherwise empty. All else works as in Trainer.
@@ -96,6 +98,7 @@ class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer):
         **kwargs: Any,
     ) -> None:
         self._check_arguments(args, train_dataset, unlabeled_dataset)
+        check_given(type(self), args, kwargs)
         self.model_init = model_init
         model = first_model(self, model, args, kwargs.get("optimizers"))
         given, args = args, self._settled(model, args, processing_class)
@@ -119,7 +122,6 @@ class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer):
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
         self.held_out = data.held_out
-        # Trainer, which is handed the first model, makes no other.
         self.model_init = model_init
         self._task = data.task(args.label_column, int(model.config.num_labels or 0))
         self._begin(model)
@@ -138,12 +140,17 @@ class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer):
         """Make the objective, and all that knows of the model."""
         self.backend = self.modality.backend(self.args)
         self.objective = self.objective_class(self.args, self._task)
+        self.objective.settle_labeled_loss(self.compute_loss_func)
         self.objective.check_model(self.backend, model)
         self._bound(self.accelerator.unwrap_model(model, keep_fp32_wrapper=False))
         adopt_rates(self.objective, self.data_collator.views, self.data_collator.augmentations)
         self.objective.to(self.args.device)
         self.micro_batches: list[dict[str, Any]] = []
         self._unwrapped: tuple[nn.Module, nn.Module] = (model, model)
+
+    def begin_again(self) -> None:
+        """Make the objective anew, for a batch of another size."""
+        self._begin(self.accelerator.unwrap_model(self.model))
 
     def begin_anew(self, model: PreTrainedModel) -> None:
         """Make all of it for a new model and for a config that a search may have changed."""
@@ -159,14 +166,13 @@ class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer):
         self.objective.bind(student)
 
     def _check_arguments(self, args: Any, train_dataset: Any, unlabeled_dataset: datasets.Dataset | None) -> None:
+        kind, own = self.config_class.__name__, type(self).__name__
         if not isinstance(args, self.config_class):
-            raise UserError(
-                f"args: got {type(args).__name__}; {type(self).__name__} takes {self.config_class.__name__}"
-            )
+            raise UserError(f"args: got {type(args).__name__}; {own} takes {kind}")
         if train_dataset is None:
             raise UserError("train_dataset: got None; expected the labeled examples")
         if "unlabeled" in self.objective_class.views and unlabeled_dataset is None:
-            raise UserError(f"unlabeled_dataset: got None; {type(self).__name__} needs unlabeled examples")
+            raise UserError(f"unlabeled_dataset: got None; {own} needs unlabeled examples")
 
     def _settled(self, model: PreTrainedModel, args: SSLConfig, processing_class: Any) -> SSLConfig:
         """The config with the paper's values for the modality, checked against the model."""
@@ -192,17 +198,12 @@ class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer):
 
     def forward_for(self, model: nn.Module) -> Forward:
         """What the objective runs ``model`` with. Unwrapping it takes accelerate long, so it is done once."""
-        overhead = PASS_OVERHEAD.get(self.args.device.type, PASS_OVERHEAD["cuda"])
+        overhead: int | None = PASS_OVERHEAD.get(self.args.device.type, PASS_OVERHEAD["cuda"])
         if self._unwrapped[0] is not model:
-            self._unwrapped = (model, self.accelerator.unwrap_model(model))
-        return Forward(
-            model,
-            self._unwrapped[1],
-            self.backend,
-            self.accelerator.autocast,
-            overhead if self.args.length_passes else None,
-            self.args.batch_norm,
-        )
+            self._unwrapped = (model, self.accelerator.unwrap_model(model, keep_torch_compile=False))
+        overhead = overhead if self.args.length_passes else None
+        autocast = self.accelerator.autocast
+        return Forward(model, self._unwrapped[1], self.backend, autocast, overhead, self.args.batch_norm)
 
     # --- data: two streams in one loader
 

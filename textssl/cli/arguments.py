@@ -119,6 +119,8 @@ def _parser(types: Sequence[type]) -> _Parser:
         if action.default is None and action.type is string_to_bool:
             # As of any other flag that is on or off.
             action.nargs, action.const = "?", True
+        if action.dest == "class_weights":
+            action.nargs = "+"
         if action.dest == "resume_from_checkpoint":
             action.nargs, action.const = "?", "true"
             action.help = "Go on from the newest finished checkpoint, or from the named one."

@@ -144,6 +144,10 @@ class Adversarial(Objective):
 }""",
     )
 
+    def takes_loss_function(self) -> bool:
+        """No: each example is perturbed by the gradient of its own loss."""
+        return False
+
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised`` and ``adversarial``, the cross entropy of the perturbed inputs."""
         inputs, labels = batch["labeled"]["weak"], batch["labeled"]["labels"]

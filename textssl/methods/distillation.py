@@ -85,6 +85,14 @@ class Distillation(PseudoLabeledObjective):
 }""",
     )
 
+    def takes_class_weights(self) -> bool:
+        """Where the labels have a term."""
+        return bool(self.config.alpha < 1)
+
+    def takes_loss_function(self) -> bool:
+        """Where the labels have a term."""
+        return bool(self.config.alpha < 1)
+
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised`` and ``confidence``, the teacher's."""
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]

@@ -294,7 +294,7 @@ class DivideMixTrainer(PeerTrainer):
         """Steps of the warm-up; UserError unless training goes on after them."""
         args, epochs = self.args, self.args.warmup_epochs
         assert epochs is not None, "open fields are filled for the modality"
-        batch = args.train_batch_size * args.world_size * args.gradient_accumulation_steps
+        batch = self._train_batch_size * args.world_size * args.gradient_accumulation_steps
         per_epoch = -(-len(self.train_dataset.labeled) // batch)
         steps, total = round(epochs * per_epoch), args.max_steps
         if total <= 0:

@@ -118,6 +118,14 @@ class ICT(MixingObjective):
         self.full_weight = float(task.num_labels) if given is None else given
         self.mixer = Mixer(config, fold=False)
 
+    def takes_class_weights(self) -> bool:
+        """Where the labeled examples are not mixed."""
+        return not self.config.mix_labeled
+
+    def takes_loss_function(self) -> bool:
+        """Where the labeled examples are not mixed."""
+        return not self.config.mix_labeled
+
     def bind(self, model: nn.Module) -> None:
         """Build the teacher."""
         self.teacher = EMATeacher(model, self.config.ema_decay)

@@ -127,6 +127,14 @@ class LabelPropagation(Objective):
         self.register_buffer("weights", torch.zeros(task.num_unlabeled))
         self.register_buffer("class_weights", torch.ones(task.num_labels))
 
+    def takes_class_weights(self) -> bool:
+        """No: it balances the classes itself."""
+        return False
+
+    def takes_loss_function(self) -> bool:
+        """No: each example has a weight."""
+        return False
+
     def check_model(self, backend: Backend, model: nn.Module) -> None:
         """Raise UserError where the features cannot be read: of a model that is compiled, or has no pooled vector."""
         super().check_model(backend, model)

@@ -36,6 +36,7 @@ from ..backends.depth import residual_branches, stochastic_depth
 from ..citation import Citation
 from ..config import allowed, in_unit_interval, not_negative, positive
 from ..errors import UserError
+from ..mixing import check_not_compiled
 from ..objective import Batch
 from ..pseudo_labeled import PseudoLabeledConfig, PseudoLabeledObjective
 from ..rounds import RoundsTrainer
@@ -134,6 +135,7 @@ class NoisyStudent(PseudoLabeledObjective):
             if getattr(model, "main_input_name", "") != "pixel_values":
                 raise UserError(f"survival: got {self.config.survival}; it is for images; other models have dropout")
             residual_branches(model)
+            check_not_compiled(self.config, "stochastic depth")
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised`` and ``confidence``, the teacher's."""
@@ -144,7 +146,7 @@ class NoisyStudent(PseudoLabeledObjective):
         supervised = self.cross_entropy(logits, labeled["labels"])
         probs = unlabeled["probs"]
         if self.config.hard_labels:
-            unsupervised = self.cross_entropy(own, probs.argmax(-1))
+            unsupervised = self.smoothed_cross_entropy(own, probs.argmax(-1))
         else:
             unsupervised = F.soft_cross_entropy(own, F.sharpen(probs, self.config.temperature)).mean()
         weight = self.config.mu if self.config.unlabeled_weight is None else self.config.unlabeled_weight

@@ -107,7 +107,7 @@ class SelfTraining(PseudoLabeledObjective):
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         logits, own = forward(labeled["weak"], unlabeled["weak"])
         supervised = self.cross_entropy(logits, labeled["labels"])
-        unsupervised = self.cross_entropy(own, unlabeled["probs"].argmax(-1))
+        unsupervised = self.smoothed_cross_entropy(own, unlabeled["probs"].argmax(-1))
         return {
             "loss": supervised + self.config.unlabeled_weight * unsupervised,
             "supervised": supervised,

@@ -137,6 +137,10 @@ class UDA(Objective):
         self._tsa_masks: list[Tensor] = []
         self._kept: Tensor | None = None
 
+    def takes_loss_function(self) -> bool:
+        """Without TSA, which leaves single examples out."""
+        return bool(self.config.tsa == "none")
+
     def bind(self, model: nn.Module) -> None:
         """Build the teacher, if there is one."""
         if self.config.ema_decay:
@@ -207,9 +211,9 @@ class UDA(Objective):
         return probs, logits
 
     def _supervised(self, logits: Tensor, labels: Tensor, progress: float) -> tuple[Tensor, dict[str, Any]]:
-        losses = self.cross_entropy(logits, labels, reduction="none")
         if self.config.tsa == "none":
-            return losses.mean(), {}
+            return self.cross_entropy(logits, labels), {}
+        losses = self.cross_entropy(logits, labels, reduction="none")
         threshold = F.tsa_threshold(progress, self.task.num_labels, self.config.tsa)
         if self._kept is None:
             mask = self._tsa_mask(logits.detach(), labels, progress)

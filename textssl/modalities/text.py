@@ -40,7 +40,10 @@ class TextModality(Modality):
     name = "text"
     main_input = "input_ids"
     column_setting = "text_column"
-    settings = ("text_column", "text_pair_column", "max_length", "keep_end", "truncation", "train_sampling_strategy")
+    settings = (
+        *("text_column", "text_pair_column", "max_length", "keep_end", "truncation", "train_sampling_strategy"),
+        "neftune_noise_alpha",
+    )
     tried_examples = 200
 
     def __init__(self, model: PreTrainedModel, processing_class: Any) -> None:

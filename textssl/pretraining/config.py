@@ -125,6 +125,8 @@ def before_fine_tuning(config: SSLConfig, output_dir: str, batch_size: int, **ch
             "load_best_model_at_end": False,
             "push_to_hub": False,
             "torch_compile": False,
+            "torch_compile_backend": None,
+            "torch_compile_mode": None,
             "resume_from_checkpoint": None,
             "output_dir": output_dir,
             "per_device_train_batch_size": micro,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -14,7 +15,7 @@ from ..data.class_names import share_names
 from ..errors import UserError
 
 
-__all__ = ["adopt_labels", "filled_settings", "first_model", "new_model"]
+__all__ = ["adopt_labels", "as_given", "filled_settings", "first_model", "new_model"]
 
 
 def first_model(trainer: Any, model: PreTrainedModel | None, args: Any, optimizers: Any) -> PreTrainedModel:
@@ -80,6 +81,12 @@ def new_model(trainer: Any, trial: Any) -> Iterator[None]:
         yield
     finally:
         trainer.model_init = model_init
+
+
+def as_given(trainer: Any, network: PreTrainedModel) -> PreTrainedModel:
+    """A network that a person gave, or a copy where a training may begin anew and needs it as it was."""
+    again = trainer.model_init is not None or trainer.args.auto_find_batch_size
+    return copy.deepcopy(network) if again else network
 
 
 def filled_settings(given: Any, settled: Any) -> dict[str, tuple[Any, Any]]:
