@@ -133,6 +133,10 @@ def test_rounds_of_another_run_are_not_gone_on_with(tmp_path: Path) -> None:
         make(tmp_path, rounds=1, eval_dataset=None).train()
     with pytest.raises(UserError, match=r"rounds of other settings: threshold was 0\.0, is 0\.1"):
         make(tmp_path, rounds=1, eval_dataset=None, threshold=0.1).train(resume_from_checkpoint=True)
+    with pytest.raises(UserError, match=r"rounds of other settings: weight_decay was 0\.0, is 0\.5"):
+        make(tmp_path, rounds=1, eval_dataset=None, weight_decay=0.5).train(resume_from_checkpoint=True)
+    # Nothing that a round gives depends on when checkpoints are written.
+    make(tmp_path, rounds=1, eval_dataset=None, save_steps=3).train(resume_from_checkpoint=True)
 
 
 def test_a_threshold_that_keeps_nothing_says_the_highest_confidence(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ MAY_IMPORT = {
     },
     "pseudo_labeled": {"config", "data", "errors", "objective", "probabilities"},
     "round_folder": {"errors", "files"},
+    "self_training": {"data", "selection", "teachers", "training"},
     "ensemble": {"ensemble_config", "errors", "features"},
     "ensemble_config": set(),
     "training": {

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import datasets
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import PreTrainedModel, set_seed
 
@@ -18,7 +16,7 @@ from .augment.plans import PROBE
 from .checkpoints import sealed_checkpoints
 from .config import derive
 from .data.class_names import label_names, share_names
-from .data.files import content_checksum, write_parquet
+from .data.files import write_parquet
 from .data.tables import take_rows
 from .data.two_stream import TwoStreamDataset
 from .errors import UserError
@@ -29,12 +27,12 @@ from .models.adapters import has_adapters
 from .models.weights import load_weights
 from .pseudo_labeled import PseudoLabeledConfig, check_probs
 from .round_folder import RoundFolder
-from .selection import Selection, select_pseudo_labels
+from .selection import select_pseudo_labels
+from .self_training.round_data import round_examples, round_settings
 from .state import copy_sharing_frozen
-from .teachers import TeacherJob, check_same_labels, load_teacher, start_from, weights_checksum
+from .teachers import TeacherJob, check_same_labels, load_teacher, start_from
 from .trainer import SSLTrainer
 from .training.model_init import new_model
-from .training.run_record import decisive_settings, processor_checksum
 from .training.truncation_report import TruncationReport, report_once
 
 
@@ -141,7 +139,7 @@ class RoundsTrainer(SSLTrainer):
         """All that comes before the last student: its data set is then in place."""
         home = Path(resume).parent if isinstance(resume, str) else Path(output_dir)
         last = self.args.num_rounds
-        folder = RoundFolder(home, self._settings(), bool(resume), self.is_world_process_zero())
+        folder = RoundFolder(home, round_settings(self, self._given[0]), bool(resume), self.is_world_process_zero())
         # All have looked before one writes.
         self._wait()
         folder.claim()
@@ -153,23 +151,6 @@ class RoundsTrainer(SSLTrainer):
         self._adopt(data)
         if self.args.student == "continued":
             start_from(self._teacher(last, folder, initial)[0], self.accelerator.unwrap_model(self.model))
-
-    def _settings(self) -> dict[str, Any]:
-        """What decides all data sets: a run that goes on must have it in common."""
-        args, unlabeled = self.args, self._unlabeled
-        given = self._given[0]
-        chosen = args.selection(1, self.objective.task.num_labels, len(unlabeled))
-        return {
-            "method": type(self).__name__,
-            "rounds": args.num_rounds,
-            "labeled": content_checksum(self.train_dataset.labeled, [*self.modality.columns(args), args.label_column]),
-            "unlabeled": content_checksum(unlabeled, self.modality.columns(args)),
-            "teacher": "trained" if given is None else f"sha256:{weights_checksum(given)}",
-            "processes": args.world_size,
-            "processing_class": processor_checksum(self.processing_class),
-            **decisive_settings(args),
-            **chosen,
-        }
 
     # --- teachers and students
 
@@ -272,26 +253,11 @@ class RoundsTrainer(SSLTrainer):
             "kept": f"kept {int(chosen.distinct.sum()):,} of {len(unlabeled):,} ({chosen.describe(names)})",
         }
         if self.is_world_process_zero():
-            write_parquet(self._record(unlabeled, chosen, probs, names), path)
+            shown = unlabeled.select_columns(self.modality.columns(args) if self.modality.name == "text" else [])
+            write_parquet(round_examples(shown, chosen, probs, args.probs_column, names), path)
         folder.record_round(number, facts)
         self._wait()
         return facts
-
-    def _record(
-        self, unlabeled: datasets.Dataset, chosen: Selection, probs: np.ndarray, names: list[str]
-    ) -> datasets.Dataset:
-        """The data set of a round as it is written: texts for a person to read, images by their rows."""
-        shown = unlabeled.select_columns(self.modality.columns(self.args) if self.modality.name == "text" else [])
-        rows, size = chosen.rows, probs.shape[1]
-        columns = {
-            "row": pa.array(rows),
-            "pseudo_label": pa.array(chosen.labels),
-            "confidence": pa.array(chosen.confidence),
-            self.args.probs_column: pa.FixedSizeListArray.from_arrays(pa.array(probs[rows].reshape(-1)), size),
-        }
-        if not shown.column_names:
-            return datasets.Dataset(pa.table(columns))
-        return take_rows(shown, rows, columns, pseudo_label=names)
 
     def _adopt(self, unlabeled: datasets.Dataset) -> None:
         """Train on these unlabeled examples."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -207,3 +208,15 @@ def test_a_token_that_no_header_can_carry_is_not_quoted(
         build("uda", tmp_path / "out", push_to_hub=True, hub_model_id="me/tiny")
     assert "broken" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_push_that_the_hub_refuses_quotes_no_token(online: LocalHub, tmp_path: Path) -> None:
+    """Neither in the error nor in what led to it."""
+    online.account = None
+    with pytest.raises(Exception, match="401") as caught:
+        build("uda", tmp_path / "out", push_to_hub=True, hub_model_id="me/tiny", hub_token=TOKEN)
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert TOKEN not in str(error) + repr(error)
+        error = error.__cause__ or error.__context__
+    assert TOKEN not in "".join(traceback.format_exception(caught.value))

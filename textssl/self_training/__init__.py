@@ -1,0 +1,1 @@
+"""Self-training: what a round of it is made of, and what it leaves."""

@@ -1,0 +1,68 @@
+"""What decides the rounds of a self-training, and the data set of a round as it is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+from transformers import PreTrainedModel
+
+from ..data.files import content_checksum
+from ..data.tables import take_rows
+from ..selection import Selection
+from ..teachers import weights_checksum
+from ..training.resume_rules import SAID
+from ..training.run_record import decisive_settings, processor_checksum
+
+
+__all__ = ["round_examples", "round_settings"]
+
+# Of what an ordinary run may change with a warning, rounds may not: students before the last are not trained longer.
+LENGTH = {"max_steps", "num_train_epochs"}
+
+
+def round_settings(trainer: Any, teacher: PreTrainedModel | None) -> dict[str, Any]:
+    """What decides all data sets: a run that goes on must have it in common.
+
+    Args:
+        trainer: a :class:`textssl.rounds.RoundsTrainer` with the unlabeled examples that are to be labeled.
+        teacher: of the first round, unless it is trained.
+    """
+    args, data, columns = trainer.args, trainer.train_dataset, trainer.modality.columns(trainer.args)
+    return {
+        "method": type(trainer).__name__,
+        "rounds": args.num_rounds,
+        "labeled": content_checksum(data.labeled, [*columns, args.label_column]),
+        "unlabeled": content_checksum(data.unlabeled, columns),
+        "teacher": "trained" if teacher is None else f"sha256:{weights_checksum(teacher)}",
+        "processes": args.world_size,
+        "processing_class": processor_checksum(trainer.processing_class),
+        **{name: value for name, value in decisive_settings(args).items() if name not in SAID or name in LENGTH},
+        **args.selection(1, trainer.objective.task.num_labels, len(data.unlabeled)),
+    }
+
+
+def round_examples(
+    shown: datasets.Dataset, chosen: Selection, probs: np.ndarray, probs_column: str, names: list[str]
+) -> datasets.Dataset:
+    """The data set of a round as it is written, for a person to read.
+
+    Args:
+        shown: the unlabeled examples; without columns where they can only be told by their rows, as images.
+        chosen: which of them were kept.
+        probs: [N, C] the teacher's probabilities of all.
+        probs_column: column of the probabilities.
+        names: of the classes.
+    """
+    rows, size = chosen.rows, probs.shape[1]
+    columns = {
+        "row": pa.array(rows),
+        "pseudo_label": pa.array(chosen.labels),
+        "confidence": pa.array(chosen.confidence),
+        probs_column: pa.FixedSizeListArray.from_arrays(pa.array(probs[rows].reshape(-1)), size),
+    }
+    if not shown.column_names:
+        return datasets.Dataset(pa.table(columns))
+    return take_rows(shown, rows, columns, pseudo_label=names)
