@@ -39,7 +39,7 @@ def test_a_share_of_the_labeled_rows_is_held_out(few: dict[str, Any], tmp_path: 
     out = tmp_path / "out"
     done = ran("train.py", out, method="supervised", validation_split=0.25, eval_steps=1, save_steps=2, **few)
     assert "supervised; few (own files): 9 labeled, 3 for validation; strong view: none" in done.stdout
-    assert "accuracy on 3 validation examples, which training was followed by" in done.stdout
+    assert "accuracy on 3 validation examples; --test_file names held-out ones" in done.stdout
     data = load_table(few["train_file"])
     split = Split.load(out / "split.json", checksum=content_checksum(data, ["text", "label"]))
     assert sorted(data["label"][i] for i in split.validation) == [0, 1, 2]

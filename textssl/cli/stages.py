@@ -88,10 +88,7 @@ def measured_line(data: TaskData) -> str:
     if data.test is not None:
         return f"accuracy on {len(data.test):,} held-out examples"
     if data.validation is not None:
-        return (
-            f"accuracy on {len(data.validation):,} validation examples, which training was followed by; "
-            "--test_file names held-out ones"
-        )
+        return f"accuracy on {len(data.validation):,} validation examples; --test_file names held-out ones"
     return "no accuracy was measured: --test_file names held-out examples, --validation_split 0.2 holds some out"
 
 
