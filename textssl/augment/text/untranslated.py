@@ -17,6 +17,7 @@ __all__ = ["cut_lines", "hide_names", "join_lines", "names_lost", "show_names"]
 
 _SPACES = re.compile(r"\s+")
 _BREAK = re.compile("[\t\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_ENDINGS = ".!?:;\u2026"
 _DOMAIN = r"(?:com|org|net|edu|gov|mil|int|info|biz|io|co|me|tv|ly|gl|be|uk|de|fr|es|it|nl|eu|ca|au|us|in|jp|cn|br|ru)"
 # A full stop or a closing bracket after a link ends the sentence, not the link.
 _LINK_END = r"(?<![.,;:!?'\"…»\u201d\u2019)\]}])"
@@ -37,8 +38,8 @@ _PLACEHOLDER = re.compile(f"[{_PLACEHOLDERS[0]}-{_PLACEHOLDERS[-1]}]")
 def cut_lines(text: str) -> tuple[list[str], list[str]]:
     """The L lines of a text, and the L + 1 separators around them.
 
-    A separator is whitespace that holds a line break or a tab, or stands at an end of the text, where it may be empty.
-    Joined in turn they are the text.
+    A separator is whitespace that holds a line break or a tab, or is longer than a space and stands after a sentence,
+    or stands at an end of the text, where it may be empty. Joined in turn they are the text.
     """
     lines, separators, start = [], [], 0
     for found in _SPACES.finditer(text):
@@ -46,7 +47,7 @@ def cut_lines(text: str) -> tuple[list[str], list[str]]:
         if first == 0:
             separators.append(found.group())
             start = last
-        elif last == len(text) or _BREAK.search(found.group()):
+        elif last == len(text) or _BREAK.search(found.group()) or (last > first + 1 and text[first - 1] in _ENDINGS):
             separators += [found.group()] if separators else ["", found.group()]
             lines.append(text[start:first])
             start = last
