@@ -16,6 +16,7 @@ from PIL import Image
 from tests.contract import tiny_texts
 from textssl import FixMatchConfig, FixMatchTrainer
 from textssl.augment import Chain, Column, Identity, OneOf
+from textssl.augment.each_side import EachSide
 from textssl.augment.image import strong_view
 from textssl.augment.text import (
     BackTranslation,
@@ -55,17 +56,17 @@ class ChangesEvery:
 def warned(caplog: pytest.LogCaptureFixture, way: Any, data: Dataset | None = None, rows: int = 200) -> str:
     caplog.clear()
     with caplog.at_level(logging.WARNING, "textssl"):
-        warn_of_unchanged({"strong": way}, ["weak", "strong"], numbered() if data is None else data, "text", rows)
+        warn_of_unchanged({"strong": way}, ["weak", "strong"], numbered() if data is None else data, ["text"], rows)
     return caplog.text
 
 
 def test_the_share_is_counted() -> None:
     examples = [dict(row) for row in numbered(90)]
     # Of 0 to 89, 30 numbers are divisible by 3.
-    assert unchanged_share(ChangesEvery(3), examples, "text") == (60, 90)
-    assert unchanged_share(Identity(), examples, "text") == (90, 90)
+    assert unchanged_share(ChangesEvery(3), examples, ["text"]) == (60, 90)
+    assert unchanged_share(Identity(), examples, ["text"]) == (90, 90)
     # The class of a text is no change of it.
-    assert unchanged_share(lambda e, rng: {**e, "text": split_words(e["text"])}, examples, "text") == (90, 90)
+    assert unchanged_share(lambda e, rng: {**e, "text": split_words(e["text"])}, examples, ["text"]) == (90, 90)
 
 
 def test_more_than_half_is_warned_of_and_half_is_not(caplog) -> None:
@@ -112,6 +113,17 @@ def test_counters_of_nlpaug_are_left_alone(caplog) -> None:
 def test_a_column_that_equals_the_text(caplog) -> None:
     data = numbered().add_column("translated", numbered()["text"])
     assert "(Column) leaves 200 of 200" in warned(caplog, Column("translated"), data)
+
+
+def test_a_pair_is_as_it_was_if_both_texts_are() -> None:
+    examples = [{"a": f"one {i}", "b": f"two {i}", "number": i} for i in range(40)]
+
+    def second_of_half(example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        return {**example, "b": example["b"] + "!" * (example["number"] % 2)}
+
+    assert unchanged_share(second_of_half, examples, ["a", "b"]) == (20, 40)
+    assert unchanged_share(second_of_half, examples, ["a"]) == (40, 40)
+    assert unchanged_share(EachSide(WordSwap(0.5, "a"), ["a", "b"]), examples, ["a", "b"]) == (0, 40)
 
 
 def test_a_function_by_its_name(caplog) -> None:
@@ -161,8 +173,8 @@ def test_images(caplog) -> None:
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(10)]
     examples = [{"image": image} for image in images]
-    assert unchanged_share(strong_view(), examples, "image")[0] < 3
-    assert unchanged_share(lambda e, rng: {"image": e["image"].copy()}, examples, "image") == (10, 10)
+    assert unchanged_share(strong_view(), examples, ["image"])[0] < 3
+    assert unchanged_share(lambda e, rng: {"image": e["image"].copy()}, examples, ["image"]) == (10, 10)
 
 
 def trainer(folder: Any, **options: Any) -> FixMatchTrainer:

@@ -143,6 +143,8 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _name(augmentation: Augmentation) -> str:
+    if isinstance(augmentation, EachSide):
+        return _name(augmentation.way)
     return getattr(augmentation, "__name__", type(augmentation).__name__)
 
 
