@@ -151,6 +151,11 @@ def test_numbers_as_names() -> None:
     # Stars: integers are names where the model's names are such numbers.
     assert ids(make([5, 1, 3]), "1", "2", "3", "4", "5") == [4, 0, 2]
     assert ids(make(["2", "0", "1"])) == [2, 0, 1]
+    # Eleven classes whose model has no names, encoded by themselves: "10" comes before "2".
+    for form in ("{}", "LABEL_{}"):
+        encoded = make([form.format(i) for i in range(11)]).class_encode_column("label")
+        assert encoded["label"][2] == 3
+        assert ids(encoded, count=11) == list(range(11))
     # Eleven classes in the order of strings.
     ordered = sorted(map(str, range(11)))
     assert ids(make([10, 2]), *ordered) == [ordered.index("10"), ordered.index("2")] == [2, 3]

@@ -176,24 +176,24 @@ def label_ids(
         UserError: As in `label_column_of`; a label that the model does not know, with its row.
     """
     labels = label_column_of(dataset, label_column, argument)
-    feature = dataset.features[label_column]
     known = {name.strip(): i for name, i in (label2id or {}).items()}
     names = sorted(known, key=known.__getitem__)
     named = bool(known) and not are_defaults(names)
-    numbers = {str(i): i for i in range(num_labels)}
+    feature = dataset.features[label_column]
     if pa.types.is_string(labels.type):
         if not named and pa.types.is_boolean(dataset.features.arrow_schema.field(label_column).type):
             return pc.equal(labels, "True").cast(pa.int64()).to_numpy()
-        if not named and {*pc.unique(labels).to_pylist()} <= {*numbers}:
-            known = numbers
-        return _look_up(labels, known, label_column, argument)
+        brought = pc.unique(labels).to_pylist()
+        table = _table(brought, known, named, num_labels) or {}
+        return _look_up(labels, table if {*brought} <= {*table} else known, label_column, argument)
     ids = labels.to_numpy()
     if isinstance(feature, ClassLabel) and feature.names:
         brought = [name.strip() for name in feature.names]
         _check_range(ids, len(brought), label_column, argument)
-        if _by_name(brought, names if named else None, num_labels):
+        table = _table(brought, known, named, num_labels)
+        if table is not None:
             texts = pa.chunked_array([pa.array(brought, pa.string()).take(pa.array(ids))])
-            return _look_up(texts, known if named else numbers, label_column, argument, brought)
+            return _look_up(texts, table, label_column, argument, brought)
     elif named and all(name.isdecimal() for name in names) and not _are_numbers(names):
         return _look_up(labels.cast(pa.string()), known, label_column, argument)
     _check_range(ids, num_labels, label_column, argument, names)
@@ -210,12 +210,15 @@ def told_names(names: Sequence[str]) -> str:
     return f"{', '.join(map(repr, names[:SHOWN]))}{', ...' if len(names) > SHOWN else ''}"
 
 
-def _by_name(brought: list[str], names: list[str] | None, num_labels: int) -> bool:
-    """Whether the numbers of a `ClassLabel` must be translated: not where either side has no names."""
-    if names is None:
-        # Of as many classes each is taken by its number: nobody knows its name.
-        return len(brought) != num_labels
-    return {*brought} <= {*names} or not (_are_numbers(brought) or are_defaults(brought))
+def _table(brought: Sequence[str], known: Mapping[str, int], named: bool, num_labels: int) -> Mapping[str, int] | None:
+    """What names of a data set are looked up in; `None` where its numbers count, for one of the two has no names."""
+    if {*brought} <= {*known}:
+        return known
+    if named:
+        return None if _are_numbers(brought) or are_defaults(brought) else known
+    # The classes of a model without names are its numbers. Of as many others each is taken by its place.
+    numbers = {str(i): i for i in range(num_labels)}
+    return numbers if {*brought} <= {*numbers} or len(brought) != num_labels else None
 
 
 def _look_up(

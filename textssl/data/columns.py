@@ -55,21 +55,7 @@ def label_column_of(dataset: Dataset, label_column: str, argument: str) -> pa.Ch
     parts = [values for _, values in column_batches(dataset, label_column)]
     labels = pa.chunked_array([chunk for part in parts for chunk in part.chunks])
     where = f"{argument}: column {label_column!r}"
-    if pa.types.is_nested(labels.type):
-        raise UserError(
-            f"{where} holds {labels.type}; labels are integers or strings, one label per example: multi-label "
-            "classification and soft labels are not supported (a teacher's probabilities are for unlabeled examples: "
-            "a column probs of unlabeled_dataset, for distillation, self_training or noisy_student)"
-        )
-    if is_string(labels.type):
-        labels = pc.utf8_trim_whitespace(labels)
-    absent = pc.is_null(labels)
-    if is_string(labels.type):
-        absent = pc.or_(absent, pc.equal(pc.fill_null(labels, ""), ""))
-    count = pc.sum(absent).as_py()
-    if count:
-        row = pc.index(absent, True).as_py()
-        raise UserError(f"{where} has no label in {count} of {len(dataset)} rows; the first is row {row}")
+    labels = _present_labels(labels, where)
     if is_string(labels.type):
         return labels.cast(pa.string())
     if pa.types.is_boolean(labels.type):
@@ -82,6 +68,25 @@ def label_column_of(dataset: Dataset, label_column: str, argument: str) -> pa.Ch
         f"{where} holds {labels.type}; labels are integers or strings: numbers to predict (regression) are not "
         "supported"
     )
+
+
+def _present_labels(labels: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
+    """Labels, strings without the space around them; a UserError where a row has none, or several."""
+    if pa.types.is_nested(labels.type):
+        raise UserError(
+            f"{where} holds {labels.type}; labels are integers or strings, one label per example: multi-label "
+            "classification and soft labels are not supported (a teacher's probabilities are for unlabeled examples: "
+            "a column probs of unlabeled_dataset, for distillation, self_training or noisy_student)"
+        )
+    absent = pc.is_null(labels)
+    if is_string(labels.type):
+        labels = pc.utf8_trim_whitespace(labels)
+        absent = pc.or_(absent, pc.equal(pc.fill_null(labels, ""), ""))
+    count = pc.sum(absent).as_py()
+    if count:
+        row = pc.index(absent, True).as_py()
+        raise UserError(f"{where} has no label in {count} of {len(labels)} rows; the first is row {row}")
+    return labels
 
 
 def is_string(kind: pa.DataType) -> bool:
