@@ -183,9 +183,9 @@ def label_ids(
     if pa.types.is_string(labels.type):
         if not named and pa.types.is_boolean(dataset.features.arrow_schema.field(label_column).type):
             return pc.equal(labels, "True").cast(pa.int64()).to_numpy()
-        brought = pc.unique(labels).to_pylist()
-        table = _table(brought, known, named, num_labels) or {}
-        return _look_up(labels, table if {*brought} <= {*table} else known, label_column, argument)
+        numbers = {str(i): i for i in range(num_labels)}
+        by_number = not named and {*pc.unique(labels).to_pylist()} <= {*numbers}
+        return _look_up(labels, numbers if by_number else known, label_column, argument)
     ids = labels.to_numpy()
     if isinstance(feature, ClassLabel) and feature.names:
         brought = [name.strip() for name in feature.names]
