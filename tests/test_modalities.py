@@ -84,6 +84,7 @@ CHANGED: dict[str, Any] = {
     "keep_end": True,
     "truncation": "head_tail",
     "train_sampling_strategy": "group_by_length",
+    "neftune_noise_alpha": 5.0,
     "image_column": "x",
     "horizontal_flip": True,
     "skip_corrupt_images": True,

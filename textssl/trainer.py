@@ -36,7 +36,7 @@ from .training.held_out import CheckedHeldOut
 from .training.model_init import adopt_labels, filled_settings, first_model
 from .training.search import SearchableTrainer
 from .training.term_means import TermMeans
-from .training.trainer_arguments import check_given
+from .training.trainer_arguments import check_given, check_schedule
 from .training.truncation_report import TruncationReport
 
 
@@ -143,6 +143,7 @@ class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer, Batc
         self.objective.settle_labeled_loss(self.compute_loss_func)
         self.objective.check_model(self.backend, model)
         self._bound(self.accelerator.unwrap_model(model, keep_fp32_wrapper=False))
+        check_schedule(self.lr_scheduler, self.objective)
         adopt_rates(self.objective, self.data_collator.views, self.data_collator.augmentations)
         self.objective.to(self.args.device)
         self.micro_batches: list[dict[str, Any]] = []

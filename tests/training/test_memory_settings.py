@@ -176,4 +176,4 @@ def test_a_checkpoint_of_the_model_alone(method: str, tmp_path: Path) -> None:
     if method != "dividemix":
         AutoModelForSequenceClassification.from_pretrained(best)
     with pytest.raises(UserError, match=r"was saved with save_only_model, so there is no optimizer.pt to go on with"):
-        trained(method, tmp_path, **settings, resume_from_checkpoint=None).train(resume_from_checkpoint=str(last))
+        build(method, tmp_path / "b", **{**COMMON, **DEFAULTS.get(method, {})}).train(resume_from_checkpoint=str(last))

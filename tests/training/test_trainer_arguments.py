@@ -204,6 +204,21 @@ def test_an_optimizer_that_is_given_moves_the_weights(plain: torch.Tensor, tmp_p
         assert (weights(own) - plain).abs().max() > 1e-3
     with pytest.raises(UserError, match=r"finetune_learning_rate: got 0.1 and a schedule in optimizers"):
         ours(tmp_path, instance(), finetune_learning_rate=0.1)
+    with pytest.raises(UserError, match=r"optimizers: got one and auto_find_batch_size"):
+        ours(tmp_path, instance(), auto_find_batch_size=True)
+    # A second network is moved by the optimizer too, and no schedule of one network's groups can follow.
+    with pytest.raises(UserError, match=r"optimizers: got a schedule; DivideMix adds parameters to the optimizer"):
+        build("dividemix", tmp_path, max_steps=6, given=instance())
+    given = instance()
+    given["optimizers"] = (given["optimizers"][0], None)
+    two = build("dividemix", tmp_path, max_steps=6, save_strategy="no", given=given)
+    before = weights_of(two.objective.peer)
+    two.train()
+    assert not torch.equal(before, weights_of(two.objective.peer))
+
+
+def weights_of(network: Any) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
 
 
 class Seen(TrainerCallback):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from typing import Any
 
@@ -53,7 +52,6 @@ class _Start:
     def __init__(self, trainer: Any) -> None:
         network = trainer.accelerator.unwrap_model(trainer.model)
         self.weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-        self.optimizer = None if trainer.optimizer is None else copy.deepcopy(trainer.optimizer.state_dict())
         self.generators = (random.getstate(), np.random.get_state(), torch.get_rng_state())
         self.device = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
 
@@ -62,10 +60,7 @@ class _Start:
         network = trainer.accelerator.unwrap_model(trainer.model)
         network.load_state_dict(self.weights)
         network.zero_grad()
-        if self.optimizer is None:
-            trainer.optimizer = trainer.lr_scheduler = None
-        else:
-            trainer.optimizer.load_state_dict(self.optimizer)
+        trainer.optimizer = trainer.lr_scheduler = None
         own, numpy, torch_state = self.generators
         random.setstate(own)
         np.random.set_state(numpy)

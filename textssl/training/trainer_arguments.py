@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import UserError
 
 
-__all__ = ["ARGUMENTS", "SETTINGS", "Entry", "check_composed", "check_given", "check_settings"]
+__all__ = ["ARGUMENTS", "SETTINGS", "Entry", "check_composed", "check_given", "check_schedule", "check_settings"]
 
 OWN = "tests/training/test_trainer_arguments.py::"
 
@@ -221,7 +221,26 @@ def check_given(kind: Any, args: Any, given: Mapping[str, Any]) -> None:
     metrics = given.get("compute_metrics")
     if args.batch_eval_metrics and (metrics is None or "compute_result" not in signature(metrics).parameters):
         raise UserError("batch_eval_metrics: got True; compute_metrics must take compute_result, see transformers")
-    if (given.get("optimizers") or (None, None))[1] is not None:
+    optimizer, schedule = given.get("optimizers") or (None, None)
+    if args.auto_find_batch_size and (optimizer, schedule) != (None, None):
+        raise UserError(
+            "optimizers: got one and auto_find_batch_size; each attempt has its own: optimizer_cls_and_kwargs"
+        )
+    if schedule is not None:
         for name in ("warm_start_learning_rate", "finetune_learning_rate"):
             if getattr(args, name) is not None:
                 raise UserError(f"{name}: got {getattr(args, name)} and a schedule in optimizers, which decides alone")
+
+
+def check_schedule(schedule: Any, objective: Any) -> None:
+    """Raise UserError for a schedule of a person's own where the method has parameters that it would not move.
+
+    Args:
+        schedule: of ``optimizers``, or ``None``.
+        objective: the method, bound to the student.
+    """
+    if schedule is not None and any(parameter.requires_grad for parameter in objective.parameters()):
+        raise UserError(
+            f"optimizers: got a schedule; {type(objective).__name__} adds parameters to the optimizer, which the "
+            "schedule would not know. Give an optimizer alone"
+        )
