@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import logging
@@ -76,10 +77,12 @@ def save_objective(objective: Objective, folder: str | Path, evaluated: nn.Modul
     state = objective.state_dict()
     parts = objective.named_modules() if evaluated is not None and is_saved_exactly(evaluated) else ()
     names = [name for name, part in parts if part is evaluated]
+    # Where an average is held in a higher precision than the model has, it is written here.
+    held = {f"{name}.{k}": v.dtype for name in names for k, v in objective.get_submodule(name).state_dict().items()}
     tensors = {
         k: v.detach().cpu().contiguous().clone()
         for k, v in state.items()
-        if torch.is_tensor(v) and not any(k.startswith(f"{name}.") for name in names)
+        if torch.is_tensor(v) and held.get(k) != v.dtype
     }
     rest = {k: v for k, v in state.items() if not torch.is_tensor(v)} | ({IN_MODEL: names[0]} if names else {})
     save_file(tensors, Path(folder, OBJECTIVE_TENSORS))
@@ -97,14 +100,26 @@ def load_objective(objective: Objective, folder: str | Path) -> None:
         state |= json.loads(Path(folder, OBJECTIVE_REST).read_text())
         name = state.pop(IN_MODEL, None)
         if name is not None:
-            load_weights(objective.get_submodule(name), folder)
-            state |= {k: v for k, v in objective.state_dict().items() if k.startswith(f"{name}.")}
+            state = _stored_part(objective, name, folder) | state
         objective.load_state_dict(state)
     except (AttributeError, OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise UserError(
             f"checkpoint {folder}: the state of {type(objective).__name__} cannot be read "
             f"({_first_line(error)}); it may belong to another method or configuration"
         ) from error
+
+
+def _stored_part(objective: Objective, name: str, folder: str | Path) -> dict[str, torch.Tensor]:
+    """What the folder's model holds of the objective's part ``name``, by names of the objective's state.
+
+    The part may share frozen parameters with the student, which are not to be written over: they are in it only where
+    the folder has other values, as where they were unfrozen later.
+    """
+    part, own = objective.get_submodule(name), objective.state_dict().keys()
+    now, stored = part.state_dict(), copy.deepcopy(part)
+    load_weights(stored, folder)
+    values = stored.state_dict()
+    return {f"{name}.{k}": v for k, v in values.items() if f"{name}.{k}" in own or not torch.equal(v, now[k])}
 
 
 def seal(folder: str | Path) -> None:

@@ -329,6 +329,46 @@ def test_a_base_in_bfloat16_with_adapters_in_float32(adapted: Any, tmp_path: Pat
     assert whole.evaluated_model.base_model.model.bert.embeddings.word_embeddings.weight.dtype == torch.bfloat16
 
 
+def test_averages_of_a_student_in_bfloat16_with_frozen_layers_resume_in_float32(tmp_path: Path) -> None:
+    def make() -> Any:
+        student = model().bfloat16()
+        student.bert.embeddings.requires_grad_(False)
+        return build("mean_teacher", tmp_path / "run", given={"model": student}, ema_decay=0.9, learning_rate=0.5)
+
+    whole, resumed = make(), make()
+    whole.train()
+    resumed.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-2"))
+    held = whole.objective.teacher.state_dict()
+    assert {value.dtype for name, value in held.items() if name != "updates"} == {torch.float32}
+    # Else the test would see nothing.
+    assert any(not torch.equal(value, value.bfloat16()) for value in held.values())
+    assert_same(state_of(resumed), state_of(whole))
+    assert_same(resumed.evaluated_model.state_dict(), whole.evaluated_model.state_dict())
+
+
+def test_layers_that_are_unfrozen_on_the_way_resume_in_the_student_and_its_teacher(tmp_path: Path) -> None:
+    class Unfreeze(TrainerCallback):
+        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            kwargs["model"].bert.embeddings.requires_grad_(state.global_step >= 1)
+
+    def make(out: str, frozen: bool = True) -> Any:
+        student = model()
+        optimizers = (torch.optim.SGD(student.parameters(), lr=0.05), None)
+        student.bert.embeddings.requires_grad_(not frozen)
+        run = build("mean_teacher", tmp_path / out, given={"model": student, "optimizers": optimizers}, ema_decay=0.9)
+        run.add_callback(Unfreeze())
+        return run
+
+    whole, resumed, copied = make("run"), make("run"), make("copied", frozen=False)
+    whole.train()
+    resumed.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-2"))
+    assert_same(state_of(resumed), state_of(whole))
+    word = "bert.embeddings.word_embeddings.weight"
+    assert not torch.equal(whole.evaluated_model.get_parameter(word), whole.model.get_parameter(word))
+    copied.train()
+    assert_same(state_of(copied), state_of(whole))
+
+
 # --- rounds
 
 
