@@ -178,7 +178,7 @@ class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer, Batc
     def _settled(self, model: PreTrainedModel, args: SSLConfig, processing_class: Any) -> SSLConfig:
         """The config with the paper's values for the modality, checked against the model."""
         check_classifier(model.config, "model")
-        check_adapters(model, args)
+        check_adapters(model)
         self.modality = modality_of(model, processing_class)
         allowed, name = self.objective_class.modalities, self.modality.name
         if name not in allowed:
