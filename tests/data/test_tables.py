@@ -255,3 +255,15 @@ def test_booleans_have_names(tmp_path):
     assert dataset["label"][:] == [1, 0]
     swapped = load_table(csv_file(tmp_path, "text,label\na,true\nb,false\n"), label_names=["True", "False"])
     assert swapped["label"][:] == [0, 1]
+
+
+def test_a_part_without_the_labels_that_are_words_is_read_by_names(tmp_path):
+    """Labels 1, 2 and "other" are strings; a part of 1 and 2 alone is read as integers, which are no class numbers."""
+    names = load_table(csv_file(tmp_path, "text,label\na,1\nb,2\nc,other\n")).features["label"].names
+    part = load_table(csv_file(tmp_path, "text,label\na,2\nb,1\n", "part.csv"), label_names=names)
+    assert [names[i] for i in part["label"]] == ["2", "1"]
+    with pytest.raises(UserError, match="label '0' in row 0"):
+        load_table(csv_file(tmp_path, "text,label\na,0\nb,1\n", "part.csv"), label_names=names)
+    names = load_table(csv_file(tmp_path, "text,label\na,true\nb,false\nc,unsure\n")).features["label"].names
+    part = load_table(csv_file(tmp_path, "text,label\na,true\nb,false\n", "part.csv"), label_names=names)
+    assert [names[i] for i in part["label"]] == ["true", "false"]

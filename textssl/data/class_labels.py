@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import ClassLabel, Dataset
+from datasets import ClassLabel, Dataset, Value
 
 from ..errors import UserError
 from .columns import label_column_of
@@ -62,7 +62,8 @@ def _encode_labels(
     elif pa.types.is_integer(labels.type):
         ids = labels.to_numpy()
         _refuse_negative(ids, column, path)
-        numbered = label_names is not None and all(name.isdecimal() for name in label_names)
+        # Beside "other" the label "2" of a file is a string; a file without "other" holds the integer.
+        numbered = label_names is not None and any(name.isdecimal() for name in label_names)
         if label_names is not None and not numbered:
             return _within(ids, label_names, column, path), list(label_names)
         if label_names is None and ids.min() == 0 and ids.max() < MAX_CLASS_ID:
@@ -72,6 +73,8 @@ def _encode_labels(
         labels = labels.cast(pa.string())
     else:
         labels = labels.cast(pa.string())
+        if label_names is not None and isinstance(feature, Value) and feature.dtype == "bool":
+            labels = _as_spelled(labels, label_names)
     names = sorted(pc.unique(labels).to_pylist()) if label_names is None else list(label_names)
     found = pc.index_in(labels, value_set=pa.array(names, pa.string()))
     if found.null_count:
@@ -81,6 +84,15 @@ def _encode_labels(
             f"is not among the known labels {names}"
         )
     return found.to_numpy().astype(np.int64), names
+
+
+def _as_spelled(labels: pa.ChunkedArray, names: Sequence[str]) -> pa.ChunkedArray:
+    """Booleans as the known labels spell them: beside "unsure" the label "true" of a file is a string."""
+    for boolean in {"True", "False"} - {*names}:
+        spelled = [name for name in names if name.lower() == boolean.lower()]
+        if len(spelled) == 1:
+            labels = pc.if_else(pc.equal(labels, boolean), spelled[0], labels)
+    return labels
 
 
 def _refuse_negative(ids: np.ndarray, column: str, path: Path) -> None:
