@@ -28,7 +28,7 @@ CHANGED: dict[str, Any] = {
     "optim": "adafactor",
     "optim_args": "scale_parameter=False,relative_step=False",
     "warmup_steps": 0.1,
-    "debug": "underflow_overflow",
+    "include_for_metrics": ["inputs"],
     "accelerator_config": {"even_batches": False, "gradient_accumulation_kwargs": {"num_steps": 2}},
     "save_strategy": "epoch",
     "logging_strategy": "epoch",

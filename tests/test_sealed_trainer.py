@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,3 +163,22 @@ def test_epochs_that_were_all_passed_are_not_passed_again(tmp_path: Path) -> Non
     assert again.train(resume_from_checkpoint=True).global_step == 5
     longer = build("fixmatch", tmp_path, num_train_epochs=2, **by_epochs)
     assert longer.train(resume_from_checkpoint=True).global_step == 10
+
+
+def test_a_finished_run_whose_folder_was_moved_has_its_best_model(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings: dict[str, Any] = {"load_best_model_at_end": True, "eval_strategy": "steps", "eval_steps": 2}
+    rises = iter([0.9, 0.1])
+    falling = {"compute_metrics": lambda prediction: {"rank": next(rises)}}
+    first = build("fixmatch", tmp_path / "here", given=falling, metric_for_best_model="rank", **settings)
+    first.train()
+    (tmp_path / "here").rename(tmp_path / "there")
+    there = build("fixmatch", tmp_path / "there", metric_for_best_model="rank", **settings)
+    there.train(resume_from_checkpoint=True)
+    assert there.state.best_model_checkpoint == str(tmp_path / "there" / "checkpoint-2")
+    for name, value in state_of(first).items():
+        assert torch.equal(value, state_of(there)[name]), name
+    shutil.rmtree(tmp_path / "there" / "checkpoint-2")
+    build("fixmatch", tmp_path / "there", metric_for_best_model="rank", **settings).train(resume_from_checkpoint=True)
+    assert "is gone: the model is that of" in caplog.text

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from textssl import FixMatchConfig
 from textssl.errors import UserError
+from textssl.hub import changed_hyperparameters
 from textssl.secrets import check_token, environment_tokens, is_secret_name, redacted
 
 
@@ -56,3 +58,14 @@ def test_tokens_are_checked() -> None:
         check_token("hub_token", token)
     with pytest.raises(UserError, match=r"^hub_token: got text that is no token"):
         check_token("hub_token", "two words")
+
+
+def test_the_card_of_a_model_has_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arguments of other libraries take text of any kind."""
+    monkeypatch.setenv("HF_TOKEN", "s3sameOpen")
+    config = FixMatchConfig("out", report_to=[], hub_token="0therOne", optim_args="key=s3sameOpen,other=0therOne")
+    assert changed_hyperparameters(config)["optim_args"] == "key=<TOKEN>,other=<TOKEN>"
+
+
+def test_the_token_that_is_logged_in_may_be_meant() -> None:
+    assert check_token("hub_token", True) is None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import TextClassificationPipeline, pipeline
+from transformers import BertForSequenceClassification, TextClassificationPipeline, pipeline
 
 from tests.contract.cases import CLASSES, build, labeled, model, state_of, swap_words, texts, tokenizer
 from tests.uda_trainer import NAMES, named_model, same, table, uda
@@ -293,3 +293,16 @@ def test_grouping_by_length_is_for_training_alone(tmp_path: Path) -> None:
     grouped.train()
     plain.model.load_state_dict(grouped.model.state_dict())
     assert grouped.evaluate()["eval_accuracy"] == plain.evaluate()["eval_accuracy"]
+
+
+def test_a_model_whose_signature_names_no_labels_is_measured(tmp_path: Path) -> None:
+    class Wrapped(BertForSequenceClassification):
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            return super().forward(*args, **kwargs)
+
+    network = model()
+    network.__class__ = Wrapped
+    measured = build("fixmatch", tmp_path, given={"model": network}).evaluate()
+    expected = build("fixmatch", tmp_path).evaluate()
+    assert measured["eval_accuracy"] == expected["eval_accuracy"]
+    assert measured["eval_loss"] == pytest.approx(expected["eval_loss"])

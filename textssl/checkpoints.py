@@ -24,6 +24,7 @@ from .objective import Objective
 
 
 __all__ = [
+    "best_checkpoint",
     "failed_save",
     "load_objective",
     "resolve_checkpoint",
@@ -208,6 +209,25 @@ def resolve_checkpoint(request: str | bool | None, output_dir: str | Path) -> st
             "with; from_pretrained can load it"
         )
     return str(request)
+
+
+def best_checkpoint(recorded: str | None, checkpoint: str | Path) -> str | None:
+    """Where the best checkpoint of a run is, whose folder may have been moved since.
+
+    Args:
+        recorded: where it was when it was written.
+        checkpoint: another one of the run.
+
+    Returns:
+        Its folder; ``None`` where it is gone, which a warning says.
+    """
+    if recorded is None or Path(recorded).is_dir():
+        return recorded
+    beside = Path(checkpoint).parent / Path(recorded).name
+    if beside.is_dir():
+        return str(beside)
+    logger.warning("the best checkpoint, %s, is gone: the model is that of %s", recorded, checkpoint)
+    return None
 
 
 def _remedy(folder: Path) -> str:

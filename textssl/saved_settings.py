@@ -13,7 +13,7 @@ from transformers.trainer_utils import HubStrategy
 
 from .errors import UserError
 from .files import write_atomically
-from .secrets import check_token, environment_tokens, is_secret_name, redacted
+from .secrets import check_token, is_secret_name, redacted, secrets_of
 
 
 __all__ = ["SavedSettings", "settings_of", "write_settings"]
@@ -49,7 +49,7 @@ class SavedSettings(TrainingArguments):
 
     def to_dict(self) -> dict[str, Any]:
         """Fields by name, as logging integrations record them; each secret is replaced by a placeholder."""
-        plain: dict[str, Any] = redacted(super().to_dict(), _secrets(self))
+        plain: dict[str, Any] = redacted(super().to_dict(), secrets_of(self))
         return plain
 
     @classmethod
@@ -83,7 +83,7 @@ def settings_of(config: TrainingArguments) -> dict[str, Any]:
     A field is left out where its name is that of a secret, where its value contains one, and where JSON cannot hold
     it, such as an object of another library.
     """
-    plain, secrets = TrainingArguments.to_dict(config), _secrets(config)
+    plain, secrets = TrainingArguments.to_dict(config), secrets_of(config)
     kept = {}
     for name, value in plain.items():
         # Told before the search for secrets, which copies: JSON makes lists of tuples.
@@ -107,8 +107,3 @@ def _check_strategy(strategy: HubStrategy | str) -> None:
             f"hub_strategy: got {HubStrategy(strategy).value!r}; it pushes the optimizer's state, which is a pickle; "
             "allowed: end, every_save"
         )
-
-
-def _secrets(config: TrainingArguments) -> set[str]:
-    own = {getattr(config, entry.name, None) for entry in fields(config) if is_secret_name(entry.name)}
-    return environment_tokens() | {value for value in own if isinstance(value, str) and value}

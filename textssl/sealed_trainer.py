@@ -77,6 +77,8 @@ class SealedTrainer(DivergenceTrainer, PublishingTrainer):
     def _finished(self, checkpoint: str, state: TrainerState) -> TrainOutput:
         """What the last step left. Trainer, which looks after a step whether it was the last, would take one more."""
         self.state = state
+        if self.args.load_best_model_at_end:
+            state.best_model_checkpoint = checkpoints.best_checkpoint(state.best_model_checkpoint, checkpoint)
         if self.args.load_best_model_at_end and state.best_model_checkpoint is not None:
             self._load_best_model()
         else:

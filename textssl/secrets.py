@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from .errors import UserError
 
 
-__all__ = ["check_token", "environment_tokens", "is_secret_name", "redacted"]
+__all__ = ["check_token", "environment_tokens", "is_secret_name", "redacted", "secrets_of"]
 
 SECRET_NAME = re.compile(r"(^|_)(token|password|secret|api_?key)$", re.IGNORECASE)
 # What tokens of the Hub look like, and a password inside an address.
@@ -29,6 +30,12 @@ def is_secret_name(name: str) -> bool:
 def environment_tokens() -> set[str]:
     """The tokens that environment variables hold."""
     return {token for name in TOKEN_VARIABLES if (token := os.environ.get(name, "").strip())}
+
+
+def secrets_of(config: Any) -> set[str]:
+    """The secrets that a dataclass holds in fields of such names, and those of the environment."""
+    own = {getattr(config, entry.name, None) for entry in fields(config) if is_secret_name(entry.name)}
+    return environment_tokens() | {value for value in own if isinstance(value, str) and value}
 
 
 def redacted(value: Any, secrets: Iterable[str] = ()) -> Any:
@@ -56,13 +63,14 @@ def redacted(value: Any, secrets: Iterable[str] = ()) -> Any:
     return value
 
 
-def check_token(name: str, token: str | None) -> None:
+def check_token(name: str, token: str | bool | None) -> None:
     """Refuse what cannot be a token before an HTTP client quotes it in its error.
 
     Raises:
         UserError: it has spaces, line breaks or letters outside ASCII. The message does not show it.
     """
-    if token and not (token.isascii() and token.isprintable() and " " not in token):
+    # True stands for the token that is logged in.
+    if isinstance(token, str) and token and not (token.isascii() and token.isprintable() and " " not in token):
         raise UserError(
             f"{name}: got text that is no token; expected ASCII letters and digits, no spaces or line breaks"
         )

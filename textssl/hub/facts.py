@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from textssl.citation import Citation
+from textssl.secrets import redacted, secrets_of
 
 
 __all__ = ["Citation", "DataFacts", "RunFacts", "SplitFacts", "TextFacts", "changed_hyperparameters", "known_facts"]
@@ -163,7 +164,7 @@ def changed_hyperparameters(config: Any) -> dict[str, Any]:
     Args:
         config: a dataclass instance, usually of a subclass of `TrainingArguments`. Of the fields
             that `TrainingArguments` declares only those that shape the training are told; of the
-            subclasses' own, all but absolute paths.
+            subclasses' own, all but absolute paths. Secrets within a value are replaced.
 
     Returns:
         Name to value, in the order of the fields; an enum by its value.
@@ -174,12 +175,12 @@ def changed_hyperparameters(config: Any) -> dict[str, Any]:
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         raise TypeError(f"config must be a dataclass instance, got {config!r}")
     withheld = (_declared_by_transformers(type(config)) - TRAINER_ARGUMENTS) | NOT_OF_THE_MODEL
-    changed = {}
+    changed, secrets = {}, secrets_of(config)
     for entry in fields(config):
         value, default = _value(getattr(config, entry.name)), _default(entry)
         path = isinstance(value, str | os.PathLike) and os.path.isabs(value)
         if value != default and entry.name not in withheld and not path:
-            changed[entry.name] = value
+            changed[entry.name] = redacted(value, secrets)
     return changed
 
 

@@ -19,6 +19,11 @@ class CheckedHeldOut(Trainer):
 
     held_out: HeldOutCheck
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Trainer reads them from the signature of ``forward``: ``**kwargs`` names none, and nothing would be measured.
+        self.label_names = ["labels"]
+
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
         """Of a data set that ``evaluate`` is given, labels by name get the model's ids."""
         if isinstance(eval_dataset, datasets.Dataset):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import logging
 from collections.abc import Mapping
@@ -48,6 +49,8 @@ CHANGING = {
 }
 # What peft does not keep as it was, or writes of where a model came from.
 OF_PEFT = {"base_model_name_or_path", "inference_mode", "peft_version", "revision"}
+# Of a view: says how much memory it may use.
+NOT_DECISIVE = {"remember"}
 PACKAGES = ("textssl", "torch", "transformers")
 
 
@@ -69,7 +72,9 @@ def run_record(trainer: Any) -> dict[str, Any]:
         "evaluation_data": _evaluation_checksum(trainer.eval_dataset),
         "processing_class": processor_checksum(trainer.processing_class),
         "model": _model_facts(trainer.accelerator.unwrap_model(trainer.model)),
-        "views": {name: _name_of(way) for name, way in getattr(trainer.data_collator, "augmentations", {}).items()},
+        "views": {name: _view_facts(way) for name, way in getattr(trainer.data_collator, "augmentations", {}).items()},
+        "compute_loss_func": None if trainer.compute_loss_func is None else _name_of(trainer.compute_loss_func),
+        "optimizer_cls_and_kwargs": _optimizer_facts(*(trainer.optimizer_cls_and_kwargs or (None, {}))),
         "versions": {name: version(name) for name in PACKAGES},
     }
 
@@ -181,6 +186,29 @@ def _model_facts(model: Any) -> dict[str, Any]:
 
 def _name_of(way: Any) -> str:
     return str(getattr(way, "__qualname__", None) or type(way).__qualname__)
+
+
+def _view_facts(way: Any) -> str:
+    """The name of a view, and the settings that it was made with and keeps under their names."""
+    if inspect.isroutine(way):
+        return _name_of(way)
+    made_with = inspect.signature(type(way)).parameters.keys() - NOT_DECISIVE
+    kept = {name: value for name, value in getattr(way, "__dict__", {}).items() if name in made_with}
+    settings = ", ".join(f"{name}={told}" for name, value in sorted(kept.items()) if (told := _setting(value)))
+    return f"{_name_of(way)}({settings})" if settings else _name_of(way)
+
+
+def _setting(value: Any) -> str | None:
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        parts = [_setting(part) for part in value]
+        return None if None in parts else f"[{', '.join(map(str, parts))}]"
+    return _view_facts(value) if callable(value) else None
+
+
+def _optimizer_facts(kind: Any, settings: Mapping[str, Any]) -> str | None:
+    return None if kind is None else f"{_name_of(kind)} {json.dumps(settings, sort_keys=True, default=str)}"
 
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
