@@ -23,6 +23,7 @@ TEXT = "this is not a good film"
         (TEXT, "not a film", "translation too short"),
         (TEXT, "not good", "translation too short"),
         (TEXT, " ", "translation empty"),
+        (TEXT, " " * len(TEXT), "translation empty"),
         (TEXT, TEXT + " as they have told me so often", "translation too long"),
         (TEXT, "this is a good movie, really", ""),
         (TEXT, TEXT, "unchanged"),

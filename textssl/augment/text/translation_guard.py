@@ -54,8 +54,11 @@ def accept_translation(
 def _length_reason(original: str, translation: str, min_chars: int, max_length_change: float) -> str:
     if len(original) < min_chars:
         return TEXT_TOO_SHORT
+    if original.strip() and not translation.strip():
+        # However many spaces there are.
+        return EMPTY
     if len(translation) < min_chars:
-        return TOO_SHORT if translation.strip() else EMPTY
+        return TOO_SHORT if translation else EMPTY
     if abs(len(translation) - len(original)) > max_length_change * len(original):
         return TOO_LONG if len(translation) > len(original) else TOO_SHORT
     return ""
