@@ -467,3 +467,11 @@ def test_what_only_scripts_read(tmp_path: Path) -> None:
     trainer = ours(tmp_path, do_train=False, do_eval=False, resume_from_checkpoint="nowhere")
     trainer.train()
     assert trainer.state.global_step == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"]
+)
+def test_batches_have_examples(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"^{name}: got 0; expected 1 or more"):
+        build("fixmatch", tmp_path, **{name: 0})

@@ -184,11 +184,14 @@ def check_settings(config: Any) -> None:
 
 
 def check_composed(config: Any) -> None:
-    """Raise UserError for parts of fields that are refused.
+    """Raise UserError for parts of fields that are refused, and for batches without examples.
 
     Args:
         config: after its ``__post_init__``.
     """
+    for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
+        if getattr(config, name) < 1:
+            raise UserError(f"{name}: got {getattr(config, name)}; expected 1 or more")
     for name, allowed in ACCELERATOR.items():
         value = getattr(config.accelerator_config, name)
         if value not in allowed:
