@@ -92,8 +92,16 @@ def test_no_area_without_right_and_wrong_labels(truth: list[int] | None, tmp_pat
 
 
 def test_a_column_of_other_classes_is_no_truth(tmp_path: Path) -> None:
-    labeled = rows([0, 0, 1, 0], names=("good", "bad"))
+    labeled = rows([0, 0, 1, 0], names=("fair", "good"))
     assert written(Judge(labeled), task(labeled), tmp_path)["clean_auc"] is None
+
+
+def test_names_decide_where_the_truth_has_its_classes_in_another_order(tmp_path: Path) -> None:
+    """The truth of :func:`test_the_file_has_a_row_for_each_example`, by other numbers."""
+    labeled = rows([1, 1, 0, 1], names=NAMES[::-1])
+    assert written(Judge(labeled), task(labeled), tmp_path)["clean_auc"] == 1.0
+    table = pq.read_table(tmp_path / QUALITY_FILE).to_pydict()
+    assert table["true_label"] == [0, 0, 1, 0]
 
 
 @pytest.mark.parametrize("gone", [{"modality": "image"}, {"column": "image"}])

@@ -87,11 +87,12 @@ def quality_line(result: Mapping[str, Any], folder: Path) -> str | None:
 
 
 def _truth(labeled: datasets.Dataset, data: TaskData) -> np.ndarray | None:
-    """A person's own column of that name counts where it has the classes of the task."""
+    """Of a person's own column of that name, where it has the classes of the task, in any order."""
     feature = labeled.features.get(TRUE_LABEL)
-    if not isinstance(feature, ClassLabel) or tuple(feature.names) != tuple(data.label_names):
+    if not isinstance(feature, ClassLabel) or set(feature.names) != set(data.label_names):
         return None
-    return np.asarray(labeled[TRUE_LABEL][:], np.int64)
+    ours = np.array([data.label_names.index(name) for name in feature.names])
+    return ours[np.asarray(labeled[TRUE_LABEL][:], np.int64)]
 
 
 def _auc(clean: np.ndarray, probability: np.ndarray) -> float | None:
