@@ -294,8 +294,8 @@ def test_pretraining_knows_its_tokenizer(tmp_path: Path) -> None:
     pretrain_in_domain(model(), tokenizer(), unlabeled(), config)
     assert (tmp_path / "checkpoint-1" / "run_record.json").is_file()
     other = type(tokenizer())(
-        tokenizer_object=tokenizer().backend_tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
-        sep_token="[SEP]", mask_token="w3",
+        tokenizer_object=copy.deepcopy(tokenizer().backend_tokenizer), pad_token="[PAD]", unk_token="[UNK]",
+        cls_token="[CLS]", sep_token="[SEP]", mask_token="w3",
     )  # fmt: skip
     with pytest.raises(UserError, match="holds a pretraining of other tokenizer_sha256"):
         pretrain_in_domain(model(), other, unlabeled(), config, resume_from_checkpoint=True)

@@ -41,6 +41,9 @@ class PublishingTrainer(Trainer):
         if not self.args.should_save:
             return
         folder = str(output_dir or self.args.output_dir)
+        if Path(folder) == Path(str(self.args.output_dir)):
+            # A push that runs beside the training reads these files.
+            self._finish_current_push()
         model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
         model.save_pretrained(folder, state_dict=state_dict)
         if self.processing_class is not None:
@@ -98,6 +101,7 @@ class PublishingTrainer(Trainer):
             return
         if running is not None and not running.is_done() and not args.hub_always_push:
             return
+        self._finish_current_push()
         self.callback_handler.on_push_begin(args, self.state, self.control)
         for name in published_files(checkpoint_folder, self.processing_class):
             # The card of a checkpoint is not that of the run: adapters come with one.
@@ -109,10 +113,7 @@ class PublishingTrainer(Trainer):
             else f"epoch {int(self.state.epoch or 0)}"
         )
         jobs: Any = [self._upload(f"Training in progress, {at}", blocking=False)]
-        if running is None or running.is_done():
-            self.push_in_progress = PushInProgress(jobs)
-        else:
-            running.jobs.extend(jobs)
+        self.push_in_progress = PushInProgress(jobs)
 
     def _upload(self, message: str, blocking: bool, token: str | None = None, revision: str | None = None) -> Any:
         folder = str(self.args.output_dir)
