@@ -20,6 +20,8 @@ from textssl.methods.supervised import SupervisedConfig
         ({"warm_start_steps": -1}, "warm_start_steps: got -1; expected 0 or more"),
         ({"warm_start_learning_rate": 0.0}, "warm_start_learning_rate: got 0.0"),
         ({"max_steps": 4, "warm_start_steps": 4}, "warm_start_steps: got 4; expected fewer than max_steps, 4"),
+        ({"max_steps": 0}, "max_steps: got 0; expected a number above 0, or -1 for num_train_epochs"),
+        ({"num_train_epochs": 0}, "num_train_epochs: got 0; expected a number above 0"),
         ({"remove_unused_columns": True}, "remove_unused_columns: got True"),
         ({"train_sampling_strategy": "sequential"}, "'sequential'; allowed: random, group_by_length"),
     ],

@@ -160,6 +160,10 @@ class SSLConfig(SavedSettings):
         allowed("train_sampling_strategy", self.train_sampling_strategy, ("random", "group_by_length"))
         check_settings(self)
         self.class_weights = parsed_class_weights(self.class_weights)
+        if self.max_steps == 0:
+            raise UserError("max_steps: got 0; expected a number above 0, or -1 for num_train_epochs")
+        if self.max_steps < 0:
+            positive("num_train_epochs", self.num_train_epochs)
         if self.max_steps > 0:
             self.count_finetune_steps(self.max_steps, "max_steps, {}")
         # TrainingArguments turns some fields into others that it would not take again.

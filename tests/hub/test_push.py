@@ -60,7 +60,7 @@ def test_refusals_say_how_to_go_on(hub, endpoint, monkeypatch):
     assert "HF_HUB_OFFLINE is set" in messages[-1]
     for message in messages:
         assert "--push_to_hub" in message
-        assert "Run without --push_to_hub (the offline preset does)" in message
+        assert "Run without --push_to_hub, and push what is saved later" in message
         assert "\n" not in message
         assert "hf_test" not in message
     assert "--hub_model_id 'a/b/c' is no id" in refusal("a/b/c")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import TrainerCallback
+from transformers import BertForSequenceClassification, TrainerCallback
 
 from tests.contract.cases import build, labeled, state_of, swap_words, unlabeled
 from tests.contract.tiny_texts import model, tokenizer
@@ -107,6 +107,24 @@ def test_the_message_has_the_step_all_terms_and_the_checkpoint_that_a_resume_tak
     resumed.train(resume_from_checkpoint=True)
     expected, state = state_of(straight), state_of(resumed)
     assert all(torch.equal(expected[name], state[name]) for name in expected)
+
+
+def test_a_mask_made_of_nan_is_seen(tmp_path: Path) -> None:
+    """A weak pass that is NaN is above no threshold: the loss is that of the labels alone, and finite."""
+
+    class Guessing(BertForSequenceClassification):
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            output = super().forward(*args, **kwargs)
+            if not torch.is_grad_enabled():
+                output.logits = output.logits * math.nan
+            return output
+
+    network = model()
+    network.__class__ = Guessing
+    trainer = build("fixmatch", tmp_path, given={"model": network}, eval_strategy="no")
+    with pytest.raises(UserError, match="ssl/confidence nan"):
+        trainer.train()
+    assert trainer.state.global_step == 1
 
 
 def test_a_term_that_is_only_told_may_be_infinite(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ from textssl.methods.supervised import SupervisedConfig
 from textssl.modalities.features import FeatureModality
 from textssl.models.pairs import takes_token_types
 from textssl.pretraining.corpus import texts_of
+from textssl.self_training.round_data import round_settings
 from textssl.teachers import TeacherJob, load_teacher
 
 
@@ -317,8 +318,8 @@ def test_rounds_record_both_texts(tmp_path: Path) -> None:
         assert row["hypothesis"] == unlabeled[row["row"]]["hypothesis"]
     # Other second texts are other data.
     other = unlabeled.map(lambda row: {"hypothesis": row["hypothesis"] + " w1"})
-    again = kind(**{**problem(), "unlabeled_dataset": other}, args=args)
-    assert again._settings()["unlabeled"] != trainer._settings()["unlabeled"]
+    first, again = (kind(**{**problem(), "unlabeled_dataset": data}, args=args) for data in (unlabeled, other))
+    assert round_settings(first, None)["unlabeled"] != round_settings(again, None)["unlabeled"]
 
 
 def test_the_snippet_of_the_card_classifies_a_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from textssl.secrets import check_token, redacted
 
 __all__ = ["check_push_target"]
 
-ADVICE = "Run without --push_to_hub (the offline preset does) and push the output folder later."
+ADVICE = "Run without --push_to_hub, and push what is saved later (model.push_to_hub, tokenizer.push_to_hub)."
 
 
 def check_push_target(hub_model_id: str, token: str | None = None, *, timeout: float = 5.0) -> str:

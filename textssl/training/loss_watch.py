@@ -32,8 +32,9 @@ class WatchedStep:
 
     @property
     def diverged(self) -> bool:
-        """Whether a loss is not finite."""
-        return any(not math.isfinite(self.terms.get(name, 0.0)) for name in LOSSES)
+        """Whether a loss is not finite, or any term is NaN: a mask made of NaN hides it from the loss."""
+        losses = (self.terms.get(name, 0.0) for name in LOSSES)
+        return not all(map(math.isfinite, losses)) or any(map(math.isnan, self.terms.values()))
 
 
 class LossWatch:

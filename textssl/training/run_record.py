@@ -52,6 +52,8 @@ OF_PEFT = {"base_model_name_or_path", "inference_mode", "peft_version", "revisio
 # Of a view: says how much memory it may use.
 NOT_DECISIVE = {"remember"}
 PACKAGES = ("textssl", "torch", "transformers")
+# Characters of a long value that a message shows.
+SHOWN = 120
 
 
 def run_record(trainer: Any) -> dict[str, Any]:
@@ -234,4 +236,15 @@ def _reason(name: str, now: Mapping[str, Any]) -> str | None:
 def _told(name: str, before: Any, now: Any) -> str:
     if name.endswith("_data") or name == "processing_class":
         return f"{name} is another"
-    return f"{name} was {before!r}, is {now!r}"
+    return "{} was {!r}, is {!r}".format(name, *_differing(before, now))
+
+
+def _differing(before: Any, now: Any) -> tuple[Any, Any]:
+    """The two values, of long texts the part where they begin to differ."""
+    if not isinstance(before, str) or not isinstance(now, str) or max(len(before), len(now)) <= SHOWN:
+        return before, now
+    pairs = enumerate(zip(before, now, strict=False))
+    start = max(0, next((i for i, (a, b) in pairs if a != b), min(len(before), len(now))) - SHOWN // 4)
+    shown = (text[start : start + SHOWN] for text in (before, now))
+    first, second = (f"{'...' if start else ''}{part}..." for part in shown)
+    return first, second

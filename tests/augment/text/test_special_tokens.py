@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_bad_lists_of_them() -> None:
 
 
 def test_the_default_strong_view_knows_the_special_tokens_of_the_tokenizer(tmp_path) -> None:
-    tokenizer = tiny_texts.tokenizer()
+    tokenizer = copy.deepcopy(tiny_texts.tokenizer())
     tokenizer.add_special_tokens({"additional_special_tokens": ["xxbos"]})
     assert set(special_tokens_of(tokenizer)) == {*tokenizer.all_special_tokens, "xxbos"}
     texts = corpus("xxbos")
