@@ -59,7 +59,8 @@ class PublishingTrainer(Trainer):
             UserError: a token that cannot be one.
         """
         check_token("hub_token", token or self.args.hub_token or get_token())
-        super().init_hf_repo(token, private)
+        # The oldest transformers that is allowed knows no ``private`` here.
+        super().init_hf_repo(token, **({} if private is None else {"private": private}))
 
     def push_to_hub(
         self,
