@@ -28,11 +28,12 @@ from textssl.augment.text import (
     split_words,
 )
 from textssl.augment.unchanged import unchanged_share, warn_of_unchanged
+from textssl.notices import warn_once
 
 
 @pytest.fixture(autouse=True)
-def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("textssl.augment.unchanged._told", set())
+def nothing_told() -> None:
+    warn_once.cache_clear()
 
 
 def numbered(count: int = 300) -> Dataset:

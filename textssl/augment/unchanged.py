@@ -13,6 +13,7 @@ from typing import Any
 import datasets
 import numpy as np
 
+from ..notices import warn_once
 from .each_side import EachSide
 from .plans import PLAN, LateAugmentation
 from .views import Augmentation, Chain, Example, Identity, OneOf
@@ -25,7 +26,6 @@ logger = logging.getLogger(__name__)
 # Seconds for all views of a trainer, and the fewest examples that a share is told of.
 SECONDS = 0.5
 FEWEST = 5
-_told: set[str] = set()
 
 
 def warn_of_unchanged(
@@ -61,10 +61,11 @@ def warn_of_unchanged(
     for view in tried.values():
         kept, number = unchanged_share(augmentations[view], examples, columns, end)
         if number >= FEWEST and 2 * kept > number:
-            _say_once(
+            warn_once(
+                logger,
                 f"augmentations: {view!r} ({_name(augmentations[view])}) leaves {kept} of {number} unlabeled examples "
                 f"as they are ({kept / number:.0%}). A view that changes nothing teaches nothing; choose another "
-                "augmentation for these data"
+                "augmentation for these data",
             )
         elif number >= FEWEST and not isinstance(columns, str):
             _say_of_sides(augmentations[view], view, examples[:number], columns)
@@ -103,9 +104,10 @@ def _say_of_sides(way: Augmentation, view: str, examples: Sequence[Example], col
     for column in columns:
         kept, number = unchanged_share(way, examples, column, time.perf_counter() + SECONDS)
         if kept == number >= FEWEST:
-            _say_once(
+            warn_once(
+                logger,
                 f"augmentations: {view!r} ({_name(way)}) leaves each {column!r} of {number} unlabeled pairs as it is; "
-                "textssl.augment.EachSide changes both texts"
+                "textssl.augment.EachSide changes both texts",
             )
 
 
@@ -146,13 +148,6 @@ def _name(augmentation: Augmentation) -> str:
     if isinstance(augmentation, EachSide):
         return _name(augmentation.way)
     return getattr(augmentation, "__name__", type(augmentation).__name__)
-
-
-def _say_once(message: str) -> None:
-    """Trainers of several rounds have the same views."""
-    if message not in _told:
-        _told.add(message)
-        logger.warning(message)
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from datasets.utils import tqdm
 
 from ..augment.image.pixels import changed_share, eight_bit
 from ..errors import UserError
+from ..notices import warn_once
 from .columns import check_column
 from .image_tables import is_image_column, stored_images
-from .notices import warn_once
 
 
 __all__ = ["check_images"]

@@ -15,7 +15,7 @@ import zlib
 from pathlib import Path
 
 from ..errors import UserError
-from .notices import warn_once
+from ..notices import warn_once
 
 
 __all__ = ["bad_csv_line", "bad_json_line", "delimiter_of", "suffix_of", "tell_reading", "utf8_content"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from functools import cache
 
-from accelerate import PartialState
-
 
 __all__ = ["warn_once"]
 
@@ -14,5 +12,8 @@ __all__ = ["warn_once"]
 @cache
 def warn_once(logger: logging.Logger, message: str) -> None:
     """Log a warning the first time, on the main process."""
+    # Views are imported without it, which takes a while.
+    from accelerate import PartialState
+
     if PartialState().is_main_process:
         logger.warning(message)
