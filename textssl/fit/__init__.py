@@ -1,0 +1,1 @@
+"""The choice among classifiers: candidates, folds, calibration, priors and a time budget."""

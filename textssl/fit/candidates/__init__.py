@@ -1,0 +1,1 @@
+"""Candidate classifiers, from cheap to dear."""
