@@ -41,7 +41,7 @@ class Candidate(ABC):
         supervised: whether it learns from labels alone; the cheapest of these is what the others must beat.
     """
 
-    name: ClassVar[str] | str
+    name: str
     level: ClassVar[str] = "fast"
     needs_unlabeled: ClassVar[bool] = False
     takes_teacher: ClassVar[bool] = False
