@@ -12,7 +12,7 @@ import textssl.functional as functional
 import textssl.state as state
 
 
-MODULES = ["targets", "masks", "losses", "schedules", "mixing", "policies"]
+MODULES = ["targets", "masks", "losses", "schedules", "mixing", "policies", "priors"]
 
 
 def test_all_is_sorted_and_complete() -> None:
@@ -66,8 +66,12 @@ def test_nothing_reads_values_from_the_device() -> None:
         functional.agreement(probs, labels),
         functional.bin_probs(probs, probs > 0),
         functional.updated_bins(probs, probs, probs.long()),
+        functional.estimate_prior_em(probs, probs[0], shrinkage=0.1),
+        functional.estimate_prior_bbse(probs, probs, labels, steps=3),
+        functional.geometric_mean_prior(probs[0], probs[1]),
     ]
-    assert [tuple(x.shape) for x in results] == [(4, 3)] * 4 + [(4,)] * 7 + [(4, 3), (4,), (4, 3), (4, 3)]
+    shapes = [(4, 3)] * 4 + [(4,)] * 7 + [(4, 3), (4,), (4, 3), (4, 3), (3,), (3,), (3,)]
+    assert [tuple(x.shape) for x in results] == shapes
     with pytest.raises((RuntimeError, NotImplementedError)):
         probs.sum().item()
     with pytest.raises((RuntimeError, NotImplementedError)):

@@ -20,6 +20,7 @@ from textssl.functional.masks import confidence_mask, tsa_mask, tsa_threshold
 from textssl.functional.mixing import join_masks, mix, mixup_coefficients
 from textssl.functional.noise import keyed_normal, keyed_uniform
 from textssl.functional.policies import agreement, bin_probs, updated_bins
+from textssl.functional.priors import estimate_prior_bbse, estimate_prior_em, geometric_mean_prior
 from textssl.functional.schedules import cosine_rampdown, linear_rampup, sigmoid_rampup
 from textssl.functional.targets import align_distribution, guess_labels, one_hot, sharpen
 
@@ -33,8 +34,11 @@ __all__ = [
     "confidence_mask",
     "cosine_rampdown",
     "entropy",
+    "estimate_prior_bbse",
+    "estimate_prior_em",
     "example_norm",
     "example_rms",
+    "geometric_mean_prior",
     "guess_labels",
     "join_masks",
     "keyed_normal",
