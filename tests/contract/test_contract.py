@@ -208,10 +208,10 @@ def test_order_of_the_unlabeled_batch_changes_nothing(
 
 @semi_supervised
 def test_no_gradient_reaches_the_targets(method: str, modality: str, settings: dict, tmp_path: Path) -> None:
-    """What the objective remembers is not trained; a head of its own is, and no other gradient is found in it."""
+    """What the objective remembers is not trained; a head or a second network is, and no other gradient is in it."""
     trainer = build(method, tmp_path, modality, **settings)
     trained = {name for name, p in trainer.objective.named_parameters() if p.requires_grad}
-    assert all(name.startswith("head.") for name in trained)
+    assert all(name.startswith(("head.", "peer.")) for name in trained)
     terms_of(trainer)["loss"].backward()
     for name, parameter in trainer.objective.named_parameters():
         assert (parameter.grad is not None) == (name in trained), name
