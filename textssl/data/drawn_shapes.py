@@ -145,7 +145,8 @@ def _triangle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 def _star(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """A pentagram: inside all five lines, or all but the one that cuts a point off."""
-    return sum((u * a + v * b <= 0.30902).astype(np.int64) for a, b in PENTAGON) >= 4
+    within = [u * a + v * b <= 0.30902 for a, b in PENTAGON]
+    return np.sum(within, axis=0) >= 4
 
 
 OUTLINES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
