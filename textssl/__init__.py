@@ -19,9 +19,10 @@ _HOMES = {
     "SSLTrainer": "trainer",
     "Task": "objective",
     "UserError": "errors",
+    "fit_classifier": "fit",
 }
 
-__all__ = ["Citation", "Objective", "SSLConfig", "SSLTrainer", "Task", "UserError"]
+__all__ = ["Citation", "Objective", "SSLConfig", "SSLTrainer", "Task", "UserError", "fit_classifier"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
 
-__all__ = ["atomic_path", "sha256_of", "sha256_of_all", "write_atomically"]
+
+__all__ = ["atomic_path", "is_disk_full", "sha256_of", "sha256_of_all", "write_atomically"]
+
+# Told by their text, for safetensors gives no number.
+_FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 @contextmanager
@@ -61,6 +67,11 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return path
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a write failed for want of room: disk, quota or the largest size of a file."""
+    return isinstance(error, OSError | SafetensorError) and any(reason in str(error) for reason in _FULL)
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

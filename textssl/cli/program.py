@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import sys
@@ -15,13 +14,12 @@ from safetensors import SafetensorError
 from tqdm import tqdm
 
 from ..errors import UserError
+from ..files import is_disk_full
 from ..secrets import environment_tokens, redacted
 
 
 __all__ = ["run_program"]
 
-# Told by their text, for safetensors gives no number.
-FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 # Seconds that another process gives the first one to make the same mistake.
 PATIENCE = 15.0
 
@@ -36,7 +34,7 @@ def run_program(main: Callable[[], object]) -> NoReturn:
     except UserError as error:
         _refuse(f"error: {' '.join(str(error).split())}")
     except (OSError, SafetensorError) as error:
-        if not any(reason in str(error) for reason in FULL):
+        if not is_disk_full(error):
             raise
         reason = " ".join(str(error).split())
         _refuse(f"error: the disk is full ({reason}); once there is room, --resume_from_checkpoint goes on")

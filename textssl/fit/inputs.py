@@ -1,0 +1,154 @@
+"""A person's data, checked before anything long, and made what candidates are trained on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..data.class_names import label_ids, names_in, told_names
+from ..data.columns import check_column, label_column_of
+from ..data.image_validation import check_images
+from ..data.quality import DataQuality, label_findings
+from ..data.row_keys import blank_rows
+from ..data.validation import check_texts
+from ..errors import UserError
+
+
+__all__ = ["Inputs", "check_inputs"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Data that passed the checks.
+
+    Attributes:
+        label_names: the classes.
+        labels: class number of each labeled example, int64 ``[N]``.
+        labeled: N examples, the column of inputs alone.
+        unlabeled: M examples, the column of inputs alone; ``None`` where there are none.
+        column: of the inputs.
+        modality: ``"text"`` or ``"image"``.
+    """
+
+    label_names: tuple[str, ...]
+    labels: np.ndarray
+    labeled: datasets.Dataset
+    unlabeled: datasets.Dataset | None
+    column: str
+    modality: str
+
+
+def check_inputs(
+    labeled: datasets.Dataset,
+    unlabeled: datasets.Dataset | None,
+    column: str,
+    label_column: str,
+    modality: str,
+    described: Sequence[str] = (),
+) -> Inputs:
+    """Check labeled and unlabeled examples.
+
+    Args:
+        labeled: N > 0 rows.
+        unlabeled: M rows, whose labels are not looked at.
+        column: of texts or images.
+        label_column: of integers, strings, booleans or a ``ClassLabel``.
+        modality: ``"text"`` or ``"image"``.
+        described: names of classes that descriptions were given for: they need no label.
+
+    Raises:
+        UserError: no data set, no such column, an input that is missing or no text or image, a labeled text that is
+            blank, a label that is missing, one class alone, a class without a label or a description.
+    """
+    check: Callable[[datasets.Dataset, str, str], datasets.Dataset]
+    check = check_texts if modality == "text" else check_images
+    _check_rows(labeled, "labeled")
+    labeled = check(labeled, column, "labeled")
+    names, labels = _labels(labeled, label_column, described)
+    _check_classes(labels, names, described)
+    if unlabeled is not None:
+        unlabeled = _unlabeled(unlabeled, column, check)
+    numbered = labeled.select_columns([column]).add_column(label_column, pa.array(labels))
+    quality = DataQuality([column], label_column, "warn", label_names=names)
+    quality.report(label_findings(labeled, label_column, "labeled"))
+    quality.check_training(("labeled", numbered), None)
+    return Inputs(tuple(names), labels, labeled.select_columns([column]), unlabeled, column, modality)
+
+
+def _check_rows(dataset: Any, argument: str) -> None:
+    if not isinstance(dataset, datasets.Dataset):
+        raise UserError(
+            f"{argument}: got {type(dataset).__name__}; expected a datasets.Dataset (a list of dicts becomes one by "
+            "datasets.Dataset.from_list)"
+        )
+    if not len(dataset):
+        raise UserError(f"{argument}: got no rows; expected at least one")
+
+
+def _labels(labeled: datasets.Dataset, column: str, described: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Names of the classes, and class numbers ``[N]``."""
+    check_column(labeled, column, "labeled", "label_column")
+    _check_nan(labeled, column)
+    names = names_in(labeled, column, "labeled")
+    if names is None:
+        numbers = label_column_of(labeled, column, "labeled")
+        found = np.unique(numbers.to_numpy())
+        if (found == -1).any():
+            raise UserError("labeled: a label is -1; rows without a label belong in unlabeled")
+        names = [str(number) for number in found]
+        return names, np.searchsorted(found, numbers.to_numpy()).astype(np.int64)
+    names = [*names, *(name for name in described if name not in names)]
+    return names, label_ids(labeled, column, len(names), {name: i for i, name in enumerate(names)}, "labeled")
+
+
+def _check_nan(labeled: datasets.Dataset, column: str) -> None:
+    """Numbers of a table with gaps are fractions, and a gap is nan."""
+    values = labeled.with_format("arrow")[column][:]
+    if isinstance(values, pa.ChunkedArray | pa.Array) and pa.types.is_floating(values.type):
+        absent = pc.is_nan(values.cast(pa.float64())).fill_null(True)
+        if pc.any(absent).as_py():
+            row = pc.index(absent, True).as_py()
+            raise UserError(
+                f"labeled: column {column!r} has no label in {pc.sum(absent).as_py()} of {len(labeled)} rows; the "
+                f"first is row {row}. Rows without a label belong in unlabeled"
+            )
+
+
+def _check_classes(labels: np.ndarray, names: Sequence[str], described: Sequence[str]) -> None:
+    if len(names) < 2:
+        raise UserError(f"labeled: all {len(labels):,} labels are {names[0]!r}; expected two classes or more")
+    counts = np.bincount(labels, minlength=len(names))
+    if (counts > 0).sum() < 2 and len(described) < 2:
+        raise UserError(
+            f"labeled: all {len(labels):,} labels are {names[int(labels[0])]!r}; expected two classes or more"
+        )
+    missing = [name for name, count in zip(names, counts, strict=True) if not count and name not in described]
+    if missing:
+        raise UserError(
+            f"labeled: got {len(labels):,} labels for {len(names)} classes; there is none of {told_names(missing)}. "
+            "Each class needs one label or, by label_descriptions, a description"
+        )
+
+
+def _unlabeled(
+    unlabeled: datasets.Dataset, column: str, check: Callable[[datasets.Dataset, str, str], datasets.Dataset]
+) -> datasets.Dataset | None:
+    """The unlabeled examples without blank texts; ``None`` where there are none."""
+    if isinstance(unlabeled, datasets.Dataset) and not len(unlabeled):
+        return None
+    _check_rows(unlabeled, "unlabeled")
+    unlabeled = check(unlabeled, column, "unlabeled").select_columns([column])
+    blank = blank_rows(unlabeled, [column])
+    if len(blank):
+        logger.warning("unlabeled: %s of %s texts are blank and are left out.", len(blank), len(unlabeled))
+        unlabeled = unlabeled.select(np.setdiff1d(np.arange(len(unlabeled)), blank))
+    return unlabeled if len(unlabeled) else None

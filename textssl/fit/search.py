@@ -1,0 +1,283 @@
+"""Candidates are trained on folds, from cheap to dear, as far as the time reaches; nothing is done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import UserError
+from ..files import is_disk_full
+from .budget import Budget
+from .candidates.base import LEVELS, Candidate, Trained
+from .data import FitData
+from .folds import Fold
+from .out_of_fold import OutOfFold, compare
+from .store import Outputs, ResultStore, candidate_key, data_checksum
+
+
+__all__ = ["Result", "Search"]
+
+# A candidate is told from another on two parts of the labels at least.
+FEWEST_FOLDS = 2
+# Standard errors that a dear candidate may be behind before the rest of its folds is not run.
+HOPELESS = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Result:
+    """How one candidate did.
+
+    Attributes:
+        candidate: what was tried.
+        outputs: of each fold that was run, in the order of ``folds``.
+        folds: those that were run.
+        out_of_fold: logits of held-out examples; ``None`` where fewer than two folds were run.
+        teacher: name of the candidate whose probabilities it learned from, if any.
+        skipped: why it was not tried, or not to the end; empty otherwise.
+    """
+
+    candidate: Candidate
+    outputs: list[Outputs] = field(default_factory=list)
+    folds: list[Fold] = field(default_factory=list)
+    out_of_fold: OutOfFold | None = None
+    teacher: str | None = None
+    skipped: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """That all trainings took, when they were run."""
+        return sum(output.seconds for output in self.outputs)
+
+    @property
+    def seconds_each(self) -> float:
+        """That one training took on average; 0 without any."""
+        return self.seconds / len(self.outputs) if self.outputs else 0.0
+
+
+class Search:
+    """Scores candidates on folds of the labeled data.
+
+    Args:
+        data: all labeled and unlabeled examples.
+        folds: to score on; none where every class has one label.
+        candidates: in any order; they are tried from level to level, and within a level in the order given.
+        store: of results.
+        budget: of time.
+        say: is given a line of progress.
+
+    Attributes:
+        results: of each candidate by name, in the order in which they were tried.
+    """
+
+    def __init__(
+        self,
+        data: FitData,
+        folds: Sequence[Fold],
+        candidates: Sequence[Candidate],
+        store: ResultStore,
+        budget: Budget,
+        say: Callable[[str], object] = logger.info,
+    ) -> None:
+        self.data, self.folds, self.store, self.budget = data, tuple(folds), store, budget
+        self.candidates = sorted(candidates, key=lambda candidate: LEVELS.index(candidate.level))
+        self.results: dict[str, Result] = {}
+        self._say = say
+        self._checksum = data_checksum(data)
+
+    def run(self) -> dict[str, Result]:
+        """Try all candidates that the time allows.
+
+        Raises:
+            UserError: the disk is full; what was finished is kept.
+        """
+        for candidate in self.candidates:
+            self.results[candidate.name] = result = Result(candidate)
+            if candidate.needs_unlabeled and not len(self.data.unlabeled):
+                result.skipped = "it needs unlabeled data"
+                continue
+            self._guarded(result)
+        return self.results
+
+    def final(self, name: str) -> tuple[Trained, Outputs]:
+        """A candidate trained on all labels, and what it says of the unlabeled examples.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        result = self.results[name]
+        teacher = None
+        if result.teacher is not None:
+            temperature = self.temperature(result.teacher)
+            teacher = self.final(result.teacher)[1].unlabeled_probs(temperature)
+        key = self._fold_key(result, None)
+        stored = self.store.read(name, key)
+        if stored is not None and self.store.has_model(name, key):
+            return self.store.load(result.candidate, key, self.data), stored
+        self._say(f"{name}: training on all {len(self.data.labels):,} labels{self.budget.told()}")
+        start = time.perf_counter()
+        with self.store.scratch() as folder:
+            trained = result.candidate.train(self.data, folder, teacher)
+            outputs = self._outputs(trained, None, start)
+        self.store.save(result.candidate, key, trained)
+        self.store.write(name, key, outputs)
+        return trained, outputs
+
+    def temperature(self, name: str) -> float:
+        """That fits the out-of-fold logits of a candidate; 1 where there are none."""
+        scores = self.results[name].out_of_fold
+        return 1.0 if scores is None else scores.temperature()
+
+    def best(self) -> str | None:
+        """The candidate of the lowest log-loss so far; ``None`` where none has a score."""
+        best = None
+        for name, result in self.results.items():
+            if result.out_of_fold is None:
+                continue
+            if best is None or compare(result.out_of_fold.losses, self._scores(best).losses).mean < 0:
+                best = name
+        return best
+
+    def _scores(self, name: str) -> OutOfFold:
+        scores = self.results[name].out_of_fold
+        assert scores is not None
+        return scores
+
+    def _score(self, result: Result) -> None:
+        """Run the folds of a candidate that there is time for."""
+        candidate = result.candidate
+        if candidate.takes_teacher:
+            result.teacher = self.best()
+            if result.teacher is None:
+                result.skipped = "no candidate before it was scored, so it has no teacher"
+                return
+        folds = self._affordable(result, self._wanted_folds(candidate))
+        for number, fold in enumerate(folds):
+            if number and not self._goes_on(result, folds[number:]):
+                break
+            self._say(f"{candidate.name}: fold {number + 1} of {len(folds)}{self.budget.told()}")
+            result.outputs.append(self._fold(result, fold))
+            result.folds.append(fold)
+        if len(result.folds) >= FEWEST_FOLDS:
+            result.out_of_fold = self._gathered(result)
+
+    def _wanted_folds(self, candidate: Candidate) -> list[Fold]:
+        """All folds for candidates that train in seconds, those of the first division for the others."""
+        return [fold for fold in self.folds if candidate.level == LEVELS[0] or fold.repetition == 0]
+
+    def _affordable(self, result: Result, folds: list[Fold]) -> list[Fold]:
+        """As many folds as there is time for, with the training on all labels after them."""
+        if not folds:
+            return []
+        seconds = result.candidate.seconds(self.data)
+        possible = self.budget.trainings(seconds, self._reserve() + seconds)
+        missing = sum(self._stored(result, fold) is None for fold in folds)
+        if possible >= missing or self.best() is None:
+            # The first one is tried in any case: without it there is nothing to give back.
+            return folds
+        if possible < FEWEST_FOLDS or len(folds) <= FEWEST_FOLDS:
+            needed = seconds * (min(len(folds), FEWEST_FOLDS) + 1)
+            result.skipped = (
+                f"it would take about {needed:,.0f} s, and {max(0, round(self.budget.left)):,} s were left"
+            )
+            return []
+        return folds[: max(possible, FEWEST_FOLDS)]
+
+    def _goes_on(self, result: Result, rest: Sequence[Fold]) -> bool:
+        """Whether the next fold is run: there is time for it, and the candidate may still win."""
+        best = self.best()
+        if best is None:
+            return True
+        done, measured = len(result.folds), result.seconds_each
+        in_time = self.budget.trainings(measured, self._reserve() + measured) > 0
+        if not in_time and self._stored(result, rest[0]) is None:
+            result.skipped = f"stopped after {done} folds: the time is up"
+            return False
+        if result.candidate.level == LEVELS[0] or done < FEWEST_FOLDS:
+            return True
+        gap = compare(self._gathered(result).losses, self._scores(best).losses)
+        if gap.mean > HOPELESS * gap.error:
+            result.skipped = f"stopped after {done} folds: behind {best} by {gap.mean:.3f} +- {gap.error:.3f}"
+            return False
+        return True
+
+    def _reserve(self) -> float:
+        """Seconds that training the best candidate so far on all labels takes, its teacher included."""
+        name, seconds = self.best(), 0.0
+        while name is not None:
+            seconds += self.results[name].seconds_each
+            name = self.results[name].teacher
+        return seconds
+
+    def _gathered(self, result: Result) -> OutOfFold:
+        divisions = 1 + max(fold.repetition for fold in self.folds)
+        parts = [output.held_out for output in result.outputs]
+        return OutOfFold.of(result.folds, parts, self.data.labels, (divisions, self.data.num_labels))
+
+    def _fold(self, result: Result, fold: Fold) -> Outputs:
+        stored = self._stored(result, fold)
+        if stored is not None:
+            return stored
+        start = time.perf_counter()
+        with self.store.scratch() as folder:
+            data = self.data.take(fold.train)
+            trained = result.candidate.train(data, folder, self._teacher_probs(result, fold))
+            outputs = self._outputs(trained, fold, start)
+        self.store.write(result.candidate.name, self._fold_key(result, fold), outputs)
+        return outputs
+
+    def _outputs(self, trained: Trained, fold: Fold | None, start: float) -> Outputs:
+        classes = self.data.num_labels
+        none = np.empty((0, classes))
+        held_out = none if fold is None else trained.logits(self.data.labeled.take(fold.held_out))
+        unlabeled = trained.logits(self.data.unlabeled) if len(self.data.unlabeled) else none
+        if not (np.isfinite(held_out).all() and np.isfinite(unlabeled).all()):
+            raise UserError("its logits hold nan or infinity")
+        return Outputs.of(held_out, unlabeled, time.perf_counter() - start)
+
+    def _teacher_probs(self, result: Result, fold: Fold) -> np.ndarray | None:
+        """Calibrated probabilities of the teacher that was trained on the same fold."""
+        if result.teacher is None:
+            return None
+        teacher = self._fold(self.results[result.teacher], fold)
+        return teacher.unlabeled_probs(self.temperature(result.teacher))
+
+    def _stored(self, result: Result, fold: Fold) -> Outputs | None:
+        return self.store.read(result.candidate.name, self._fold_key(result, fold))
+
+    def _fold_key(self, result: Result, fold: Fold | None) -> str:
+        """The key of a training on a fold, or on all labels."""
+        rows = b"" if fold is None else fold.train.tobytes() + b"/" + fold.held_out.tobytes()
+        facts: dict[str, Any] = {
+            "data": self._checksum,
+            "encoder": self.data.encoder,
+            "rows": hashlib.sha256(rows).hexdigest(),
+        }
+        if result.teacher is not None:
+            key = self._fold_key(self.results[result.teacher], fold)
+            facts["teacher"] = [result.teacher, f"{self.temperature(result.teacher):.6f}", key]
+        return candidate_key(result.candidate, facts)
+
+    def _guarded(self, result: Result) -> None:
+        """Score a candidate; one that fails is told of and left out, a full disk ends the search."""
+        name = result.candidate.name
+        try:
+            self._score(result)
+        except UserError as error:
+            result.skipped = " ".join(str(error).split())
+        except Exception as error:  # a candidate may be anybody's code
+            if is_disk_full(error):
+                raise UserError(
+                    f"output_dir: the disk is full ({' '.join(str(error).split())}); what was finished is kept in "
+                    f"{str(self.store.folder)!r}, and the same call goes on from there once there is room"
+                ) from error
+            result.skipped = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+        if result.skipped:
+            logger.warning("%s: %s", name, result.skipped)
