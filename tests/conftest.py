@@ -23,6 +23,11 @@ settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _embeddings_are_kept_out_of_the_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["TEXTSSL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _imported_modules_are_no_garbage() -> None:
     """Accelerate collects garbage whenever a training begins: most of a short one is a walk over what was imported."""
     gc.collect()

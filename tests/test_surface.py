@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "augment": {"files", "errors", "notices", "state", "transfer"},
     "objective": {"citation", "errors", "functional", "training"},
     "data": {"files", "augment", "errors", "models", "modes", "notices", "objective", "positions", "probabilities"},
-    "features": {"augment", "data", "errors", "files", "positions"},
+    "features": {"augment", "data", "errors", "files", "notices", "positions"},
     "models": {"errors", "modes"},
     "modalities": {"augment", "backends", "data", "errors", "models", "positions"},
     "hub": {"files", "citation", "errors", "report", "secrets"},

@@ -263,6 +263,13 @@ REFUSED: dict[str, tuple[type, str, dict[str, Any], dict[str, Any], str]] = {
     "features, translated": (FeatureKind, "text", {"strong": "seq2seq"}, {}, "here allowed: auto, noise, tfidf, unif"),
     "features, adapting": (FeatureKind, "text", {"strong": "ctaugment"}, {}, "strong: got 'ctaugment'; here allowed"),
     "features, ends": (FeatureKind, "text", {}, {"keep_end": True}, "keep_end: got True; it is for text"),
+    "texts, embedded": (
+        TextKind,
+        "text",
+        {"embedding_cache": "x"},
+        {},
+        "embedding_cache: got 'x'; it is for --backend",
+    ),
     "pixels, of words": (FeatureKind, "image", {"strong": "tfidf"}, {}, "for features of images allowed: auto, noise"),
     "pixels, long": (FeatureKind, "image", {}, {"max_length": 64}, "max_length: got 64; it is for text"),
 }

@@ -43,15 +43,14 @@ def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
-def test_the_embedded_encoder_is_sentence_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_embedded_encoder_is_sentence_transformers(tmp_path: Path) -> None:
     rows = Dataset.from_dict({"text": TEXTS})
     expected = reference()
     assert expected.shape == (8, 384)
-    mixed = np.array(embed(rows, "text", "embedded", tmp_path / "mixed", progress=False)["features"][:])
+    mixed = np.array(embed(rows, "text", SentenceEncoder(), tmp_path, progress=False)["features"][:])
     # In bfloat16 where this processor computes in it.
     assert cosine(mixed, expected).min() > 0.999
-    monkeypatch.setattr("textssl.features.encoders._computes_in_bfloat16", lambda device: False)
-    exact = np.array(embed(rows, "text", "embedded", tmp_path / "exact", progress=False)["features"][:])
+    exact = np.array(embed(rows, "text", SentenceEncoder(bf16=False), tmp_path, progress=False)["features"][:])
     np.testing.assert_allclose(exact, expected, atol=2e-6)
 
 

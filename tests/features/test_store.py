@@ -3,14 +3,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors import safe_open
 
 from textssl.errors import UserError
+from textssl.features.settings import EncoderSettings
 from textssl.features.store import FeatureStore, feature_key
+from textssl.files import sha256_of
 
 
 def key(text: str) -> bytes:
@@ -26,17 +30,17 @@ def shards(folder: Path) -> list[Path]:
 
 
 def test_key_depends_on_every_part_and_only_on_them() -> None:
-    base = feature_key("encoder", 256, "text")
-    assert base == feature_key("encoder", 256, "text")
-    others = [
-        ("encoder2", 256, "text"),
-        ("encoder", 128, "text"),
-        ("encoder", None, "text"),
-        ("encoder", 256, "text "),
-    ]
-    assert len({base, *(feature_key(*other) for other in others)}) == 5
+    made = EncoderSettings("encoder", 256, "mean", True, "float32")
+    base = feature_key(made.identity, "text")
+    assert base == feature_key(EncoderSettings("encoder", 256, "mean", True, "float32").identity, "text")
+    changes: dict[str, Any] = {
+        "name": "encoder2", "max_length": 128, "pooling": "cls", "normalize": False, "precision": "bfloat16"
+    }  # fmt: skip
+    others = [replace(made, **{name: value}).identity for name, value in changes.items()]
+    keys = {base, feature_key(made.identity, "text "), *(feature_key(other, "text") for other in others)}
+    assert len(keys) == 7
     # By hand: the sha256 of a JSON list in ASCII, so it is the same on every machine and version.
-    assert feature_key("e", None, "é") == hashlib.sha256(b'["e", null, "\\u00e9"]').digest()
+    assert feature_key("e", "é") == hashlib.sha256(b'["e", "\\u00e9"]').digest()
 
 
 def test_kept_across_openings_and_found_in_any_order(tmp_path: Path) -> None:
@@ -76,12 +80,25 @@ def test_a_damaged_shard_is_deleted_and_the_others_are_kept(
     damaged.write_bytes({"cut": bytes(content[:-5]), "changed": bytes(content), "empty": b""}[damage])
     with caplog.at_level(logging.WARNING):
         opened = FeatureStore(tmp_path)
+        assert [name for name in "abc" if key(name) in opened] == ["a"]
     assert f"{damaged} was cut or changed" in caplog.text
-    assert key("a") in opened
-    assert key("b") not in opened
     assert shards(tmp_path) == [whole]
     opened.add([key("b"), key("c")], vectors(2))
     assert np.array_equal(FeatureStore(tmp_path).get([key("c")])[0], vectors(2)[1])
+
+
+def test_only_shards_that_are_asked_for_are_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that runs share may hold far more than one of them needs."""
+    store = FeatureStore(tmp_path)
+    for name in "abc":
+        store.add([key(name)], vectors(1, seed=ord(name)))
+    read: list[Path] = []
+    monkeypatch.setattr("textssl.features.store.sha256_of", lambda path: read.append(path) or sha256_of(path))
+    opened = FeatureStore(tmp_path)
+    assert (len(opened), key("d") in opened, read) == (3, False, [])
+    for _ in range(2):
+        assert np.array_equal(opened.get([key("b")]), vectors(1, seed=ord("b")))
+    assert len(read) == 1
 
 
 def test_what_a_kill_leaves_behind_is_no_shard(tmp_path: Path) -> None:

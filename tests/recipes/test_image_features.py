@@ -26,7 +26,7 @@ def test_images_are_embedded_by_the_encoder_that_is_named(files: dict[str, Any],
     """Images of any size; the model in the folder says what made its vectors."""
     save(Image.new("RGB", (31, 17)), files["unlabeled_file"] / "wide.png")
     model = saved(vit(), tmp_path / "vit")
-    done = ran("train.py", tmp_path / "out", model=model, **files)
+    done = ran("train.py", tmp_path / "out", model=model, embedding_cache=tmp_path / "cache", **files)
     assert f"model: {model} (frozen encoder, pooled output)" in done.stdout
     trained = FeatureClassifier.from_pretrained(tmp_path / "out" / "fixmatch")
     assert trained.config.input_size == 16
@@ -34,7 +34,7 @@ def test_images_are_embedded_by_the_encoder_that_is_named(files: dict[str, Any],
     assert trained.config.encoder.endswith(", pooled output")
     assert model not in (tmp_path / "out" / "fixmatch" / "config.json").read_text()
     # 12 labeled, 25 unlabeled and 9 held-out images, no two of them equal.
-    stored = list((tmp_path / "out" / "embeddings").rglob("*.safetensors"))
+    stored = list((tmp_path / "cache").rglob("*.safetensors"))
     assert len(stored) == 3
 
 

@@ -194,13 +194,15 @@ def test_features_of_own_texts(strong: str, task: TinyTask, tmp_path: Path) -> N
     (tmp_path / "many.jsonl").write_text("".join(json.dumps({"review": row["text"]}) + "\n" for row in rows))
     files |= {flag: tmp_path / path.name for flag, path in files.items() if flag != "model"}
     flags = {**files, "method": "fixmatch", "backend": "features", "strong": strong}
-    done = ran("train.py", tmp_path / "out", **flags, text_column="review", max_length=16, threshold=0.0)
+    told = {"text_column": "review", "max_length": 16, "threshold": 0.0, "embedding_cache": tmp_path / "cache"}
+    done = ran("train.py", tmp_path / "out", **flags, **told)
     assert f"strong view: {'noise' if strong == 'auto' else 'tfidf'}" in done.stdout
     head = FeatureClassifier.from_pretrained(tmp_path / "out" / "fixmatch")
     # The hidden size of the tiny encoder.
     assert head.config.input_size == 32
     assert [head.config.id2label[i] for i in range(3)] == list(LABELS)
-    assert list((tmp_path / "out" / "embeddings").rglob("features-*.safetensors"))
+    assert list((tmp_path / "cache").rglob("features-*.safetensors"))
+    assert not (tmp_path / "out" / "embeddings").exists()
 
 
 def test_own_pictures(pictures: dict[str, Path], tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from ..features import (
     embed,
     embed_views,
 )
+from ..features.cache import cache_folder
 from ..modalities import MODALITIES, Modality
 from ..modalities.features import FeatureModality
 from ..modalities.image import ImageModality
@@ -82,6 +83,8 @@ class Kind:
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         if options.strong not in ("auto", *self.strong_views):
             raise UserError(f"strong: got {options.strong!r}; here allowed: auto, {', '.join(self.strong_views)}")
+        if options.embedding_cache is not None and self.modality.name != FeatureModality.name:
+            raise UserError(f"embedding_cache: got {options.embedding_cache!r}; it is for --backend features")
         self.options, self.config, self.data = options, config, data
         self.modality.check_foreign_settings(self.trainer_config(config), [*MODALITIES.values()])
         self.wants_strong = "strong" in views
@@ -211,6 +214,8 @@ class FeatureKind(Kind):
             told = "a sentence encoder embeds single texts; allowed backend for pairs: text"
             raise UserError(f"text_pair_column: got {data.pair_column!r}; {told}")
         super().__init__(options, config, data, views)
+        with told_as("embedding_cache", "cache_dir"):
+            cache_folder(options.embedding_cache)
         self.image_encoder: VisionEncoder | None = None
         if data.modality == "image":
             if options.strong not in ("auto", "noise"):
@@ -247,8 +252,8 @@ class FeatureKind(Kind):
             changed = replace(self.options, strong=self.strong)
             _, way = strong_view(changed, self.config, data.unlabeled, folder)
             parts["unlabeled"] = embed_views(
-                kept, data.column, way, self.encoder, folder / "embeddings", VERSIONS, self.config.seed,
-                into=into, progress=PartialState().is_main_process,
+                kept, data.column, way, self.encoder, self.options.embedding_cache, VERSIONS, self.config.seed,
+                fallback_dir=folder / "embeddings", into=into, progress=PartialState().is_main_process,
             )  # fmt: skip
             self.augmentations["strong"] = OneOf([Column(f"{into}_strong_{k}", into) for k in range(VERSIONS)])
         self.data = replace(data, **parts)
@@ -274,11 +279,12 @@ class FeatureKind(Kind):
 
     def _embedded(self, part: Any, folder: Path) -> Any:
         data, into = self.data, self.config.feature_column
+        places: dict[str, Any] = {"cache_dir": self.options.embedding_cache, "fallback_dir": folder / "embeddings"}
         if data.modality == "image":
             size = data.labeled[0][data.column].size
-            return with_image_features(part, data.column, into, self.image_encoder, size, folder / "embeddings")
+            return with_image_features(part, data.column, into, self.image_encoder, size, **places)
         progress = PartialState().is_main_process
-        return embed(part, data.column, self.encoder, folder / "embeddings", into=into, progress=progress)
+        return embed(part, data.column, self.encoder, into=into, progress=progress, **places)
 
 
 def kind_of(options: RecipeOptions, data: TaskData) -> type[Kind]:

@@ -77,6 +77,13 @@ class RecipeOptions:
             "the gray values themselves, which is also what embedded means there for images of at most 64x64."
         },
     )
+    embedding_cache: str | None = field(
+        default=None,
+        metadata={
+            "help": "Folder of the embeddings that runs share, for --backend features; default: "
+            "textssl/embeddings in the Hugging Face home, or embeddings in TEXTSSL_CACHE."
+        },
+    )
     num_labeled: int | None = field(
         default=None,
         metadata={

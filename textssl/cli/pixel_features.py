@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -52,13 +52,22 @@ def with_image_features(
     into: str,
     encoder: VisionEncoder | None,
     size: tuple[int, int],
-    folder: Path,
+    **places: Any,
 ) -> datasets.Dataset:
-    """Put a vector in the place of each image, kept in ``folder``: of ``encoder``, without one of its pixels."""
+    """Put a vector in the place of each image: of ``encoder``, without one of its pixels.
+
+    Args:
+        dataset: the images.
+        column: of the images.
+        into: name of the new column.
+        encoder: ``None`` for pixels.
+        size: width and height that each must have, for pixels.
+        **places: of the cache, for :func:`textssl.features.embed_images`.
+    """
     if encoder is None:
         return with_pixel_features(dataset, column, into, size)
     progress = PartialState().is_main_process
-    return embed_images(dataset, column, encoder, folder, into=into, progress=progress).remove_columns(column)
+    return embed_images(dataset, column, encoder, into=into, progress=progress, **places).remove_columns(column)
 
 
 def with_pixel_features(dataset: datasets.Dataset, column: str, into: str, size: tuple[int, int]) -> datasets.Dataset:

@@ -7,6 +7,7 @@ Importing this package makes the classifier known to ``AutoModelForSequenceClass
 from .classifier import FeatureClassifier, FeatureClassifierConfig
 from .embedding import embed, embed_views
 from .encoders import Encoder, SentenceEncoder
+from .extraction import features_of
 from .image_embedding import embed_images
 from .image_encoders import ImageEncoder, VisionEncoder
 from .store import FeatureStore
@@ -23,4 +24,5 @@ __all__ = [
     "embed",
     "embed_images",
     "embed_views",
+    "features_of",
 ]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +14,13 @@ from ..augment import Augmentation
 from ..data.feature_validation import with_features
 from ..data.validation import check_texts
 from ..errors import UserError
-from .encoders import Encoder, SentenceEncoder
-from .store import FeatureStore, feature_key
+from .cache import FeatureCache, cache_folders
+from .encoders import DEFAULT_LENGTH, Encoder, SentenceEncoder
+from .settings import settings_of
+from .store import feature_key
 
 
-__all__ = ["embed", "embed_views"]
+__all__ = ["embed", "embed_views", "text_features"]
 
 # What a kill can lose: seconds of work, on a processor at most half a minute.
 SHARD_TEXTS = 512
@@ -31,8 +30,9 @@ def embed(
     dataset: Dataset,
     column: str,
     encoder: str | os.PathLike[str] | Encoder,
-    cache_dir: str | os.PathLike[str],
+    cache_dir: str | os.PathLike[str] | None = None,
     *,
+    fallback_dir: str | os.PathLike[str] | None = None,
     batch_size: int = 64,
     into: str = "features",
     max_length: int | None = None,
@@ -40,19 +40,22 @@ def embed(
 ) -> Dataset:
     """Add a column of features: a vector of D numbers in float32 for each text.
 
-    Features are kept in ``cache_dir``, found by encoder, ``max_length`` and text: equal texts are encoded once, a
-    second call encodes nothing, and a killed one goes on where it was. With several processes one encodes and the
-    others read.
+    Features are kept in a cache that runs share, found by text, encoder, ``max_length``, pooling and precision: equal
+    texts are encoded once, a second call encodes nothing, and a killed one goes on where it was. With several
+    processes one encodes and the others read. A cache that cannot be written is a warning.
 
     Args:
         dataset: N > 0 rows.
         column: of the texts.
         encoder: what :class:`SentenceEncoder` takes as ``model`` (a folder, a name on the Hub, ``"embedded"``), or
             any :class:`Encoder`, called with up to 512 texts of like length, longest first.
-        cache_dir: the folder of the cache; each encoder has a folder in it.
+        cache_dir: the folder of the cache, in which each encoder has a folder; see
+            :func:`textssl.features.cache.cache_folder` for the default.
+        fallback_dir: the same where ``cache_dir`` cannot be written; by default the features are then held in memory.
         batch_size: texts per pass of a named model.
         into: name of the new column.
-        max_length: most tokens of a text, for a named model; its own limit by default.
+        max_length: most tokens of a text, for a named model; by default 128, as a recipe's. A
+            :class:`SentenceEncoder` has one of its own.
         progress: show a progress bar.
 
     Returns:
@@ -65,7 +68,7 @@ def embed(
     _check(dataset, column, [into])
     model = _encoder(encoder, batch_size, max_length)
     texts = dataset.with_format(None)[column][:]
-    return with_features(dataset, into, _features(texts, model, cache_dir, max_length, progress))
+    return with_features(dataset, into, text_features(texts, model, [cache_dir, fallback_dir], progress))
 
 
 def embed_views(
@@ -73,10 +76,11 @@ def embed_views(
     column: str,
     augmentation: Augmentation,
     encoder: str | os.PathLike[str] | Encoder,
-    cache_dir: str | os.PathLike[str],
+    cache_dir: str | os.PathLike[str] | None,
     count: int,
     seed: int,
     *,
+    fallback_dir: str | os.PathLike[str] | None = None,
     batch_size: int = 64,
     into: str = "features",
     max_length: int | None = None,
@@ -96,6 +100,7 @@ def embed_views(
         cache_dir: as for :func:`embed`.
         count: versions of each text, at least 1.
         seed: of all versions.
+        fallback_dir: as for :func:`embed`.
         batch_size: as for :func:`embed`.
         into: beginning of the names of the new columns.
         max_length: as for :func:`embed`.
@@ -118,7 +123,7 @@ def embed_views(
         for i, text in enumerate(texts):
             if not isinstance(text, str):
                 raise UserError(f"augmentation: got {text!r:.60} for row {i}; expected a string")
-        dataset = with_features(dataset, name, _features(texts, model, cache_dir, max_length, progress))
+        dataset = with_features(dataset, name, text_features(texts, model, [cache_dir, fallback_dir], progress))
     return dataset
 
 
@@ -134,7 +139,7 @@ def _check(dataset: Dataset, column: str, names: Sequence[str]) -> None:
 
 def _encoder(encoder: str | os.PathLike[str] | Encoder, batch_size: int, max_length: int | None) -> Encoder:
     if isinstance(encoder, str | os.PathLike):
-        return SentenceEncoder(os.fspath(encoder), max_length=max_length, batch_size=batch_size)
+        return SentenceEncoder(os.fspath(encoder), max_length=max_length or DEFAULT_LENGTH, batch_size=batch_size)
     if not callable(encoder) or not isinstance(getattr(encoder, "name", None), str):
         raise UserError(f"encoder: got {type(encoder).__name__}; expected a model, or a callable with a string 'name'")
     if max_length is not None:
@@ -142,39 +147,43 @@ def _encoder(encoder: str | os.PathLike[str] | Encoder, batch_size: int, max_len
     return encoder
 
 
-def _features(
-    texts: Sequence[str], encoder: Encoder, cache_dir: str | os.PathLike[str], max_length: int | None, progress: bool
+def text_features(
+    texts: Sequence[str], encoder: Encoder, folders: Sequence[str | os.PathLike[str] | None], progress: bool
 ) -> np.ndarray:
-    """The vectors [N, D] of N texts."""
+    """The vectors [N, D] of N texts.
+
+    Args:
+        texts: N > 0 texts.
+        encoder: what makes the vectors of those that no cache has.
+        folders: the cache and where to go from there, as :func:`textssl.features.cache.cache_folders` takes them.
+        progress: show a progress bar.
+    """
     numbers: dict[str, int] = {}
     rows = np.fromiter((numbers.setdefault(str(text), len(numbers)) for text in texts), np.int64, len(texts))
-    if max_length is None:
-        max_length = getattr(encoder, "max_length", None)
+    places = cache_folders(*folders)
     # The others come when a model of the Hub is in the cache and its texts are encoded.
     with PartialState().main_process_first():
-        identity = json.dumps([encoder.name, max_length]).encode("ascii")
-        store = FeatureStore(Path(cache_dir) / hashlib.sha256(identity).hexdigest()[:16])
-        keyed = {feature_key(encoder.name, max_length, text): text for text in numbers}
-        _fill(store, keyed, encoder, {"encoder": encoder.name, "max_length": str(max_length)}, progress)
-        return store.get(list(keyed))[rows]
+        settings = settings_of(encoder)
+        cache = FeatureCache(settings, places)
+        keyed = {feature_key(settings.identity, text): text for text in numbers}
+        _fill(cache, keyed, encoder, progress)
+        return cache.get(list(keyed))[rows]
 
 
-def _fill(
-    store: FeatureStore, keyed: dict[bytes, str], encoder: Encoder, facts: dict[str, str], progress: bool
-) -> None:
+def _fill(cache: FeatureCache, keyed: dict[bytes, str], encoder: Encoder, progress: bool) -> None:
     """Encode what is not stored, texts of like length together; each shard is on the disk before the next."""
     from tqdm.auto import tqdm
 
-    missing = sorted((key for key in keyed if key not in store), key=lambda key: -len(keyed[key]))
+    missing = sorted((key for key in keyed if key not in cache), key=lambda key: -len(keyed[key]))
     if not missing:
         return
-    stored = len(keyed) - len(missing)
     with tqdm(
-        total=len(keyed), initial=stored, desc=f"features into {store.folder}", unit="text", disable=not progress
-    ) as bar:
+        total=len(keyed), initial=len(keyed) - len(missing), desc=f"features into {cache.place}", unit="text",
+        disable=not progress,
+    ) as bar:  # fmt: skip
         for start in range(0, len(missing), SHARD_TEXTS):
             keys = missing[start : start + SHARD_TEXTS]
-            store.add(keys, _encode(encoder, [keyed[key] for key in keys]), facts)
+            cache.add(keys, _encode(encoder, [keyed[key] for key in keys]))
             bar.update(len(keys))
 
 

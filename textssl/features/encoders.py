@@ -18,11 +18,14 @@ from ..data.sources import embedded_model_path
 from ..errors import UserError
 from ..files import sha256_of_all
 from ..positions import position_limit
+from .settings import EncoderSettings
 
 
-__all__ = ["Encoder", "SentenceEncoder", "folder_checksum"]
+__all__ = ["DEFAULT_LENGTH", "Encoder", "SentenceEncoder", "folder_checksum"]
 
 EMBEDDED = "embedded"
+# Most tokens of a text where nobody says otherwise: that of SSLConfig, so that all features of one encoder agree.
+DEFAULT_LENGTH = 128
 # Descriptions, and other forms of the same weights.
 NO_PART_OF_A_MODEL = {".md", ".onnx", ".png", ".gitattributes"}
 
@@ -58,6 +61,7 @@ class SentenceEncoder:
         max_length: most tokens of a text, special ones included; the model's own limit by default.
         batch_size: texts per pass.
         device: such as ``"cuda:0"``; the one of this process by default.
+        bf16: whether matrix products are computed in bfloat16; by default where the device computes in it.
 
     Raises:
         UserError: no such folder, a size out of range; when first used, a model that cannot be loaded or whose
@@ -72,6 +76,7 @@ class SentenceEncoder:
         max_length: int | None = None,
         batch_size: int = 64,
         device: str | None = None,
+        bf16: bool | None = None,
     ) -> None:
         if batch_size < 1:
             raise UserError(f"batch_size: got {batch_size}; expected at least 1")
@@ -88,6 +93,13 @@ class SentenceEncoder:
         self.max_length = max_length
         self.batch_size = batch_size
         self.device = device
+        self.bf16 = bf16
+
+    @property
+    def settings(self) -> EncoderSettings:
+        """What its vectors depend on."""
+        precision = "bfloat16" if self._in_bfloat16 else "float32"
+        return EncoderSettings(self.name, self.max_length, precision=precision)
 
     @cached_property
     def name(self) -> str:
@@ -100,9 +112,17 @@ class SentenceEncoder:
         """Vectors [n, D] of n texts, float32."""
         network = self._network
         device = torch.device(network.device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=_computes_in_bfloat16(device)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._in_bfloat16):
             vectors: np.ndarray = network.encode(list(texts), batch_size=self.batch_size, show_progress_bar=False)
         return vectors.astype(np.float32, copy=False)
+
+    @property
+    def _in_bfloat16(self) -> bool:
+        return _computes_in_bfloat16(torch.device(self._device)) if self.bf16 is None else self.bf16
+
+    @property
+    def _device(self) -> str:
+        return str(PartialState().device) if self.device is None else self.device
 
     @cached_property
     def _network(self) -> Any:
@@ -140,9 +160,8 @@ class SentenceEncoder:
                 "encoder: sentence-transformers is not installed; pip install 'textssl[features]' brings it"
             ) from error
         source = self.model if self.folder is None else str(self.folder)
-        device = str(PartialState().device) if self.device is None else self.device
         try:
-            return SentenceTransformer(source, revision=revision, device=device)
+            return SentenceTransformer(source, revision=revision, device=self._device)
         except Exception as error:  # files, network and configuration have more kinds of failure than can be listed
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise UserError(f"encoder: {self.model!r} cannot be loaded ({reason[:200]})") from error

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,13 @@ from datasets import Dataset
 from ..data.feature_validation import with_features
 from ..data.image_tables import image_digests
 from ..errors import UserError
+from .cache import FeatureCache, cache_folders
 from .image_encoders import ImageEncoder
-from .store import FeatureStore, feature_key
+from .settings import settings_of
+from .store import feature_key
 
 
-__all__ = ["embed_images"]
+__all__ = ["embed_images", "image_features"]
 
 # What a kill can lose. Of its images one batch is decoded at a time.
 SHARD_IMAGES = 512
@@ -28,22 +29,25 @@ def embed_images(
     dataset: Dataset,
     column: str,
     encoder: ImageEncoder,
-    cache_dir: str | os.PathLike[str],
+    cache_dir: str | os.PathLike[str] | None = None,
     *,
+    fallback_dir: str | os.PathLike[str] | None = None,
     into: str = "features",
     progress: bool = True,
 ) -> Dataset:
     """Add a column of features: a vector of D numbers in float32 for each image.
 
-    Features are kept in ``cache_dir``, found by encoder and image: equal images are encoded once, a second call
-    encodes nothing, and a killed one goes on where it was. No more images than one batch of the encoder are decoded
-    at a time. With several processes one encodes and the others read.
+    Features are kept in a cache that runs share, found by image, encoder and pooling: equal images are encoded once, a
+    second call encodes nothing, and a killed one goes on where it was. A cache that cannot be written is a warning.
+    No more images than one batch of the encoder are decoded at a time. With several processes one encodes and the
+    others read.
 
     Args:
         dataset: N > 0 rows.
         column: with the feature ``datasets.Image``.
         encoder: such as :class:`textssl.features.VisionEncoder`.
-        cache_dir: the folder of the cache; each encoder has a folder in it.
+        cache_dir: as for :func:`textssl.features.embed`.
+        fallback_dir: as for :func:`textssl.features.embed`.
         into: name of the new column.
         progress: show a progress bar.
 
@@ -53,26 +57,40 @@ def embed_images(
     Raises:
         UserError: an image that cannot be opened, or an encoder that does not give one finite vector for each.
     """
+    vectors = image_features(dataset, column, encoder, [cache_dir, fallback_dir], progress)
+    return with_features(dataset, into, vectors)
+
+
+def image_features(
+    dataset: Dataset,
+    column: str,
+    encoder: ImageEncoder,
+    folders: Sequence[str | os.PathLike[str] | None],
+    progress: bool,
+) -> np.ndarray:
+    """The vectors [N, D] of N images; see :func:`textssl.features.embedding.text_features`."""
     digests = image_digests(dataset, column).to_pylist()
-    keys = [feature_key(encoder.name, None, digest) for digest in digests]
+    settings = settings_of(encoder)
+    keys = [feature_key(settings.identity, digest) for digest in digests]
     # The first row of each image.
     rows = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
+    places = cache_folders(*folders)
     with PartialState().main_process_first():
-        store = FeatureStore(Path(cache_dir) / hashlib.sha256(encoder.name.encode()).hexdigest()[:16])
-        missing = sorted(row for key, row in rows.items() if key not in store)
-        _fill(store, dataset.select_columns([column]).with_format(None), missing, keys, encoder, progress)
-        return with_features(dataset, into, store.get(keys))
+        cache = FeatureCache(settings, places)
+        missing = sorted(row for key, row in rows.items() if key not in cache)
+        _fill(cache, dataset.select_columns([column]).with_format(None), missing, keys, encoder, progress)
+        return cache.get(keys)
 
 
 def _fill(
-    store: FeatureStore, images: Dataset, missing: list[int], keys: list[bytes], encoder: ImageEncoder, progress: bool
+    cache: FeatureCache, images: Dataset, missing: list[int], keys: list[bytes], encoder: ImageEncoder, progress: bool
 ) -> None:
     """Encode the rows that are not stored; each shard is on the disk before the next."""
     from tqdm.auto import tqdm
 
     if not missing:
         return
-    with tqdm(total=len(missing), desc=f"features into {store.folder}", unit="image", disable=not progress) as bar:
+    with tqdm(total=len(missing), desc=f"features into {cache.place}", unit="image", disable=not progress) as bar:
         for start in range(0, len(missing), SHARD_IMAGES):
             shard, vectors = missing[start : start + SHARD_IMAGES], []
             for first in range(0, len(shard), encoder.batch_size):
@@ -80,7 +98,7 @@ def _fill(
                 (column,) = images.column_names
                 vectors.append(_encoded(encoder, [images[row][column] for row in batch]))
                 bar.update(len(batch))
-            store.add([keys[row] for row in shard], np.concatenate(vectors), {"encoder": encoder.name})
+            cache.add([keys[row] for row in shard], np.concatenate(vectors))
 
 
 def _encoded(encoder: ImageEncoder, images: list[Any]) -> np.ndarray:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ..errors import UserError
@@ -32,23 +32,22 @@ _SHARD_NAME = re.compile(r"features-(?P<checksum>[0-9a-f]{32})\.safetensors")
 logger = logging.getLogger(__name__)
 
 
-def feature_key(encoder: str, max_length: int | None, text: str) -> bytes:
+def feature_key(made_by: str, content: str) -> bytes:
     """What a feature vector is stored under: the sha256 of all that it depends on, 32 bytes.
 
     Args:
-        encoder: the ``name`` of the encoder: its weights, or the model and its revision.
-        max_length: most tokens of a text; ``None`` for the encoder's own limit.
-        text: exactly as given to the encoder.
+        made_by: ``identity`` of :class:`textssl.features.settings.EncoderSettings`: encoder, length, pooling.
+        content: a text exactly as given to the encoder, or the checksum of an image.
     """
-    return hashlib.sha256(json.dumps([encoder, max_length, text]).encode("ascii")).digest()
+    return hashlib.sha256(json.dumps([made_by, content]).encode("ascii")).digest()
 
 
 class FeatureStore:
     """A map from key to feature vector that grows by shards.
 
-    Only keys and places are held in memory, about 200 bytes a vector. Opening a store reads all of it once, to
-    check it: a shard that was cut or changed is deleted with a warning, so that its vectors are missing and are
-    computed anew. Shards which other jobs write later are not seen until the store is opened again.
+    Only keys and places are held in memory, about 200 bytes a vector. A shard is read whole and checked when the
+    first of its keys is asked for: one that was cut or changed is deleted with a warning, so that its vectors are
+    missing and are computed anew. Shards which other jobs write later are not seen until the store is opened again.
 
     Args:
         folder: made with the first shard.
@@ -60,20 +59,23 @@ class FeatureStore:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._shards: list[Path] = []
+        self._checked: set[int] = set()
+        self._size: int | None = None
         self._places: dict[bytes, tuple[int, int]] = {}
         if not self.folder.exists():
             return
         if not self.folder.is_dir():
             raise UserError(f"cache_dir: got {str(self.folder)!r}, which is a file; give a folder")
         for path in sorted(self.folder.iterdir()):
-            if match := _SHARD_NAME.fullmatch(path.name):
-                self._open_shard(path, match["checksum"])
+            if _SHARD_NAME.fullmatch(path.name):
+                self._open_shard(path)
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._places
+        place = self._places.get(key)
+        return place is not None and self._is_whole(place[0])
 
     def get(self, keys: Sequence[bytes]) -> np.ndarray:
         """The vectors [n, D] stored under n > 0 keys, in their order; one shard at a time is read.
@@ -81,6 +83,8 @@ class FeatureStore:
         Raises:
             KeyError: a key that is not in the store.
         """
+        if missing := [key for key in keys if key not in self]:
+            raise KeyError(missing[0])
         places = np.array([self._places[key] for key in keys], dtype=np.int64).reshape(-1, 2)
         vectors = np.empty((0, 0), np.float32)
         for number in np.unique(places[:, 0]):
@@ -108,21 +112,53 @@ class FeatureStore:
             raise ValueError(f"vectors: got shape {list(vectors.shape)}; expected [{len(keys)}, D]")
         if not keys:
             return
-        if self._places and self.get([next(iter(self._places))]).shape[1] != vectors.shape[1]:
+        if self._size not in (None, vectors.shape[1]):
             raise ValueError(f"vectors: got D = {vectors.shape[1]}; the store in {self.folder} has another")
         joined = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
         content = save({"keys": joined, "features": vectors}, metadata=dict(facts or {}))
         checksum = hashlib.sha256(content).hexdigest()[:32]
-        self._index(write_atomically(self.folder / f"features-{checksum}.safetensors", content), joined)
+        path = write_atomically(self.folder / f"features-{checksum}.safetensors", content)
+        self._checked.add(len(self._shards))
+        self._index(path, joined)
+        self._size = vectors.shape[1]
 
-    def _open_shard(self, path: Path, checksum: str) -> None:
-        if sha256_of(path)[:32] != checksum:
-            logger.warning("%s was cut or changed; it is deleted, and its features are computed anew", path)
-            # Another process may have seen the same.
-            path.unlink(missing_ok=True)
+    def _open_shard(self, path: Path) -> None:
+        try:
+            with safe_open(path, framework="np") as shard:
+                keys = shard.get_tensor("keys")
+                self._size = int(shard.get_slice("features").get_shape()[1])
+        except FileNotFoundError:
+            # Another process saw that it was damaged.
             return
-        with safe_open(path, framework="np") as shard:
-            self._index(path, shard.get_tensor("keys"))
+        except SafetensorError:
+            self._delete(path)
+            return
+        self._index(path, keys)
+
+    def _is_whole(self, number: int) -> bool:
+        """Whether a shard holds what was written; it is read once to tell."""
+        if number in self._checked:
+            return True
+        path = self._shards[number]
+        match = _SHARD_NAME.fullmatch(path.name)
+        assert match is not None, "only such files are indexed"
+        try:
+            whole = sha256_of(path)[:32] == match["checksum"]
+        except FileNotFoundError:
+            whole = False
+        if whole:
+            self._checked.add(number)
+            return True
+        self._delete(path)
+        self._places = {key: place for key, place in self._places.items() if place[0] != number}
+        return False
+
+    def _delete(self, path: Path) -> None:
+        logger.warning("%s was cut or changed; it is deleted, and its features are computed anew", path)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("%s cannot be deleted (%s)", path, error)
 
     def _index(self, path: Path, keys: np.ndarray) -> None:
         for row, key in enumerate(keys):

@@ -30,6 +30,7 @@ FREE = {
     "dataloader_persistent_workers": _LOADED,
     "dataloader_pin_memory": _LOADED,
     "dataloader_prefetch_factor": _LOADED,
+    "embedding_cache": _WHERE,
     "hub_": _PUSHED,
     "local_rank": "is set by the launcher",
     "log_": _SHOWN,
