@@ -2,8 +2,18 @@
 
 from .base import Candidate
 from .heads import Probe
+from .mixture import Mixture
+from .propagation import Propagation
+from .self_training import SelfTraining
 
 
 __all__ = ["CANDIDATES"]
 
-CANDIDATES: tuple[Candidate, ...] = (Probe(),)
+CANDIDATES: tuple[Candidate, ...] = (
+    Probe(),
+    SelfTraining(),
+    SelfTraining("labeled"),
+    SelfTraining("sqrt"),
+    Mixture(),
+    Propagation(),
+)
