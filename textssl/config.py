@@ -64,6 +64,9 @@ class SSLConfig(SavedSettings):
             that step, before anything is saved, and names the last good checkpoint; ``ignore`` goes on.
         finetune_learning_rate: learning rate of their first; it falls linearly to 0. ``None`` takes
             ``learning_rate``.
+        head_learning_rate: peak learning rate of the head, which is all of a classifier but its encoder
+            (``model.base_model``); ``None`` takes ``learning_rate``. Schedules act on both, so that their ratio
+            is the same in the warm start, in the fine-tuning and in a teacher that learns.
         class_weights: weights of the classes in the loss of the labeled examples: ``"balanced"``, all classes count
             alike, or a number for each, of which the ratios matter; as a flag ``1,2.5,1``. The mean weight of the
             labeled examples is 1, and the loss of an evaluation is not weighted. Methods that mix labels refuse it.
@@ -119,6 +122,9 @@ class SSLConfig(SavedSettings):
     finetune_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the first of them; default: learning_rate."}
     )
+    head_learning_rate: float | None = field(
+        default=None, metadata={"help": "Peak learning rate of the head; default: learning_rate."}
+    )
     # In this order: of other unions HfArgumentParser makes no flag.
     class_weights: None | str | list[float] = field(  # noqa: RUF036
         default=None, metadata={"help": "Weights of classes in the labeled loss: balanced, or a number for each."}
@@ -156,6 +162,7 @@ class SSLConfig(SavedSettings):
             positive("warm_start_learning_rate", self.warm_start_learning_rate)
         not_negative("finetune_steps", self.finetune_steps)
         positive("finetune_learning_rate", self.finetune_learning_rate)
+        positive("head_learning_rate", self.head_learning_rate)
         # Trainer knows more, but batches of two streams are made by our own sampler.
         allowed("train_sampling_strategy", self.train_sampling_strategy, ("random", "group_by_length"))
         check_settings(self)

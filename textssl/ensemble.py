@@ -31,8 +31,9 @@ from transformers import (
 )
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-# Imported so that transformers knows classifiers of features.
+# Imported so that transformers knows the library's own classifiers.
 from . import features as _features  # noqa: F401
+from . import models as _models  # noqa: F401
 from .ensemble_config import EnsembleConfig
 from .errors import UserError
 

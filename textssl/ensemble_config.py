@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import MISSING, field
 from typing import Any
 
-from transformers import CONFIG_MAPPING, AutoConfig, GenerationConfig, PretrainedConfig
+from transformers import AutoConfig, PretrainedConfig
+
+from .models.inner_config import GENERATION, inner_setting, kept_settings
 
 
 __all__ = ["EnsembleConfig"]
-
-# Transformers refuses to save a config that answers to one of these, unless it declares it.
-GENERATION = frozenset(GenerationConfig().to_dict())
-# Of no use to whoever loads the ensemble: a folder of this machine, and what the ensemble's own config tells.
-NOT_KEPT = ("_name_or_path", "transformers_version")
 
 
 class EnsembleConfig(PretrainedConfig):
@@ -40,7 +37,7 @@ class EnsembleConfig(PretrainedConfig):
     pad_token_id: int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
-        members = [_kept(member) for member in self.members]
+        members = [kept_settings(member) for member in self.members]
         if members:
             first = members[0]
             if self.id2label is None and kwargs.get("num_labels") in (None, len(first["id2label"])):
@@ -59,30 +56,15 @@ class EnsembleConfig(PretrainedConfig):
         if members and not name.startswith("_") and name not in GENERATION:
             if name == "max_position_embeddings" and (limits := _positions(members)):
                 return min(limits)
-            value = _setting(members[0], name)
+            value = inner_setting(members[0], name)
             if value is not MISSING:
                 return value
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
-def _kept(member: dict[str, Any]) -> dict[str, Any]:
-    """Without what nobody needs, and with numbers as keys of labels, which JSON makes strings."""
-    kept = {name: value for name, value in member.items() if name not in NOT_KEPT}
-    return {**kept, "id2label": {int(number): name for number, name in (kept.get("id2label") or {}).items()}}
-
-
-def _setting(member: dict[str, Any], name: str) -> Any:
-    """A setting of a member's config; ``MISSING`` where it has none of that name."""
-    kind = str(member.get("model_type"))
-    known_as = CONFIG_MAPPING[kind].attribute_map.get(name, name) if kind in CONFIG_MAPPING else name
-    value = member.get(known_as, MISSING)
-    # A config within a config came here as a mere dict.
-    return MISSING if isinstance(value, dict) and "model_type" in value else value
-
-
 def _positions(members: list[dict[str, Any]]) -> list[int]:
     """Most positions of those members that have such a limit."""
-    limits = [_setting(member, "max_position_embeddings") for member in members]
+    limits = [inner_setting(member, "max_position_embeddings") for member in members]
     return [limit for limit in limits if isinstance(limit, int) and limit > 0]
 
 

@@ -12,6 +12,7 @@ from .config import derive
 from .errors import UserError
 from .schedules import with_warm_start
 from .state import NetworkOptimizer
+from .training.head_learning_rate import give_head_rate
 
 
 __all__ = ["attach_optimizer"]
@@ -46,6 +47,8 @@ def attach_optimizer(
     optimizer = kind([group for group in groups if group["params"]], **settings)
     if callable(getattr(optimizer, "train", None)):
         raise UserError(f"optim: got {str(args.optim)!r}, which has no weights between steps; try adamw_torch or sgd")
+    if args.head_learning_rate is not None:
+        give_head_rate(optimizer, [network], learning_rate * args.head_learning_rate / args.learning_rate)
     holder.attach(optimizer, _factors(own, optimizer, num_training_steps))
 
 

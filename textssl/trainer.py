@@ -32,6 +32,7 @@ from .phases import Moment, extended
 from .probing import adopt_rates, probed
 from .training.batch_size import BatchSizeFinder
 from .training.counts import InputCounts
+from .training.head_learning_rate import HeadLearningRate
 from .training.held_out import CheckedHeldOut
 from .training.model_init import adopt_labels, filled_settings, first_model
 from .training.search import SearchableTrainer
@@ -46,7 +47,7 @@ __all__ = ["SSLTrainer"]
 PASS_OVERHEAD = {"cpu": 256, "cuda": 16_384}
 
 
-class SSLTrainer(TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer, BatchSizeFinder):
+class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer, BatchSizeFinder):
     """Fine-tunes a classifier by a semi-supervised method.
 
     A method's trainer names its objective and its config and is otherwise empty. All else works as in Trainer.

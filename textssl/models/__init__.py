@@ -1,1 +1,10 @@
-"""What the library must know of a network of transformers, whatever is done with it."""
+"""What the library must know of a network of transformers, and classifiers of its own that transformers lacks.
+
+Importing this package makes those classifiers known to the Auto classes of transformers.
+"""
+
+from .configuration_pooled_classifier import PooledClassifierConfig, PooledImageClassifierConfig
+from .modeling_pooled_classifier import PooledTextClassifier
+
+
+__all__ = ["PooledClassifierConfig", "PooledImageClassifierConfig", "PooledTextClassifier"]

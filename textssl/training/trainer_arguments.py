@@ -229,6 +229,11 @@ def check_given(kind: Any, args: Any, given: Mapping[str, Any]) -> None:
         raise UserError(
             "optimizers: got one and auto_find_batch_size; each attempt has its own: optimizer_cls_and_kwargs"
         )
+    if args.head_learning_rate is not None and (optimizer, schedule) != (None, None):
+        raise UserError(
+            f"head_learning_rate: got {args.head_learning_rate} and an optimizer or a schedule in optimizers, which "
+            "decides alone"
+        )
     if schedule is not None:
         for name in ("warm_start_learning_rate", "finetune_learning_rate"):
             if getattr(args, name) is not None:

@@ -1,0 +1,261 @@
+"""A classifier that pools the states of an encoder, as the encoder was trained for.
+
+``AutoModelForSequenceClassification`` puts new layers on the first token of a sentence encoder, which was trained for
+the mean of all. This model reads the encoder's own vector, so that a logistic regression on frozen embeddings is its
+head as it stands (linear probing, then fine-tuning: Kumar et al., 2022, arXiv:2202.10054).
+
+A folder of such a model is known to transformers once the program that loads it has imported ``textssl.models``::
+
+    import textssl.models
+    from transformers import pipeline
+
+    classify = pipeline("text-classification", model="folder")
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from ..errors import UserError
+from .configuration_pooled_classifier import PooledClassifierConfig
+from .encoders import load_encoder, make_encoder, place_of
+from .inner_config import kept_settings
+from .pooling import pool
+from .sentence_transformers_files import read_sentence_files
+from .vector_head import VectorHead
+
+
+__all__ = ["PooledTextClassifier"]
+
+P = TypeVar("P", bound="PooledTextClassifier")
+
+
+class PooledTextClassifier(VectorHead, PreTrainedModel):
+    """Encoder, pooling, optional normalisation and standardisation, and a linear or multilayer head.
+
+    Args:
+        config: its shape.
+        encoder: the encoder itself, which is taken as it is; without it, a new one of ``config``.
+
+    Attributes:
+        encoder: the model of transformers that gives the states.
+        head: the last linear layer.
+
+    Raises:
+        UserError: an encoder without one ``hidden_size``.
+    """
+
+    config_class = PooledClassifierConfig
+    base_model_prefix = "encoder"
+    config: PooledClassifierConfig
+    # Trainer is to average losses over accumulated batches itself.
+    accepts_loss_kwargs = False
+    supports_gradient_checkpointing = True
+    # The encoder checks for itself what it supports.
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+
+    def __init__(self, config: PooledClassifierConfig, encoder: PreTrainedModel | None = None) -> None:
+        attention = config._attn_implementation
+        super().__init__(config)
+        # What nobody asked for must not read as asked for, where a second model is made of this config.
+        config._attn_implementation = attention
+        if encoder is None:
+            encoder = make_encoder(config.encoder, attention)
+        else:
+            for part in [*encoder.modules(), *encoder.parameters()]:
+                # Transformers draws what does not bear this mark.
+                part._is_hf_initialized = True  # type: ignore[attr-defined]
+        self.encoder = encoder
+        self.make_head(config.vector_size)
+        self.post_init()
+
+    @classmethod
+    def from_encoder(
+        cls: type[P],
+        encoder: str,
+        label_names: Sequence[str] | None = None,
+        *,
+        pooling: str | None = None,
+        normalize: bool | None = None,
+        standardize: bool = False,
+        hidden_sizes: Sequence[int] = (),
+        activation: str = "gelu",
+        dropout: float = 0.0,
+        revision: str | None = None,
+        num_labels: int | None = None,
+    ) -> P:
+        """A classifier with a trained encoder and a new head.
+
+        Args:
+            encoder: a folder, the ``owner/name`` of a model on the Hub, or ``"embedded"`` for all-MiniLM-L6-v2 from
+                the package of :func:`textssl.data.sources.embedded_model_path`.
+            label_names: of the classes, in order.
+            pooling: as in :class:`PooledClassifierConfig`; ``None`` for what the files of sentence-transformers
+                beside the encoder say, then for ``classifier_pooling`` of its config (ModernBERT), then the mean.
+            normalize: ``None`` for what the files of sentence-transformers say; without them off.
+            standardize: as in :class:`PooledClassifierConfig`.
+            hidden_sizes: as in :class:`PooledClassifierConfig`.
+            activation: as in :class:`PooledClassifierConfig`.
+            dropout: as in :class:`PooledClassifierConfig`; only with ``hidden_sizes``.
+            revision: of a model on the Hub: branch, tag or commit.
+            num_labels: C, in place of ``label_names``.
+
+        Raises:
+            UserError: an encoder that cannot be loaded; modules of sentence-transformers that this model does not
+                have, such as Dense; a value out of range.
+        """
+        if dropout and not hidden_sizes:
+            raise UserError(f"dropout: got {dropout}; it follows hidden layers, and hidden_sizes is empty")
+        place = place_of(encoder)
+        files = read_sentence_files(place, revision, pooling)
+        network = load_encoder(place, revision)
+        config = cls.config_class(
+            encoder=network.config.to_dict(),
+            pooling=pooling or files.pooling or getattr(network.config, "classifier_pooling", None) or "mean",
+            normalize=files.normalize if normalize is None else normalize,
+            standardize=standardize,
+            hidden_sizes=tuple(hidden_sizes),
+            activation=activation,
+            dropout=dropout,
+            max_seq_length=files.max_seq_length,
+            **_labels(label_names, num_labels),
+        )
+        config.name_or_path = place
+        return cls(config, network)
+
+    @classmethod
+    def from_features(cls: type[P], classifier: Any, encoder: str, **kwargs: Any) -> P:
+        """What a classifier of precomputed features becomes: the encoder, its standardisation and its head.
+
+        Args:
+            classifier: a :class:`textssl.features.FeatureClassifier`.
+            encoder: what made the features, as for :meth:`from_encoder`.
+            **kwargs: ``pooling``, ``normalize`` and ``revision`` of :meth:`from_encoder`.
+
+        Raises:
+            UserError: as for :meth:`from_encoder`; vectors of another size than the features.
+        """
+        own = classifier.config
+        names = [str(own.id2label[i]) for i in range(int(own.num_labels))]
+        model = cls.from_encoder(
+            encoder,
+            names,
+            standardize=own.standardize,
+            hidden_sizes=own.hidden_sizes,
+            activation=own.activation,
+            dropout=own.dropout if own.hidden_sizes else 0.0,
+            **kwargs,
+        )
+        if own.input_size != model.config.vector_size:
+            raise UserError(
+                f"encoder: its vectors have {model.config.vector_size} numbers; the features have {own.input_size}"
+            )
+        model.config.initializer_range = own.initializer_range
+        # Of the class numbers, label2id may be the only one that was named.
+        model.config.label2id = dict(own.label2id)
+        model.load_state_dict(classifier.state_dict(), strict=False)
+        return model.train(classifier.training)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,
+    ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
+        """Classify.
+
+        Args:
+            input_ids: [B, T].
+            attention_mask: [B, T]; padding, on either side, changes nothing.
+            token_type_ids: [B, T], for encoders that have token types.
+            position_ids: [B, T], for encoders that have positions.
+            inputs_embeds: [B, T, H], in place of ``input_ids``.
+            labels: class numbers [B]; given, the mean cross entropy is returned as ``loss``.
+            return_dict: ``False`` for a tuple.
+
+        Returns:
+            ``logits`` [B, C], and ``loss`` where there are labels.
+        """
+        logits = self.classify(self.embed(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds))
+        loss = None if labels is None else nn.functional.cross_entropy(logits.float(), labels)
+        output = SequenceClassifierOutput(loss=loss, logits=logits)
+        return output.to_tuple() if return_dict is False else output
+
+    def embed(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
+        """The vectors [B, D] of texts: pooled and, if the config says so, of length 1; not standardised.
+
+        They are what ``SentenceTransformer.encode`` gives for the encoder.
+
+        Args:
+            input_ids: [B, T].
+            attention_mask: [B, T].
+            token_type_ids: [B, T].
+            position_ids: [B, T].
+            inputs_embeds: [B, T, H], in place of ``input_ids``.
+        """
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "position_ids": position_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        named = _named_inputs(type(self.encoder).forward)
+        given = {name: value for name, value in inputs.items() if value is not None and name in named}
+        vectors = pool(self.encoder(**given).last_hidden_state, attention_mask, self.config.pooling)
+        return nn.functional.normalize(vectors, dim=-1) if self.config.normalize else vectors
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Those of the encoder."""
+        return self.encoder.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace those of the encoder."""
+        self.encoder.set_input_embeddings(value)
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Embedding:
+        """As of the encoder, whose new size this config has too."""
+        embeddings = self.encoder.resize_token_embeddings(*args, **kwargs)
+        self.config.encoder = kept_settings(self.encoder.config.to_dict())
+        return embeddings
+
+    def _init_weights(self, module: nn.Module) -> None:
+        self.init_head(module)
+
+
+@cache
+def _named_inputs(forward: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(forward).parameters)
+
+
+def _labels(names: Sequence[str] | None, count: int | None) -> dict[str, Any]:
+    """The labels, as a config takes them."""
+    if names is None:
+        return {} if count is None else {"num_labels": count}
+    names = [str(name) for name in names]
+    if len({*names}) != len(names) or count not in (None, len(names)):
+        raise UserError(f"label_names: got {len(names)} names; expected {count or len(names)} that differ")
+    return {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
+
+
+AutoModelForSequenceClassification.register(PooledClassifierConfig, PooledTextClassifier, exist_ok=True)
