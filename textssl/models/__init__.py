@@ -4,7 +4,12 @@ Importing this package makes those classifiers known to the Auto classes of tran
 """
 
 from .configuration_pooled_classifier import PooledClassifierConfig, PooledImageClassifierConfig
-from .modeling_pooled_classifier import PooledTextClassifier
+from .modeling_pooled_classifier import PooledImageClassifier, PooledTextClassifier
 
 
-__all__ = ["PooledClassifierConfig", "PooledImageClassifierConfig", "PooledTextClassifier"]
+__all__ = [
+    "PooledClassifierConfig",
+    "PooledImageClassifier",
+    "PooledImageClassifierConfig",
+    "PooledTextClassifier",
+]

@@ -38,13 +38,16 @@ def place_of(name: str) -> str:
     return str(embedded_model_path())
 
 
-def load_encoder(place: str, revision: str | None = None, pooler: bool = False) -> PreTrainedModel:
+def load_encoder(
+    place: str, revision: str | None = None, pooler: bool = False, optional_pooler: bool = False
+) -> PreTrainedModel:
     """A trained encoder in float32; only safetensors are read, and no code of the repository is run.
 
     Args:
         place: a folder, or a name on the Hub.
         revision: of a name on the Hub.
         pooler: whether the encoder keeps its own pooler.
+        optional_pooler: whether it is dropped where the weights do not hold it.
 
     Raises:
         UserError: no such encoder, or weights that lack some of it.
@@ -65,6 +68,8 @@ def load_encoder(place: str, revision: str | None = None, pooler: bool = False) 
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"encoder: {place!r} cannot be loaded ({reason[:200]})") from error
+    if optional_pooler and any(POOLER in name for name in report["missing_keys"]):
+        pooler = False
     if lost := sorted(name for name in report["missing_keys"] if pooler or POOLER not in name):
         raise UserError(f"encoder: the weights of {place!r} lack {len(lost)} of its parameters, such as {lost[0]!r}")
     if not pooler:
@@ -93,7 +98,9 @@ def make_encoder(settings: dict[str, Any], attention: Any, pooler: bool = False)
 
 def _drop_pooler(encoder: Any) -> None:
     """Take out a pooler that the encoder's class always makes, and skips where there is none."""
-    if isinstance(getattr(encoder, POOLER, None), nn.Module):
+    part = getattr(encoder, POOLER, None)
+    # One without parameters, such as the average of a convolution network, is always run.
+    if isinstance(part, nn.Module) and next(part.parameters(), None) is not None:
         encoder.pooler = None
 
 

@@ -14,31 +14,29 @@ A folder of such a model is known to transformers once the program that loads it
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from ..errors import UserError
 from .configuration_pooled_classifier import PooledClassifierConfig
-from .encoders import load_encoder, make_encoder, place_of
+from .encoders import load_encoder, place_of
 from .inner_config import kept_settings
+from .modeling_pooled_image_classifier import PooledImageClassifier
+from .pooled_classifier import PooledClassifier, head_settings, named_inputs
 from .pooling import pool
 from .sentence_transformers_files import read_sentence_files
-from .vector_head import VectorHead
 
 
-__all__ = ["PooledTextClassifier"]
+__all__ = ["PooledImageClassifier", "PooledTextClassifier"]
 
 P = TypeVar("P", bound="PooledTextClassifier")
 
 
-class PooledTextClassifier(VectorHead, PreTrainedModel):
-    """Encoder, pooling, optional normalisation and standardisation, and a linear or multilayer head.
+class PooledTextClassifier(PooledClassifier):
+    """A classifier of texts: encoder, pooling, optional normalisation and standardisation, and a head.
 
     Args:
         config: its shape.
@@ -53,33 +51,9 @@ class PooledTextClassifier(VectorHead, PreTrainedModel):
     """
 
     config_class = PooledClassifierConfig
-    base_model_prefix = "encoder"
-    config: PooledClassifierConfig
-    # Trainer is to average losses over accumulated batches itself.
-    accepts_loss_kwargs = False
-    supports_gradient_checkpointing = True
-    # The encoder checks for itself what it supports.
-    _supports_sdpa = True
-    _supports_flash_attn = True
-    _supports_flex_attn = True
-
-    def __init__(self, config: PooledClassifierConfig, encoder: PreTrainedModel | None = None) -> None:
-        attention = config._attn_implementation
-        super().__init__(config)
-        # What nobody asked for must not read as asked for, where a second model is made of this config.
-        config._attn_implementation = attention
-        if encoder is None:
-            encoder = make_encoder(config.encoder, attention)
-        else:
-            for part in [*encoder.modules(), *encoder.parameters()]:
-                # Transformers draws what does not bear this mark.
-                part._is_hf_initialized = True  # type: ignore[attr-defined]
-        self.encoder = encoder
-        self.make_head(config.vector_size)
-        self.post_init()
 
     @classmethod
-    def from_encoder(
+    def from_encoder(  # type: ignore[override]  # what is for texts is named
         cls: type[P],
         encoder: str,
         label_names: Sequence[str] | None = None,
@@ -113,8 +87,14 @@ class PooledTextClassifier(VectorHead, PreTrainedModel):
             UserError: an encoder that cannot be loaded; modules of sentence-transformers that this model does not
                 have, such as Dense; a value out of range.
         """
-        if dropout and not hidden_sizes:
-            raise UserError(f"dropout: got {dropout}; it follows hidden layers, and hidden_sizes is empty")
+        shape = head_settings(
+            label_names,
+            num_labels,
+            dropout,
+            standardize=standardize,
+            hidden_sizes=tuple(hidden_sizes),
+            activation=activation,
+        )
         place = place_of(encoder)
         files = read_sentence_files(place, revision, pooling)
         network = load_encoder(place, revision)
@@ -122,48 +102,11 @@ class PooledTextClassifier(VectorHead, PreTrainedModel):
             encoder=network.config.to_dict(),
             pooling=pooling or files.pooling or getattr(network.config, "classifier_pooling", None) or "mean",
             normalize=files.normalize if normalize is None else normalize,
-            standardize=standardize,
-            hidden_sizes=tuple(hidden_sizes),
-            activation=activation,
-            dropout=dropout,
             max_seq_length=files.max_seq_length,
-            **_labels(label_names, num_labels),
+            **shape,
         )
         config.name_or_path = place
         return cls(config, network)
-
-    @classmethod
-    def from_features(cls: type[P], classifier: Any, encoder: str, **kwargs: Any) -> P:
-        """What a classifier of precomputed features becomes: the encoder, its standardisation and its head.
-
-        Args:
-            classifier: a :class:`textssl.features.FeatureClassifier`.
-            encoder: what made the features, as for :meth:`from_encoder`.
-            **kwargs: ``pooling``, ``normalize`` and ``revision`` of :meth:`from_encoder`.
-
-        Raises:
-            UserError: as for :meth:`from_encoder`; vectors of another size than the features.
-        """
-        own = classifier.config
-        names = [str(own.id2label[i]) for i in range(int(own.num_labels))]
-        model = cls.from_encoder(
-            encoder,
-            names,
-            standardize=own.standardize,
-            hidden_sizes=own.hidden_sizes,
-            activation=own.activation,
-            dropout=own.dropout if own.hidden_sizes else 0.0,
-            **kwargs,
-        )
-        if own.input_size != model.config.vector_size:
-            raise UserError(
-                f"encoder: its vectors have {model.config.vector_size} numbers; the features have {own.input_size}"
-            )
-        model.config.initializer_range = own.initializer_range
-        # Of the class numbers, label2id may be the only one that was named.
-        model.config.label2id = dict(own.label2id)
-        model.load_state_dict(classifier.state_dict(), strict=False)
-        return model.train(classifier.training)
 
     def forward(
         self,
@@ -189,10 +132,9 @@ class PooledTextClassifier(VectorHead, PreTrainedModel):
         Returns:
             ``logits`` [B, C], and ``loss`` where there are labels.
         """
-        logits = self.classify(self.embed(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds))
-        loss = None if labels is None else nn.functional.cross_entropy(logits.float(), labels)
-        output = SequenceClassifierOutput(loss=loss, logits=logits)
-        return output.to_tuple() if return_dict is False else output
+        vectors = self.embed(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        output: SequenceClassifierOutput = self.answer(vectors, labels, return_dict, SequenceClassifierOutput)
+        return output
 
     def embed(
         self,
@@ -220,7 +162,7 @@ class PooledTextClassifier(VectorHead, PreTrainedModel):
             "position_ids": position_ids,
             "inputs_embeds": inputs_embeds,
         }
-        named = _named_inputs(type(self.encoder).forward)
+        named = named_inputs(type(self.encoder).forward)
         given = {name: value for name, value in inputs.items() if value is not None and name in named}
         vectors = pool(self.encoder(**given).last_hidden_state, attention_mask, self.config.pooling)
         return nn.functional.normalize(vectors, dim=-1) if self.config.normalize else vectors
@@ -238,24 +180,6 @@ class PooledTextClassifier(VectorHead, PreTrainedModel):
         embeddings = self.encoder.resize_token_embeddings(*args, **kwargs)
         self.config.encoder = kept_settings(self.encoder.config.to_dict())
         return embeddings
-
-    def _init_weights(self, module: nn.Module) -> None:
-        self.init_head(module)
-
-
-@cache
-def _named_inputs(forward: Callable[..., Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(forward).parameters)
-
-
-def _labels(names: Sequence[str] | None, count: int | None) -> dict[str, Any]:
-    """The labels, as a config takes them."""
-    if names is None:
-        return {} if count is None else {"num_labels": count}
-    names = [str(name) for name in names]
-    if len({*names}) != len(names) or count not in (None, len(names)):
-        raise UserError(f"label_names: got {len(names)} names; expected {count or len(names)} that differ")
-    return {"id2label": dict(enumerate(names)), "label2id": {name: i for i, name in enumerate(names)}}
 
 
 AutoModelForSequenceClassification.register(PooledClassifierConfig, PooledTextClassifier, exist_ok=True)
