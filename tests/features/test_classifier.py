@@ -66,7 +66,7 @@ def test_standardized_features_have_mean_0_and_deviation_1() -> None:
 
 def test_standardization_in_parts_equals_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = model().fit_standardization(rows()).std
-    monkeypatch.setattr("textssl.features.classifier.FIT_ROWS", 7)
+    monkeypatch.setattr("textssl.models.vector_head.FIT_ROWS", 7)
     torch.testing.assert_close(model().fit_standardization(rows()).std, whole)
 
 
