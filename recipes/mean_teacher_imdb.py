@@ -8,12 +8,12 @@ Every field of the method's config is a flag, and a key of ``--config FILE.yaml`
 
 from __future__ import annotations
 
-from textssl.cli.presets import text_presets
+from textssl.cli.presets import presets_for
 from textssl.cli.program import run_program
 from textssl.cli.recipe import train_recipe
 
 
-PRESETS = text_presets("outputs/mean_teacher_imdb", "mean_teacher", num_labeled=100)
+PRESETS = presets_for("mean_teacher", output_dir="outputs/mean_teacher_imdb")
 
 
 def main() -> None:

@@ -12,20 +12,18 @@ its run is too short for sentiment: it ended six points below supervised trainin
 
 from __future__ import annotations
 
-from textssl.cli.presets import text_presets
+from textssl.cli.presets import presets_for
 from textssl.cli.program import run_program
 from textssl.cli.recipe import train_recipe
 
 
 # The authors sharpen guesses of topics, not those of sentiment.
-PRESETS = text_presets("outputs/mixtext_imdb", "mixtext", num_labeled=100, temperature=1.0)
-PRESETS["paper"] |= {
-    "num_labeled": 20,
-    "strong": "seq2seq",
-    "per_device_train_batch_size": 4,
-    "mu": 2,
-    "max_length": 256,
-}
+PRESETS = presets_for(
+    "mixtext",
+    output_dir="outputs/mixtext_imdb",
+    paper={"num_labeled": 20, "strong": "seq2seq", "per_device_train_batch_size": 4, "mu": 2, "max_length": 256},
+    temperature=1.0,
+)
 
 
 def main() -> None:

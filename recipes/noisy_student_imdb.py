@@ -9,12 +9,12 @@ FILE.yaml``. Own data as in ``uda_imdb.py``.
 
 from __future__ import annotations
 
-from textssl.cli.presets import text_presets
+from textssl.cli.presets import presets_for
 from textssl.cli.program import run_program
 from textssl.cli.recipe import train_recipe
 
 
-PRESETS = text_presets("outputs/noisy_student_imdb", "noisy_student", num_labeled=100)
+PRESETS = presets_for("noisy_student", output_dir="outputs/noisy_student_imdb")
 
 
 def main() -> None:

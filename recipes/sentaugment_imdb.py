@@ -13,28 +13,24 @@ from __future__ import annotations
 
 import argparse
 
-from textssl.cli.presets import text_presets
+from textssl.cli.presets import presets_for
 from textssl.cli.program import run_program
 from textssl.cli.sentaugment import VARIANTS, sentaugment_recipe
 from textssl.errors import UserError
 
 
-PRESETS = text_presets("outputs/sentaugment_imdb", "distillation", num_labeled=100)
-PRESETS["cpu"] |= {
-    "num_unlabeled": 2000,
-    "k": 3000,
-    "mu": 4,
-    "max_steps": 200,
-    "learning_rate": 1e-4,
-    "warm_start_steps": 0,
-}
-PRESETS["paper"] |= {
-    "model": "FacebookAI/roberta-large",
-    "learning_rate": 1e-5,
-    "per_device_train_batch_size": 16,
-    "mu": 1,
-    "k": 1_000_000,
-}
+PRESETS = presets_for(
+    "distillation",
+    output_dir="outputs/sentaugment_imdb",
+    cpu={"num_unlabeled": 2000, "k": 3000, "mu": 4, "max_steps": 200, "warm_start_share": 0.0},
+    paper={
+        "model": "FacebookAI/roberta-large",
+        "learning_rate": 1e-5,
+        "per_device_train_batch_size": 16,
+        "mu": 1,
+        "k": 1_000_000,
+    },
+)
 
 
 def main() -> None:

@@ -10,13 +10,16 @@ settings of Xie et al. (2020) for BERT-base; the ``cpu`` preset is ours, chosen 
 
 from __future__ import annotations
 
-from textssl.cli.presets import text_presets
+from textssl.cli.presets import presets_for
 from textssl.cli.program import run_program
 from textssl.cli.recipe import train_recipe
 
 
-PRESETS = text_presets("outputs/uda_imdb", "uda", num_labeled=100)
-PRESETS["paper"] |= {"num_labeled": 20, "strong": "seq2seq", "tsa": "linear", "per_device_train_batch_size": 8}
+PRESETS = presets_for(
+    "uda",
+    output_dir="outputs/uda_imdb",
+    paper={"num_labeled": 20, "strong": "seq2seq", "tsa": "linear", "per_device_train_batch_size": 8},
+)
 
 
 def main() -> None:

@@ -181,10 +181,11 @@ def test_help_lists_each_field_and_its_meaning(capsys: pytest.CaptureFixture[str
 
 
 RECIPE: dict[str, dict[str, Any]] = {"cpu": {"output_dir": "out", "use_cpu": True, "tsa": "none", "max_steps": 10}}
+OTHER: dict[str, Any] = {"output_dir": "out", "use_cpu": True, "max_steps": 70, "num_test": 9}
 
 
 def recipe(*argv: str) -> tuple[RecipeOptions, UDAConfig]:
-    options, config = parse_arguments([RecipeOptions, UDAConfig], RECIPE, "cpu", argv)
+    options, config = parse_arguments([RecipeOptions, UDAConfig], {**RECIPE, "other": OTHER}, "cpu", argv)
     return options, config
 
 
@@ -195,6 +196,26 @@ def test_every_field_of_a_config_is_a_flag(tmp_path: Path) -> None:
     assert config.lr_scheduler_kwargs == {"num_cycles": 2}
     assert (config.keep_end, config.save_total_limit, config.max_steps) == (True, None, 10)
     assert recipe()[1].tsa == "none"
+
+
+@pytest.mark.parametrize(
+    ("argv", "file", "shown"),
+    [
+        ([], "", {"max_steps": "10", "tsa": "none", "preset": "cpu", "use_cpu": "True", "num_test": "None"}),
+        (["--preset", "other"], "", {"max_steps": "70", "tsa": "auto", "preset": "other", "num_test": "9"}),
+        ([], "max_steps: 30\nlabels: 7", {"max_steps": "30", "num_labeled": "7", "tsa": "none"}),
+    ],
+)
+def test_help_shows_the_values_that_a_run_would_take(
+    argv: list[str], file: str, shown: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not those of the dataclasses, which a preset replaces."""
+    with pytest.raises(SystemExit):
+        recipe(*argv, *([yaml(tmp_path, file)] if file else []), "--help")
+    told = capsys.readouterr().out.split("\n  --")
+    for name, value in shown.items():
+        (part,) = [text for text in told if text.startswith((f"{name} ", f"{name},"))]
+        assert f"(default: {value})" in " ".join(part.split())
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from textssl.methods import METHODS
 
 
 # Learning rates of the presets, which tell them apart.
-TEXT, IMAGE, FEATURES = 6e-5, 2e-3, 1e-3
+TEXT, FRESH, IMAGE, FEATURES = 5e-5, 6e-5, 2e-3, 1e-3
 
 
 def folder_of_pictures(path: Path) -> Path:
@@ -43,6 +43,10 @@ def rate(flags: Mapping[str, Any]) -> Any:
         ({}, TEXT),
         ({"source": "imdb"}, TEXT),
         ({"source": "hub"}, TEXT),
+        # A head that knows nothing yet needs more, and faster, steps.
+        ({"head": "random"}, FRESH),
+        ({"model": "/no/such/folder/of/an/encoder"}, FRESH),
+        ({"model": "/no/such/folder/of/an/encoder", "head": "probe"}, TEXT),
         ({"source": "digits"}, IMAGE),
         ({"source": "mnist5k:embedded"}, IMAGE),
         ({"source": "digits", "backend": "features"}, FEATURES),
@@ -77,7 +81,12 @@ def test_every_source_has_the_presets_of_its_modality(name: str, modality: str) 
     assert preset["output_dir"] == f"outputs/vat_{name}"
 
 
-BACKENDS: dict[str, dict[str, str]] = {"text": {}, "image": {"source": "digits"}, "features": {"backend": "features"}}
+BACKENDS: dict[str, dict[str, str]] = {
+    "text": {},
+    "fresh": {"head": "random"},
+    "image": {"source": "digits"},
+    "features": {"backend": "features"},
+}
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
@@ -89,10 +98,28 @@ def test_every_preset_of_every_method_is_understood(name: str, flags: dict[str, 
     types = [RecipeOptions, METHODS[method].config_class]
     options, config = parse_arguments(types, {name: preset}, name, ["--report_to", "none"])
     assert options.num_labeled == (50 if "source" in flags else 100)
-    assert config.max_steps > config.warm_start_steps
+    # No warm start that a small --max_steps could clash with.
+    assert config.warm_start_steps == 0
+    assert options.warm_start_share is None or 0 <= options.warm_start_share < 1
     for key, value in preset.items():
         holder = options if hasattr(options, key) else config
         assert getattr(holder, key) == value
+
+
+def test_a_recipe_has_changes_of_its_own() -> None:
+    choose = presets_for("uda", "digits", "out", cpu={"mu": 2}, paper={"mu": 5}, temperature=0.9)
+    presets = choose({})
+    assert [presets[name]["mu"] for name in ("cpu", "paper")] == [2, 5]
+    assert {(preset["temperature"], preset["output_dir"]) for preset in presets.values()} == {(0.9, "out")}
+    assert presets["cpu"]["learning_rate"] == IMAGE
+    assert choose({"source": "imdb"})["cpu"]["learning_rate"] == TEXT
+
+
+def test_no_preset_says_how_long_texts_are_cut() -> None:
+    """That is a matter of the data: reviews alone keep their end."""
+    for name, preset in [*presets_for("uda")({}).items(), *presets_for("uda")({"backend": "features"}).items()]:
+        assert not {"truncation", "keep_end"} & preset.keys(), name
+    assert {name for name, source in SOURCES.items() if source.truncation == "start"} == {"imdb", "rotten_tomatoes"}
 
 
 def test_changes_are_of_both_presets_and_the_methods_own_of_cpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +132,7 @@ def test_changes_are_of_both_presets_and_the_methods_own_of_cpu_alone(monkeypatc
         assert "xi" not in other["cpu"]
 
 
-@pytest.mark.parametrize("backend", ["text", "image", "features"])
+@pytest.mark.parametrize("backend", ["text", "fresh text", "image", "features"])
 def test_what_is_tuned_is_of_a_method_and_of_its_config(backend: str) -> None:
     for method, settings in module.TUNED[backend].items():
         known = {*METHODS[method].config_class.__dataclass_fields__, *RecipeOptions.__dataclass_fields__}

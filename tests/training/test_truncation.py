@@ -17,7 +17,6 @@ from transformers import AutoTokenizer, pipeline
 from tests.contract.cases import labeled, model, swap_words, tokenizer, unlabeled
 from tests.contract.tiny_texts import WORDS
 from textssl.augment.text import split_words
-from textssl.cli.presets import text_presets
 from textssl.config import SSLConfig, derive
 from textssl.data.encoding import TextEncoder
 from textssl.data.in_domain import predict_probs
@@ -128,10 +127,6 @@ def test_two_settings_that_disagree_are_refused(given: tuple[bool, str], tmp_pat
 def test_an_unknown_truncation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="truncation: got 'left'; allowed: end, start, head_tail"):
         config(tmp_path, truncation="left")
-
-
-def test_presets_for_reviews_keep_the_end() -> None:
-    assert text_presets("out", "uda")["cpu"]["truncation"] == "start"
 
 
 # What is saved

@@ -80,6 +80,8 @@ def parse_arguments(
         raise UserError(f"preset: got {wanted!r}; allowed: {', '.join(['auto', *presets])}")
     preset = default_preset if wanted == "auto" else wanted
     settings = _as_flags(presets[preset], keys, f"preset {preset}") + _as_flags(file, keys, str(chosen.config))
+    if {"-h", "--help"} & set(argv):
+        _show_values(parser, {**presets[preset], **file, "preset": preset})
     namespace, unknown = parser.parse_known_args([*settings, *argv, "--preset", preset])
     if unknown:
         name = unknown[0].split("=")[0]
@@ -90,6 +92,14 @@ def parse_arguments(
         if isinstance(part, Told):
             part.told(asked)
     return built
+
+
+def _show_values(parser: argparse.ArgumentParser, settings: Preset) -> None:
+    """Let ``--help`` show as defaults what a run without flags would use."""
+    for action in parser._actions:
+        names = {name.lstrip("-") for name in action.option_strings} & settings.keys()
+        if names:
+            action.default = settings[names.pop()]
 
 
 def _asked(parser: argparse.ArgumentParser, words: Sequence[str]) -> frozenset[str]:

@@ -21,7 +21,7 @@ from .label_quality import quality_line, write_label_quality
 from .options import RecipeOptions
 from .pixel_features import PIXELS
 from .run_folder import RunFolder
-from .stages import MEASURED, measured_line, row_of, run_stage
+from .stages import MEASURED, lost_lines, measured_line, row_of, run_stage
 
 
 __all__ = ["report_comparison"]
@@ -79,7 +79,7 @@ def report_comparison(
         {name: {k: v for k, v in r.items() if k != "confidences"} for name, r in results.items()},
     )
     print(f"\n{comparison_table(rows)}\n")
-    print(measured_line(data))
+    print("\n".join([measured_line(data), *lost_lines(method, results)]))
     quality = quality_line(results[method], run.path)
     if quality:
         print(quality)

@@ -45,6 +45,7 @@ from .models import (
 )
 from .options import RecipeOptions, told_as
 from .pixel_features import PIXELS, image_encoder_of, with_image_features
+from .probe_head import ProbedModels, resolved_head
 from .strong_view import choose_strong, strong_view
 from .task_data import TaskData
 
@@ -138,6 +139,8 @@ class TextKind(Kind):
             self.strong = choose_strong(options.strong)
         self.processing_class = load_tokenizer(options.model)
         self.start = options.model
+        self.head = resolved_head(options.head, options.model)
+        self._probed = ProbedModels(options.model, self.processing_class, config)
 
     def prepare(self, folder: Path) -> None:
         """Fit word replacements, translate."""
@@ -156,27 +159,28 @@ class TextKind(Kind):
 
     def check_pretraining(self, folder: Path) -> None:
         """Raise UserError where :meth:`pretrain` could not begin."""
-        check_pretrainable(self.make_model(), self.processing_class, self._pretraining(folder))
+        check_pretrainable(self._with_new_head(), self.processing_class, self._pretraining(folder))
 
     def pretrain(self, folder: Path, resume: str | bool | None) -> None:
         """Train the encoder on all texts, in ``folder``: models that are made from then on start from it."""
         parts = [part for part in (self.data.labeled, self.data.unlabeled) if part is not None]
         texts = texts_of(parts, self.data.columns)
         config = self._pretraining(folder)
-        self.start = str(pretrain_in_domain(self.make_model(), self.processing_class, texts, config, resume))
+        self.start = str(pretrain_in_domain(self._with_new_head(), self.processing_class, texts, config, resume))
 
     def _pretraining(self, folder: Path) -> PretrainingConfig:
+        told = self.options
+        steps = {"max_steps": told.pretrain_steps, "learning_rate": told.pretrain_learning_rate}
         with told_as("pretrain_batch_size", "pretraining_batch_size"):
-            return before_fine_tuning(
-                self.config,
-                str(folder),
-                self.options.pretrain_batch_size,
-                max_steps=self.options.pretrain_steps,
-                learning_rate=self.options.pretrain_learning_rate,
-            )
+            return before_fine_tuning(self.config, str(folder), told.pretrain_batch_size, **steps)
 
     def make_model(self, of: int = 0) -> PreTrainedModel:
-        """The encoder with a fresh head."""
+        """The encoder with the head that was asked for."""
+        if self.head == "probe":
+            return self._probed.make(self.start, self.data, self._seed(of), of)
+        return self._with_new_head(of)
+
+    def _with_new_head(self, of: int = 0) -> PreTrainedModel:
         return load_classifier(self.start, self.data.label_names, self._seed(of))
 
 

@@ -30,6 +30,8 @@ from ..data.sources import embedded_model_path
 from ..errors import UserError
 from ..features import VisionEncoder
 from ..files import sha256_of_all
+from ..models.modeling_pooled_classifier import PooledTextClassifier
+from ..models.sentence_transformers_files import read_sentence_files
 
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "load_image_classifier",
     "load_image_encoder",
     "load_image_processor",
+    "load_pooled_classifier",
     "load_tokenizer",
     "model_version",
     "small_resnet",
@@ -84,6 +87,30 @@ def load_classifier(model: str, label_names: tuple[str, ...], seed: int) -> PreT
         attn_implementation=None if torch.cuda.is_available() else "eager",
     )
     return network
+
+
+def load_pooled_classifier(model: str, label_names: tuple[str, ...], seed: int, like: str) -> PreTrainedModel:
+    """A text classifier on the pooled states of an encoder, with a linear head, in float32.
+
+    Args:
+        model: a model of the Hub, a folder, or ``embedded``.
+        label_names: the classes, in order.
+        seed: of the head.
+        like: the model whose files of sentence-transformers say how states are pooled.
+
+    Raises:
+        UserError: no such model, or the Hub is out of reach.
+    """
+    set_seed(seed)
+    files = read_sentence_files(_place(like))
+    network: PreTrainedModel = _loading(
+        model, _pooled, _place(model), label_names, pooling=files.pooling, normalize=files.normalize
+    )
+    return network
+
+
+def _pooled(place: str, *args: Any, local_files_only: bool, **kwargs: Any) -> PreTrainedModel:
+    return PooledTextClassifier.from_encoder(place, *args, **kwargs)
 
 
 def load_image_processor(model: str, size: tuple[int, int], num_channels: int = 3) -> Any:

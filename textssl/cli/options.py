@@ -11,9 +11,10 @@ from ..data.noise import FLIPS
 from ..errors import UserError
 
 
-__all__ = ["BACKENDS", "KEYWORDS", "NOISE_KINDS", "ORIGINS", "STRONG_VIEWS", "RecipeOptions", "told_as"]
+__all__ = ["BACKENDS", "HEADS", "KEYWORDS", "NOISE_KINDS", "ORIGINS", "STRONG_VIEWS", "RecipeOptions", "told_as"]
 
 BACKENDS = ("auto", "text", "image", "features")
+HEADS = ("auto", "probe", "random")
 ORIGINS = ("auto", "hub", "embedded")
 # Labels by rules instead of a person's, some of them wrong.
 KEYWORDS = "keywords"
@@ -84,6 +85,14 @@ class RecipeOptions:
             "textssl/embeddings in the Hugging Face home, or embeddings in TEXTSSL_CACHE."
         },
     )
+    head: str = field(
+        default="auto",
+        metadata={
+            "help": "How the classifier of texts begins: probe, the mean of the encoder's states and a logistic "
+            "regression on the labeled examples; random, the architecture's own new head. auto: probe for sentence "
+            "encoders, random for others."
+        },
+    )
     num_labeled: int | None = field(
         default=None,
         metadata={
@@ -136,8 +145,32 @@ class RecipeOptions:
     pretrain_batch_size: int = field(default=256, metadata={"help": "Windows of tokens in such a step."})
     pretrain_learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate of these steps."})
     baseline: bool = field(default=True, metadata={"help": "Train the supervised baseline on the same labels first."})
-    baseline_steps: int = field(default=3000, metadata={"help": "Steps of the baseline."})
+    baseline_steps: int = field(default=3000, metadata={"help": "Steps of the baseline, if not by baseline_epochs."})
+    baseline_epochs: float | None = field(
+        default=None,
+        metadata={"help": "Length of the baseline in passes over the labeled data; a baseline_steps goes before it."},
+    )
     baseline_learning_rate: float = field(default=3e-5, metadata={"help": "Learning rate of the baseline."})
+    min_steps: int | None = field(
+        default=None, metadata={"help": "Fewest steps that the passes of a preset are made into."}
+    )
+    step_limit: int | None = field(
+        default=None,
+        metadata={
+            "help": "Most steps that the passes of a preset are made into; none lifts it. "
+            "Steps or passes that you give yourself are kept as they are."
+        },
+    )
+    warm_start_share: float | None = field(
+        default=None, metadata={"help": "Share of the steps that a warm start takes, without warm_start_steps."}
+    )
+    relative_threshold: float | None = field(
+        default=None,
+        metadata={
+            "help": "Threshold of a method that has one, between the confidence of a guess, 0, and certainty, 1, so "
+            "that it means the same for any number of classes; a threshold goes before it."
+        },
+    )
     overwrite: bool = field(default=False, metadata={"help": "Delete the run in output_dir."})
     # Names of all settings, of the method's config too, that a person gave, by flags or in a file.
     asked: frozenset[str] = field(default=frozenset(), init=False)
@@ -145,22 +178,24 @@ class RecipeOptions:
     def __post_init__(self) -> None:
         allowed("backend", self.backend, BACKENDS)
         self._check_noise()
+        allowed("head", self.head, HEADS)
         allowed("strong", self.strong, STRONG_VIEWS)
         allowed("second_view", self.second_view, ("same", "tfidf"))
         if self.replace is not None:
             in_unit_interval("replace", self.replace)
         not_negative("pretrain_steps", self.pretrain_steps)
         positive("pretrain_learning_rate", self.pretrain_learning_rate)
-        for name in ("baseline_steps", "pretrain_batch_size"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}: got {getattr(self, name)}; expected at least 1")
-        for name in ("num_labeled", "num_unlabeled", "num_test"):
+        positive("baseline_epochs", self.baseline_epochs)
+        in_unit_interval("relative_threshold", self.relative_threshold)
+        counts = ("baseline_steps", "pretrain_batch_size", "min_steps", "step_limit")
+        for name in (*counts, "num_labeled", "num_unlabeled", "num_test"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise UserError(f"{name}: got {getattr(self, name)}; expected at least 1")
+        self._check_lengths()
         self._check_files()
 
     def told(self, asked: frozenset[str]) -> None:
-        """Learn which settings a person gave; how many labels a preset keeps is meant for named sources.
+        """Learn which settings a person gave; how many examples a preset keeps is meant for named sources.
 
         Raises:
             UserError: one that does nothing beside own files.
@@ -168,13 +203,20 @@ class RecipeOptions:
         self.asked = asked
         if self.train_file is None:
             return
-        if "num_labeled" not in asked:
-            self.num_labeled = None
+        for name in ("num_labeled", "num_unlabeled", "num_test"):
+            if name not in asked:
+                setattr(self, name, None)
         if "num_validation" in asked and self.num_validation:
             raise UserError(
                 f"num_validation: got {self.num_validation} with train_file; it is for named sources, of own files "
                 "--validation_split 0.2 holds out a fifth of the labeled examples"
             )
+
+    def _check_lengths(self) -> None:
+        if None not in (self.min_steps, self.step_limit) and self.min_steps > self.step_limit:  # type: ignore[operator]
+            raise UserError(f"min_steps: got {self.min_steps}; expected at most step_limit, {self.step_limit}")
+        if self.warm_start_share is not None and not 0 <= self.warm_start_share < 1:
+            raise UserError(f"warm_start_share: got {self.warm_start_share}; expected a number in [0, 1)")
 
     def _check_files(self) -> None:
         if self.validation_split is not None and not 0 < self.validation_split < 1:

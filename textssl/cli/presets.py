@@ -9,7 +9,9 @@ from typing import Any
 import torch
 
 from ..data.sources import SOURCES
+from .arguments import Preset
 from .options import BACKENDS, ORIGINS
+from .probe_head import resolved_head
 from .task_data import modality_of_files
 
 
@@ -25,10 +27,28 @@ __all__ = [
 Presets = dict[str, dict[str, Any]]
 
 # What some methods need beside the common settings, found on validation data; a method that is not named takes its
-# own defaults. The first key is the backend.
-LABELED_ALONE = {"max_steps": 120, "learning_rate": 1e-4, "warm_start_steps": 0}
+# own defaults. The first key is the backend; of text there are two: with a head from a probe, and with a fresh one.
+PASSES = {"num_train_epochs": 8.0, "min_steps": 10, "step_limit": 300, "warm_start_share": 0.0}
+# Aligned half-way, to the geometric mean of the labeled shares and the model's own: without, two classes became one;
+# to the labeled shares alone, which were drawn balanced, unbalanced topics lost.
+CONSISTENT = {"ema_decay": 0.97, "relative_threshold": 0.5, "align": True}
+LABELED_ALONE = {"max_steps": 120, "learning_rate": 1e-4, "warm_start_share": 0.0}
 TUNED: dict[str, dict[str, dict[str, Any]]] = {
     "text": {
+        "supervised": PASSES,
+        "adversarial": PASSES,
+        # It counts its own warm-up, in epochs.
+        "dividemix": {"warm_start_share": None},
+        "fixmatch": CONSISTENT,
+        "ict": {"ema_decay": 0.97},
+        "in_domain_pretraining": PASSES | {"pretraining_steps": 75, "pretraining_batch_size": 32},
+        "mean_teacher": {"ema_decay": 0.97, "unlabeled_weight": 0.5, "second_view": "same"},
+        "mixtext": {"mu": 2, "ema_decay": 0.97},
+        "mixup": PASSES,
+        "noisy_student": {"rounds": 1, "unlabeled_weight": 1.0, "warm_start_share": 0.0},
+        "uda": CONSISTENT | {"tsa": "none", "temperature": 0.5},
+    },
+    "fresh text": {
         "supervised": LABELED_ALONE,
         "adversarial": LABELED_ALONE,
         "fixmatch": {"ema_decay": 0.97, "threshold": 0.9},
@@ -47,7 +67,7 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
             "max_steps": 160,
             "num_unlabeled": 3000,
             "learning_rate": 1e-4,
-            "warm_start_steps": 0,
+            "warm_start_share": 0.0,
         },
         "uda": {"tsa": "none", "ema_decay": 0.97, "align": True, "threshold": 0.9, "temperature": 1.0},
     },
@@ -73,27 +93,22 @@ def cpu_precision() -> dict[str, Any]:
     return {"use_cpu": True, "bf16": bool(native)}
 
 
-def text_presets(output_dir: str, method: str, **changes: Any) -> Presets:
+def text_presets(output_dir: str, method: str, head: str = "probe", **changes: Any) -> Presets:
     """Fine-tuning of a text classifier: the embedded encoder on a processor, BERT-base on an accelerator.
 
     Args:
         output_dir: of the runs.
         method: a key of ``METHODS``.
+        head: what the classifier of ``cpu`` starts with, ``"probe"`` or ``"random"``; a fresh head needs more steps.
         **changes: of both presets.
     """
-    shared = {"output_dir": output_dir, "max_length": 128, "truncation": "start", "logging_steps": 10, **changes}
+    shared = {"output_dir": output_dir, "max_length": 128, "logging_steps": 10, **changes}
     cpu = {
         "model": "embedded",
         "source": "embedded",
         "num_unlabeled": 5000,
         "num_validation": 300,
         "num_test": 1000,
-        "baseline_steps": 120,
-        "baseline_learning_rate": 1e-4,
-        "max_steps": 250,
-        "learning_rate": 6e-5,
-        "warm_start_steps": 50,
-        "warm_start_learning_rate": 1e-4,
         "mu": 3,
         "strong": "tfidf",
         "replace": 0.2,
@@ -104,6 +119,28 @@ def text_presets(output_dir: str, method: str, **changes: Any) -> Presets:
         "save_steps": 50,
         "save_total_limit": 2,
         "per_device_eval_batch_size": 32,
+    }
+    # From a head that knows the task, a pass over the data at a low rate is enough; the head may move faster.
+    probed = {
+        "baseline_epochs": 8.0,
+        "baseline_learning_rate": 5e-5,
+        "num_train_epochs": 1.0,
+        "min_steps": 80,
+        "step_limit": 200,
+        "learning_rate": 5e-5,
+        "head_learning_rate": 5e-4,
+        "warmup_steps": 0.1,
+        "warm_start_share": 0.3,
+        "strong": "uniform",
+        "replace": 0.15,
+    }
+    fresh = {
+        "baseline_steps": 120,
+        "baseline_learning_rate": 1e-4,
+        "max_steps": 250,
+        "learning_rate": 6e-5,
+        "warm_start_share": 0.2,
+        "warm_start_learning_rate": 1e-4,
     }
     paper = {
         "model": "google-bert/bert-base-uncased",
@@ -121,7 +158,8 @@ def text_presets(output_dir: str, method: str, **changes: Any) -> Presets:
         "save_total_limit": 2,
         "per_device_eval_batch_size": 64,
     }
-    return _settled("text", method, {"cpu": cpu_precision() | shared | cpu, "paper": shared | paper})
+    kind, start = ("text", probed) if head == "probe" else ("fresh text", fresh)
+    return _settled(kind, method, {"cpu": cpu_precision() | shared | cpu | start, "paper": shared | paper})
 
 
 def image_presets(output_dir: str, method: str = "fixmatch", **changes: Any) -> Presets:
@@ -183,7 +221,7 @@ def feature_presets(output_dir: str, method: str, **changes: Any) -> Presets:
         "output_dir": output_dir,
         "use_cpu": True,
         "source": "embedded",
-        "num_unlabeled": 2000,
+        "num_unlabeled": 5000,
         "num_validation": 0,
         "num_test": 1000,
         "max_length": 128,
@@ -203,20 +241,45 @@ def feature_presets(output_dir: str, method: str, **changes: Any) -> Presets:
     return _settled("features", method, {"cpu": settings, "paper": settings})
 
 
-def presets_for(method: str) -> Callable[[Mapping[str, Any]], Presets]:
-    """Presets of a method for whatever the flags name: a source, own files, a backend."""
+def presets_for(
+    method: str,
+    source: str = "imdb",
+    output_dir: str | None = None,
+    cpu: Preset | None = None,
+    paper: Preset | None = None,
+    **changes: Any,
+) -> Callable[[Mapping[str, Any]], Presets]:
+    """Presets of a method for whatever the flags name: a source, own files, a backend, an encoder.
+
+    Args:
+        method: a key of ``METHODS``.
+        source: the data set, where the flags name none.
+        output_dir: of the runs; by default it is named by the method and the data.
+        cpu: changes of the preset ``cpu`` alone.
+        paper: changes of the preset ``paper`` alone.
+        **changes: of both presets.
+    """
 
     def choose(flags: Mapping[str, Any]) -> Presets:
-        name = str(flags.get("source", "imdb")).partition(":")[0]
-        name = "imdb" if name in ORIGINS else name
+        name = str(flags.get("source", source)).partition(":")[0]
+        name = source if name in ORIGINS else name
         modality: str = SOURCES[name].modality if name in SOURCES else "text"
         backend, own = str(flags.get("backend", "auto")), flags.get("train_file")
         if own is not None:
             name, modality = Path(str(own)).stem, modality_of_files(str(own), backend)
         if backend not in BACKENDS or backend == "auto":
             backend = modality
-        make = {"text": text_presets, "image": image_presets, "features": feature_presets}[backend]
-        return make(f"outputs/{method}_{name}", method, num_labeled=100 if backend != "image" else 50)
+        shared = {"num_labeled": 50 if backend == "image" else 100, **changes}
+        if backend == "text":
+            shared["head"] = resolved_head(str(flags.get("head", "auto")), str(flags.get("model", "embedded")))
+        makers: dict[str, Callable[..., Presets]] = {
+            "text": text_presets,
+            "image": image_presets,
+            "features": feature_presets,
+        }
+        presets = makers[backend](output_dir or f"outputs/{method}_{name}", method, **shared)
+        own_changes = {"cpu": cpu or {}, "paper": paper or {}}
+        return {preset: {**settings, **own_changes[preset]} for preset, settings in presets.items()}
 
     return choose
 

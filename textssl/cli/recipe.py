@@ -19,8 +19,10 @@ from .comparison import report_comparison
 from .kinds import Kind, TextKind, kind_of
 from .options import RecipeOptions
 from .presets import fitting_preset
+from .probe_head import head_line
 from .run_config import run_config
 from .run_folder import RunFolder
+from .schedule import baseline_length, method_length, plan_of, scheduled
 from .stages import run_stage, save_split
 from .task_data import load_task
 
@@ -53,10 +55,12 @@ def train_recipe(
     run = RunFolder(config.output_dir, [options, config], config.resume_from_checkpoint, options.overwrite)
     say = PartialState().print
     say(f"preset {options.preset}" + (f": {reason}" if options.preset == preset else ""))
-    needs_unlabeled = "unlabeled" in trainer_class.objective_class.views_for(config)
-    data = load_task(options, config, source, needs_unlabeled)
+    reads_unlabeled = "unlabeled" in trainer_class.objective_class.views_for(config)
+    data = load_task(options, config, source, reads_unlabeled)
     kind_class = kind_of(options, data)
     config = run_config(options, config, data, kind_class.modality.name, run)
+    length = method_length(options, config, data, reads_unlabeled)
+    config = scheduled(options, config, length)
     views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
     kind = kind_class(options, config, data, views)
     if options.pretrain_steps:
@@ -65,13 +69,20 @@ def train_recipe(
         run.claim(strong_view=kind.strong, method=method, **kind.circumstances())
         save_split(data, run)
     say(f"{method}; {data.describe()}; strong view: {kind.strong}; model: {kind.model_name}")
+    if isinstance(kind, TextKind):
+        say(head_line(kind.head, data))
+    say(plan_of(method, length, options, config, data))
     # Before the baseline, so that a translator which is missing is told before anything long.
     kind.prepare(run.path)
     if run.stage_result(method) is None:
         rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
     results = {}
-    if options.baseline and method != "supervised":
+    if options.baseline and isinstance(kind, TextKind) and kind.head == "probe":
         make = maker(METHODS["supervised"], baseline_config(options, config), kind)
+        results["probe"] = run_stage(run, "probe", make, kind.data, train=False)
+    if options.baseline and method != "supervised":
+        steps = baseline_length(options, config, data).steps
+        make = maker(METHODS["supervised"], baseline_config(options, config, steps), kind)
         results["supervised"] = run_stage(run, "supervised", make, kind.data)
         if trainer_class.objective_class.takes_probs and getattr(config, "teacher", None) is None:
             # The baseline is the teacher that would be trained first.
@@ -90,12 +101,12 @@ def _check_pretraining(method: str, options: RecipeOptions, kind: Kind, folder: 
     kind.check_pretraining(folder)
 
 
-def baseline_config(options: RecipeOptions, config: SSLConfig) -> SupervisedConfig:
-    """The config of the supervised baseline, which agrees with that of the method in all else."""
+def baseline_config(options: RecipeOptions, config: SSLConfig, steps: int | None = None) -> SupervisedConfig:
+    """The config of the supervised baseline, of so many steps, which agrees with that of the method in all else."""
     return derive(
         config,
         SupervisedConfig,
-        max_steps=options.baseline_steps,
+        max_steps=options.baseline_steps if steps is None else steps,
         learning_rate=options.baseline_learning_rate,
         warm_start_steps=0,
         finetune_steps=0,

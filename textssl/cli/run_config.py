@@ -23,8 +23,8 @@ def run_config(options: RecipeOptions, config: C, data: TaskData, modality: str,
     """A copy of ``config`` that all parts of the run read; ``config`` stays as it was.
 
     Open fields take the paper's values for the modality. Without validation data the evaluation during training that
-    a preset asks for is switched off, which is said; images that may be mirrored are; the repository of a push has its
-    whole name.
+    a preset asks for is switched off, which is said; images that may be mirrored are; reviews that are too long lose
+    their start; a relative threshold becomes one; the repository of a push has its whole name.
 
     Args:
         options: the recipe's.
@@ -43,6 +43,11 @@ def run_config(options: RecipeOptions, config: C, data: TaskData, modality: str,
         changes["eval_strategy"] = IntervalStrategy.NO
     if modality == "image" and data.flip:
         changes["horizontal_flip"] = True
+    if modality == "text" and not {"truncation", "keep_end"} & options.asked:
+        changes["truncation"] = data.truncation
+    if options.relative_threshold is not None and hasattr(config, "threshold") and "threshold" not in options.asked:
+        chance = 1 / len(data.label_names)
+        changes["threshold"] = chance + options.relative_threshold * (1 - chance)
     if config.push_to_hub:
         wanted = config.hub_model_id or run.path.resolve().name
         changes["hub_model_id"] = check_push_target(wanted, config.hub_token)

@@ -6,7 +6,7 @@ fresh student learns from them (arXiv:2010.02194, sections 3 and 5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from .presets import fitting_preset
 from .recipe import baseline_config, maker, rehearse
 from .run_config import run_config
 from .run_folder import RunFolder
+from .schedule import baseline_length
 from .stages import run_stage
 from .task_data import TaskData, load_task
 
@@ -99,12 +100,15 @@ class SentAugmentOptions:
 
 
 def sentaugment_recipe(
-    presets: Mapping[str, Preset], source: str = "imdb", argv: Sequence[str] | None = None, variant: str = "soft"
+    presets: Mapping[str, Preset] | Callable[[Mapping[str, Any]], Mapping[str, Preset]],
+    source: str = "imdb",
+    argv: Sequence[str] | None = None,
+    variant: str = "soft",
 ) -> None:
     """Train the teacher, retrieve, train the student, and a control; print one table.
 
     Args:
-        presets: settings by name, ``cpu`` and ``paper``.
+        presets: settings by name, ``cpu`` and ``paper``; or what gives them, from the flags.
         source: the data set, unless ``--source`` or own files name another.
         argv: the command line; ``sys.argv[1:]`` by default.
         variant: a key of ``VARIANTS``; its method's config gives the flags.
@@ -130,7 +134,8 @@ def sentaugment_recipe(
     print(f"{METHOD} ({own.variant}); {data.describe()}; model: {options.model}")
     if run.stage_result(METHOD) is None:
         rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
-    make = maker(METHODS["supervised"], baseline_config(options, config), kind)
+    steps = baseline_length(options, config, data).steps
+    make = maker(METHODS["supervised"], baseline_config(options, config, steps), kind)
     results = {"supervised": run_stage(run, "supervised", make, data)}
     bank = _bank(own, options, config, data, run.path)
     if own.bank is None:

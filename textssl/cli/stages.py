@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .run_folder import RunFolder
 from .task_data import OWN_FILES, TaskData
 
 
-__all__ = ["MEASURED", "measured_line", "row_of", "run_stage", "save_split"]
+__all__ = ["MEASURED", "lost_lines", "measured_line", "row_of", "run_stage", "save_split"]
 
 MEASURED = ("accuracy", "macro_f1")
 
@@ -27,6 +27,7 @@ def run_stage(
     make_trainer: Callable[[Path], SSLTrainer],
     data: TaskData,
     after: Callable[[SSLTrainer, dict[str, Any]], None] | None = None,
+    train: bool = True,
 ) -> dict[str, Any]:
     """Train and measure, unless that is done already.
 
@@ -36,6 +37,7 @@ def run_stage(
         make_trainer: given the folder, builds the trainer.
         data: its held-out examples are looked at once, at the end; where there are none, those for validation.
         after: called with the trainer and the result before the stage counts as done.
+        train: off measures the model as it is.
 
     Returns:
         ``accuracy`` and ``macro_f1`` on the held-out examples; without any ``None``, and beside them
@@ -48,12 +50,12 @@ def run_stage(
     checkpoint = run.checkpoint(name)
     whole = not (checkpoint and sealed_checkpoints(run.path / name))
     trainer = make_trainer(run.path / name)
-    output = trainer.train(resume_from_checkpoint=checkpoint)
+    seconds = trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"] if train else None
     measured = _measured(trainer, data)
     trainer.save_model()
     result = {
         **measured,
-        "seconds": output.metrics["train_runtime"] if whole else None,
+        "seconds": seconds if whole else None,
         "processes": trainer.args.world_size,
         "history": trainer.state.log_history,
     }
@@ -68,7 +70,7 @@ def _measured(trainer: SSLTrainer, data: TaskData) -> dict[str, Any]:
     found: dict[str, Any] = dict.fromkeys(MEASURED)
     if data.test is not None:
         metrics = trainer.evaluate(data.test, metric_key_prefix="test")
-        return {name: metrics[f"test_{name}"] for name in MEASURED}
+        return {name: metrics[f"test_{name}"] for name in MEASURED} | {"log_loss": metrics["test_loss"]}
     if data.validation is not None:
         metrics = trainer.evaluate(data.validation, metric_key_prefix="validation")
         found |= {f"validation_{name}": metrics[f"validation_{name}"] for name in MEASURED}
@@ -77,9 +79,7 @@ def _measured(trainer: SSLTrainer, data: TaskData) -> dict[str, Any]:
 
 def row_of(method: str, labels: int, config: SSLConfig, result: dict[str, Any]) -> Row:
     """A stage's line in the table: of the held-out examples, or without any of those for validation."""
-    accuracy, macro_f1 = (
-        result.get(f"validation_{name}") if result[name] is None else result[name] for name in MEASURED
-    )
+    accuracy, macro_f1 = _shown(result)
     return Row(method, labels, config.seed, accuracy, macro_f1, result["seconds"])
 
 
@@ -90,6 +90,22 @@ def measured_line(data: TaskData) -> str:
     if data.validation is not None:
         return f"accuracy on {len(data.validation):,} validation examples; --test_file names held-out ones"
     return "no accuracy was measured: --test_file names held-out examples, --validation_split 0.2 holds some out"
+
+
+def lost_lines(method: str, results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line for the probe and one for the baseline, if the method is less accurate: unlabeled data may hurt."""
+    measured = {name: _shown(result)[0] for name, result in results.items()}
+    own, lines = measured[method], []
+    for other in ("probe", "supervised"):
+        there = measured.get(other)
+        if own is not None and there is not None and own < there:
+            lines.append(f"{method} lost to {other}: accuracy {100 * own:.1f} against {100 * there:.1f} %")
+    return lines
+
+
+def _shown(result: Mapping[str, Any]) -> list[float | None]:
+    """Accuracy and macro-F1 of the held-out examples, or without any of those for validation."""
+    return [result.get(f"validation_{name}") if result[name] is None else result[name] for name in MEASURED]
 
 
 def save_split(data: TaskData, run: RunFolder) -> None:

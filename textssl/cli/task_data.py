@@ -61,6 +61,10 @@ class TaskData:
     pair_column: str | None = None
     # Whether an image may be mirrored without a change of class.
     flip: bool = False
+    # What a text that is too long loses unless a person says otherwise: reviews give their verdict at the end.
+    truncation: str = "end"
+    # Unlabeled examples that there are, of which a named source may be asked to give fewer.
+    unlabeled_in_all: int | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -155,6 +159,7 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
     if source.unlabeled is not None:
         more = source.unlabeled.remove_columns(source.label_column)
         unlabeled = datasets.concatenate_datasets([unlabeled, more])
+    in_all = len(unlabeled)
     if options.num_unlabeled is not None:
         unlabeled = unlabeled.shuffle(seed=seed).select(range(min(options.num_unlabeled, len(unlabeled))))
     test = _first(source.test, options.num_test)
@@ -183,6 +188,8 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
         ),
         split=split,
         flip=source.flip,
+        truncation=SOURCES[name].truncation,
+        unlabeled_in_all=in_all,
     )
 
 

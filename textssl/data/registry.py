@@ -82,6 +82,7 @@ class Source:
         column: The column of inputs once it is loaded.
         label_column: The column of labels once it is loaded.
         flip: Whether an image may be mirrored without a change of class: a cat may, a digit may not.
+        truncation: What a text that is too long had better lose. Reviews give their verdict at the end.
     """
 
     label_names: tuple[str, ...]
@@ -94,6 +95,7 @@ class Source:
     column: str = "text"
     label_column: str = "label"
     flip: bool = False
+    truncation: Literal["end", "start"] = "end"
 
 
 ENCODER = PackageFile(
@@ -110,6 +112,7 @@ SOURCES = {
         url="https://ai.stanford.edu/~amaas/data/sentiment/",
         hub=HubOrigin("stanfordnlp/imdb", unlabeled="unsupervised"),
         embedded=EmbeddedOrigin(functools.partial(read_reviews, collection="imdb"), 5000),
+        truncation="start",
     ),
     "rotten_tomatoes": Source(
         label_names=("negative", "positive"),
@@ -118,6 +121,7 @@ SOURCES = {
         url="https://www.cs.cornell.edu/people/pabo/movie-review-data/",
         hub=HubOrigin("cornell-movie-review-data/rotten_tomatoes"),
         embedded=EmbeddedOrigin(functools.partial(read_reviews, collection="rotten_tomatoes"), 1066),
+        truncation="start",
     ),
     # The Hub's posts have their case and punctuation, but no headers, footers and quotations; the embedded ones, in
     # lower case without punctuation, begin with their subject and keep what they quote.
