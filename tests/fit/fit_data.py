@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import datasets
 import numpy as np
+import torch
 
+from tests.contract import tiny_texts
 from textssl.fit.data import Examples, FitData
+from textssl.models import PooledTextClassifier
 
 
 NAMES = ("sport", "science", "politics", "music")
@@ -35,6 +40,34 @@ def fit_data(
         encoder="encoder",
         max_length=16,
         prototypes=np.zeros((0, dimensions), np.float32),
+        prototype_labels=np.zeros(0, np.int64),
+        seed=seed,
+    )
+
+
+def encoded_data(folder: Path, labeled: int = 9, unlabeled: int = 30, seed: int = 0) -> FitData:
+    """Texts of the contract suite, under a tiny encoder that is written to ``folder``."""
+    tiny_texts.model().bert.save_pretrained(folder)
+    tiny_texts.tokenizer().save_pretrained(folder)
+    encoder = PooledTextClassifier.from_encoder(str(folder), NAMES[: tiny_texts.CLASSES]).eval()
+
+    def examples(count: int, drawn: int) -> Examples:
+        texts = tiny_texts.texts(count, drawn)[0]
+        tokens = tiny_texts.tokenizer()(texts, padding=True, return_tensors="pt")
+        with torch.no_grad():
+            vectors = encoder.embed(tokens["input_ids"], tokens["attention_mask"]).numpy()
+        return Examples(vectors, datasets.Dataset.from_dict({"text": texts}))
+
+    return FitData(
+        label_names=NAMES[: tiny_texts.CLASSES],
+        labels=np.array(tiny_texts.texts(labeled, 1)[1]),
+        labeled=examples(labeled, 1),
+        unlabeled=examples(unlabeled, 2),
+        column="text",
+        modality="text",
+        encoder=str(folder),
+        max_length=16,
+        prototypes=np.zeros((0, 32), np.float32),
         prototype_labels=np.zeros(0, np.int64),
         seed=seed,
     )

@@ -1,6 +1,8 @@
 """Candidate classifiers, from cheap to dear."""
 
 from .base import Candidate
+from .contrastive import Contrastive
+from .finetuning import FINETUNED
 from .heads import Probe
 from .mixture import Mixture
 from .propagation import Propagation
@@ -16,4 +18,6 @@ CANDIDATES: tuple[Candidate, ...] = (
     SelfTraining("sqrt"),
     Mixture(),
     Propagation(),
+    Contrastive(),
+    *FINETUNED,
 )

@@ -13,6 +13,7 @@ from ...files import atomic_path
 from ..data import Examples, FitData
 from ..probe import LinearHead, fit_probe
 from .base import Candidate, Trained
+from .networks import model_with
 
 
 __all__ = ["HeadCandidate", "Probe", "TrainedHead"]
@@ -31,12 +32,7 @@ class TrainedHead(Trained):
 
     def model(self) -> PreTrainedModel:
         """The encoder with this head."""
-        from ...models.modeling_pooled_classifier import PooledImageClassifier, PooledTextClassifier
-
-        kind = PooledImageClassifier if self.data.modality == "image" else PooledTextClassifier
-        model = kind.from_encoder(self.data.encoder, label_names=list(self.data.label_names))
-        model.set_linear_head(self.head.weight, self.head.bias)
-        return model
+        return model_with(self.head, self.data)
 
 
 class HeadCandidate(Candidate):
