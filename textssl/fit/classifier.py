@@ -15,10 +15,12 @@ from ..errors import UserError
 from .budget import LEVEL_SECONDS, Budget, check_time_budget
 from .candidates import CANDIDATES
 from .candidates.base import LEVELS, Candidate
+from .candidates.named import named_candidates
 from .data import Examples, FitData
 from .embeddings import encoder_folder, image_features, text_features
 from .folds import make_folds
 from .inputs import Inputs, check_inputs
+from .names import Descriptions, descriptions_of, with_descriptions
 from .outcome import outcome
 from .result import FitResult
 from .search import Search
@@ -43,6 +45,8 @@ def fit_classifier(
     label_column: str = "label",
     max_length: int = 128,
     candidates: Sequence[Candidate] | None = None,
+    label_descriptions: Descriptions | None = None,
+    template: str | Sequence[str] | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> FitResult:
@@ -63,6 +67,9 @@ def fit_classifier(
         label_column: of ``labeled``.
         max_length: most tokens of a text.
         candidates: to try, in place of those of the level.
+        label_descriptions: of texts' classes, by name: one text or several about each. Classes that it lacks are
+            described by their names, where these say something. The folds decide whether descriptions are believed.
+        template: one or several texts that descriptions are put into in the place of ``{}``.
         seed: of folds and candidates.
         progress: show what is done.
 
@@ -75,12 +82,15 @@ def fit_classifier(
     check_time_budget(time_budget)
     clock = budget = Budget(time_budget)
     modality, column = ("text", text_column) if image_column is None else ("image", image_column)
-    inputs = check_inputs(labeled, unlabeled, column, label_column, modality)
+    described = list(label_descriptions or ())
+    inputs = check_inputs(labeled, unlabeled, column, label_column, modality, described)
+    descriptions_of(inputs.label_names, label_descriptions, template)  # mistakes, before anything long
     folder = Path(output_dir)
     data = _embedded(inputs, encoder, folder / "features", max_length, seed, budget, progress)
+    data = _described(data, label_descriptions, template, folder / "features", budget)
     if time_budget is None:
         budget = Budget(LEVEL_SECONDS[level])
-    tried = _candidates_of(level) if candidates is None else candidates
+    tried = [*_candidates_of(level), *named_candidates(data)] if candidates is None else candidates
     folds = make_folds(data.labels, seed)
     say = PartialState().print if progress else logger.info
     search = Search(data, folds, tried, ResultStore(folder / "search"), budget, say)
@@ -120,3 +130,19 @@ def _embedded(
         prototype_labels=np.empty(0, np.int64),
         seed=seed,
     )
+
+
+def _described(
+    data: FitData,
+    label_descriptions: Descriptions | None,
+    template: str | Sequence[str] | None,
+    cache_dir: Path,
+    budget: Budget,
+) -> FitData:
+    """The data with embeddings of descriptions of the classes."""
+
+    def embed(texts: list[str]) -> np.ndarray:
+        rows = datasets.Dataset.from_dict({data.column: texts})
+        return text_features(rows, data.column, data.encoder, cache_dir, data.max_length, budget, False)
+
+    return with_descriptions(data, embed, label_descriptions, template)

@@ -54,6 +54,7 @@ def fit_probe(
     weights: np.ndarray | None = None,
     C: float = 10.0,
     start: LinearHead | None = None,
+    centre: LinearHead | None = None,
     tolerance: float = 1e-5,
 ) -> LinearHead:
     """Fit a multinomial logistic regression.
@@ -65,6 +66,7 @@ def fit_probe(
         weights: weight of each example ``[n]``; one each by default.
         C: inverse strength of the L2 penalty on the weights, as in scikit-learn.
         start: a head near the solution, such as the one of the round before; it changes the time, not the solution.
+        centre: the penalty is on the distance to its weights, a Gaussian prior around them; around 0 by default.
         tolerance: greatest entry of the gradient of the mean loss at which it stops.
 
     Returns:
@@ -84,18 +86,22 @@ def fit_probe(
         raise ValueError("features: no example of positive weight")
 
     present = (targets * weights[:, None]).sum(0) > 0
+    offset = np.zeros((1, 1)) if centre is None else centre.logits(inputs)[:, present]
     mean = weights @ inputs / weights.sum()
     basis, inputs = _spanned(inputs - mean)
     first = np.zeros((present.sum(), inputs.shape[1] + 1))
     if start is not None:
         first[:, :-1] = start.weight[present] if basis is None else start.weight[present] @ basis
         first[:, -1] = start.bias[present] + start.weight[present] @ mean
-    solution = _minimum(inputs, targets[:, present], weights, C, first, tolerance)
+    solution = _minimum(inputs, targets[:, present], weights, C, first, tolerance, offset)
 
     weight = np.zeros((num_labels, len(mean)))
     weight[present] = solution[:, :-1] if basis is None else solution[:, :-1] @ basis.T
     bias = np.full(num_labels, ABSENT)
     bias[present] = solution[:, -1] - weight[present] @ mean
+    if centre is not None:
+        weight[present] += centre.weight[present]
+        bias[present] += centre.bias[present]
     return LinearHead(weight, bias)
 
 
@@ -117,15 +123,21 @@ def _spanned(centred: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
 
 
 def _minimum(
-    inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray, C: float, first: np.ndarray, tolerance: float
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    C: float,
+    first: np.ndarray,
+    tolerance: float,
+    offset: np.ndarray,
 ) -> np.ndarray:
-    """Weights and, in the last column, biases ``[C, D + 1]`` of least loss."""
+    """Weights and, in the last column, biases ``[C, D + 1]`` of least loss, to logits that ``offset`` adds to."""
     share = weights / weights.sum()
     penalty = 1 / (C * weights.sum())
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         solution = flat.reshape(first.shape)
-        logits = inputs @ solution[:, :-1].T + solution[:, -1]
+        logits = inputs @ solution[:, :-1].T + solution[:, -1] + offset
         logs = logits - logsumexp(logits, axis=1, keepdims=True)
         value = -share @ (targets * logs).sum(1) + penalty / 2 * (solution[:, :-1] ** 2).sum()
         slope = share[:, None] * (np.exp(logs) - targets)
