@@ -35,12 +35,14 @@ class Task:
         num_labeled: number of labeled examples.
         num_unlabeled: number of unlabeled examples; 0 when there are none.
         class_prior: share of each class among the labeled examples; sums to one.
+        label_names: of the classes, in the order of the model's.
     """
 
     num_labels: int
     num_labeled: int
     num_unlabeled: int
     class_prior: tuple[float, ...]
+    label_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
             raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
         self.held_out = data.held_out
         self.model_init = model_init
-        self._task = data.task(args.label_column, int(model.config.num_labels or 0))
+        self._task = data.task(args.label_column, model.config)
         self._begin(model)
         self.facts = known_facts(self.objective, model.config, self.modality.name, has_adapters(model))
         self.add_callback(StepCallback(self))

@@ -35,6 +35,7 @@ semi_supervised = over(SEMI)
 
 # A setting and two values of it; the one that is not the default must give another model.
 SETTINGS: dict[str, tuple[Any, Any]] = {
+    "align": ("labeled", [0.1, 0.2, 0.7]),
     "alpha": (0.2, 1.0),
     "diffusion": (0.2, 0.99),
     "ema_decay": (0.5, 0.9),

@@ -69,8 +69,9 @@ def test_nothing_reads_values_from_the_device() -> None:
         functional.estimate_prior_em(probs, probs[0], shrinkage=0.1),
         functional.estimate_prior_bbse(probs, probs, labels, steps=3),
         functional.geometric_mean_prior(probs[0], probs[1]),
+        functional.reweighed_mean(probs, probs[0], probs[1]),
     ]
-    shapes = [(4, 3)] * 4 + [(4,)] * 7 + [(4, 3), (4,), (4, 3), (4, 3), (3,), (3,), (3,)]
+    shapes = [(4, 3)] * 4 + [(4,)] * 7 + [(4, 3), (4,), (4, 3), (4, 3), (3,), (3,), (3,), (3,)]
     assert [tuple(x.shape) for x in results] == shapes
     with pytest.raises((RuntimeError, NotImplementedError)):
         probs.sum().item()

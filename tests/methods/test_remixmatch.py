@@ -18,7 +18,14 @@ from textssl.state import DistributionAlignment
 
 
 CONTRACT: list[dict[str, Any]] = [
-    {"num_strong": 1, "pretext": "order", "mix_at": "hidden", "mix_layers": [1], "target_dropout": False},
+    {
+        "num_strong": 1,
+        "pretext": "order",
+        "align": "sqrt",
+        "mix_at": "hidden",
+        "mix_layers": [1],
+        "target_dropout": False,
+    },
 ]
 CONTRACT_IMAGE: dict[str, Any] = {"num_strong": 2}
 

@@ -131,6 +131,8 @@ def _parser(types: Sequence[type]) -> _Parser:
             action.nargs, action.const = "?", True
         if action.dest == "class_weights":
             action.nargs = "+"
+        if action.dest == "align":
+            action.nargs = "*"
         if action.dest == "resume_from_checkpoint":
             action.nargs, action.const = "?", "true"
             action.help = "Go on from the newest finished checkpoint, or from the named one."
@@ -142,6 +144,9 @@ def _build(types: Sequence[Any], namespace: argparse.Namespace) -> tuple[Any, ..
     resume = str(values.get("resume_from_checkpoint")).lower()
     if resume in ("true", "false", "none"):
         values["resume_from_checkpoint"] = resume == "true" or None
+    if values.get("align") == []:
+        # The flag alone, as when it was on or off.
+        values["align"] = "labeled"
     built = []
     for kind in types:
         names = {entry.name for entry in fields(kind) if entry.init}

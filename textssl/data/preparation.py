@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from ..objective import Task
-from .class_names import ids_by_name, name_classes, own_names
+from .class_names import ids_by_name, label_names, name_classes, own_names
 from .held_out import HeldOutCheck, as_python, input_check
 from .quality import DataQuality, label_findings
 from .validation import check_labeled, check_unlabeled
@@ -34,14 +34,16 @@ class CheckedData:
     evaluation: datasets.Dataset | dict[str, datasets.Dataset] | None
     held_out: HeldOutCheck
 
-    def task(self, label_column: str, num_labels: int) -> Task:
+    def task(self, label_column: str, model_config: Any) -> Task:
         """What an objective may know of the data."""
-        counts = np.bincount(np.asarray(self.labeled[label_column]), minlength=num_labels)
+        names = label_names(model_config)
+        counts = np.bincount(np.asarray(self.labeled[label_column]), minlength=len(names))
         return Task(
-            num_labels=num_labels,
+            num_labels=len(names),
             num_labeled=len(self.labeled),
             num_unlabeled=0 if self.unlabeled is None else len(self.unlabeled),
             class_prior=tuple(float(share) for share in counts / counts.sum()),
+            label_names=tuple(own_names(model_config) or names),
         )
 
 

@@ -20,7 +20,7 @@ from textssl.functional.masks import confidence_mask, tsa_mask, tsa_threshold
 from textssl.functional.mixing import join_masks, mix, mixup_coefficients
 from textssl.functional.noise import keyed_normal, keyed_uniform
 from textssl.functional.policies import agreement, bin_probs, updated_bins
-from textssl.functional.priors import estimate_prior_bbse, estimate_prior_em, geometric_mean_prior
+from textssl.functional.priors import estimate_prior_bbse, estimate_prior_em, geometric_mean_prior, reweighed_mean
 from textssl.functional.schedules import cosine_rampdown, linear_rampup, sigmoid_rampup
 from textssl.functional.targets import align_distribution, guess_labels, one_hot, sharpen
 
@@ -52,6 +52,7 @@ __all__ = [
     "one_hot",
     "prior_divergence",
     "propagate_labels",
+    "reweighed_mean",
     "sharpen",
     "sigmoid_rampup",
     "sign_perturbation",

@@ -8,7 +8,7 @@ from torch import Tensor
 from textssl.functional._checks import check_float, check_integer, check_interval, compute_dtype
 
 
-__all__ = ["estimate_prior_bbse", "estimate_prior_em", "geometric_mean_prior"]
+__all__ = ["estimate_prior_bbse", "estimate_prior_em", "geometric_mean_prior", "reweighed_mean"]
 
 
 def estimate_prior_em(
@@ -46,14 +46,36 @@ def estimate_prior_em(
     goal = _goal(towards, source_prior)
     dtype = compute_dtype(probs, source_prior, goal)
     rows, source, goal = probs.to(dtype), source_prior.to(dtype), goal.to(dtype)
-    seen = source > 0
-    inverse = torch.where(seen, 1 / source.clamp_min(torch.finfo(dtype).tiny), 0.0)
     prior = source
     for _ in range(steps):
-        weighed = rows * (prior * inverse)
-        shares = weighed / weighed.sum(-1, keepdim=True).clamp_min(torch.finfo(dtype).tiny)
-        prior = _normalized((1 - shrinkage) * _normalized(shares.mean(0), source) + shrinkage * goal, source)
+        prior = _normalized((1 - shrinkage) * reweighed_mean(rows, source, prior) + shrinkage * goal, source)
     return prior.to(torch.promote_types(probs.dtype, source_prior.dtype))
+
+
+def reweighed_mean(probs: Tensor, source_prior: Tensor, prior: Tensor) -> Tensor:
+    """Mean of the probabilities that a classifier would give if the classes were distributed as ``prior``.
+
+    One step of :func:`estimate_prior_em`: each class is scaled by ``prior / source_prior``, each row renormalised.
+
+    Args:
+        probs: ``[N, C]`` of a classifier that was trained on ``source_prior``.
+        source_prior: ``[C]``. A class of share 0 stays at 0.
+        prior: ``[C]``.
+
+    Returns:
+        ``[C]``, at least float32, with sum one; ``source_prior`` where no row has mass that is left.
+
+    Raises:
+        ValueError: wrong rank, dtype, or number of classes.
+    """
+    check_float("probs", probs, ("N", "C"))
+    check_float("source_prior", source_prior, probs.shape[1:])
+    check_float("prior", prior, probs.shape[1:])
+    dtype = compute_dtype(probs, source_prior, prior)
+    tiny, source = torch.finfo(dtype).tiny, source_prior.to(dtype)
+    ratio = torch.where(source > 0, prior.to(dtype) / source.clamp_min(tiny), 0.0)
+    weighed = probs.to(dtype) * ratio
+    return _normalized((weighed / weighed.sum(-1, keepdim=True).clamp_min(tiny)).mean(0), source)
 
 
 def estimate_prior_bbse(

@@ -33,8 +33,8 @@ from ..averaged import AveragedObjective
 from ..citation import Citation
 from ..config import SSLConfig, decay, in_unit_interval, not_negative
 from ..objective import Batch, Task
-from ..state import DistributionAlignment
 from ..trainer import SSLTrainer
+from ..training.alignment import distribution_alignment, parsed_alignment
 
 
 if TYPE_CHECKING:
@@ -54,8 +54,11 @@ class FixMatchConfig(SSLConfig):
         threshold: tau, least confidence of a pseudo-label; 0.95 (0.7 for ImageNet).
         ema_decay: of the weights that are evaluated; by default 0.999, and 0.99 for text; 0 evaluates the student.
         target_dropout: whether dropout is active while labels are made, as in the authors' code.
-        align: whether predictions are aligned with the class distribution of the labeled data before the threshold
-            (the paper's section 2.5; Berthelot et al., 2020, arXiv:1911.09785).
+        align: which class distribution predictions are aligned with before the threshold, by their running mean
+            (the paper's section 2.5; Berthelot et al., 2020, arXiv:1911.09785): ``none``; ``labeled``, that of the
+            labeled data; ``uniform``; a share for each class, in the order of the model's classes or by class name;
+            ``sqrt``, the geometric mean of the labeled distribution and the predictions' own; or ``estimated``, by
+            expectation maximisation over the predictions. ``True`` and ``False`` are ``labeled`` and ``none``.
         align_decay: decay of the running mean of predictions that ``align`` divides by.
 
     Raises:
@@ -75,7 +78,11 @@ class FixMatchConfig(SSLConfig):
         default=None, metadata={"help": "Decay of the EMA that is evaluated. Default: 0.999 for images, else 0.99."}
     )
     target_dropout: bool = field(default=True, metadata={"help": "Whether dropout is active while labels are made."})
-    align: bool = field(default=False, metadata={"help": "Align predictions with the labeled class distribution."})
+    # In this order: of other unions HfArgumentParser makes no flag.
+    align: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
+        default="none",
+        metadata={"help": "Class distribution of pseudo-labels: none, labeled, uniform, sqrt, estimated, or shares."},
+    )
     align_decay: float = field(default=0.99, metadata={"help": "Decay of the running mean of predictions."})
 
     def __post_init__(self) -> None:
@@ -83,6 +90,7 @@ class FixMatchConfig(SSLConfig):
         in_unit_interval("threshold", self.threshold)
         decay("ema_decay", self.ema_decay)
         decay("align_decay", self.align_decay)
+        self.align = parsed_alignment(self.align)
         super().__post_init__()
 
 
@@ -117,7 +125,7 @@ class FixMatch(AveragedObjective):
 
     def __init__(self, config: FixMatchConfig, task: Task) -> None:
         super().__init__(config, task)
-        self.model_mean = DistributionAlignment(task.class_prior, config.align_decay) if config.align else None
+        self.model_mean = distribution_alignment(config.align, task, decay=config.align_decay)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``mask_rate`` and ``confidence``."""

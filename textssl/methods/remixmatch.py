@@ -52,8 +52,8 @@ from ..config import allowed, decay, in_unit_interval, not_negative, positive
 from ..errors import UserError
 from ..mixing import Mixer, MixingConfig, MixingObjective, check_distribution, check_not_compiled
 from ..objective import Batch, Task, numbered
-from ..state import DistributionAlignment
 from ..trainer import SSLTrainer
+from ..training.alignment import distribution_alignment, parsed_alignment
 
 
 if TYPE_CHECKING:
@@ -82,7 +82,11 @@ class ReMixMatchConfig(MixingConfig):
         pretext: the task without labels: ``rotation`` for images, their default; ``order`` for text; or ``none``.
         pretext_weight: lambda_r; 0.5.
         rampup: share of training over which lambda_u and lambda_s climb linearly; 0.4.
-        class_prior: p_data, a share for each class; by default that of the labeled data.
+        align: p_data: ``labeled``, the class distribution of the labeled data, by default; ``uniform``; a share for
+            each class, in the order of the model's classes or by class name; ``sqrt``, the geometric mean of the
+            labeled distribution and p_model; ``estimated``, by expectation maximisation over the predictions; or
+            ``none``: guesses are not aligned.
+        class_prior: p_data as shares that sum to one, in the place of ``align``.
         ema_decay: of the weights that are evaluated; by default 0.999 for images, else 0.99; 0 evaluates the student.
         target_dropout: whether dropout is active while labels are guessed, as in the authors' code.
 
@@ -109,8 +113,13 @@ class ReMixMatchConfig(MixingConfig):
     )
     pretext_weight: float = field(default=0.5, metadata={"help": "lambda_r, weight of the task without labels."})
     rampup: float = field(default=0.4, metadata={"help": "Share of training over which the weights climb."})
+    # In this order: of other unions HfArgumentParser makes no flag.
+    align: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
+        default="labeled",
+        metadata={"help": "Class distribution of guesses: none, labeled, uniform, sqrt, estimated, or shares."},
+    )
     class_prior: list[float] | None = field(
-        default=None, metadata={"help": "p_data, a share for each class. Default: that of the labeled data."}
+        default=None, metadata={"help": "p_data, a share for each class, in the place of align."}
     )
     ema_decay: float | None = field(
         default=None, metadata={"help": "Decay of the EMA that is evaluated. Default: 0.999 for images, else 0.99."}
@@ -128,6 +137,9 @@ class ReMixMatchConfig(MixingConfig):
         allowed("pretext", self.pretext, ("rotation", "order", "none"))
         in_unit_interval("rampup", self.rampup)
         decay("ema_decay", self.ema_decay)
+        self.align = parsed_alignment(self.align)
+        if self.class_prior is not None and self.align != "labeled":
+            raise UserError(f"class_prior: got {self.class_prior} and align {self.align!r}; set one of the two")
         super().__post_init__()
 
 
@@ -160,10 +172,10 @@ class ReMixMatch(MixingObjective, AveragedObjective):
     def __init__(self, config: ReMixMatchConfig, task: Task) -> None:
         super().__init__(config, task)
         self.mixer = Mixer(config, fold=True)
-        prior = task.class_prior
+        align = config.align
         if config.class_prior is not None:
-            prior = check_distribution("class_prior", config.class_prior, task.num_labels)
-        self.model_mean = DistributionAlignment(prior, window=WINDOW)
+            align = list(check_distribution("class_prior", config.class_prior, task.num_labels))
+        self.model_mean = distribution_alignment(align, task, window=WINDOW)
         self.head: nn.Linear | None = None
 
     @classmethod
@@ -216,13 +228,16 @@ class ReMixMatch(MixingObjective, AveragedObjective):
     def after_step(self, forward: Forward, progress: float) -> None:
         """Move the average, and the mean of predictions, of which this step's guesses saw the value before."""
         super().after_step(forward, progress)
-        self.model_mean.end_step()
+        if self.model_mean is not None:
+            self.model_mean.end_step()
 
     @torch.no_grad()
     def _guess(self, forward: Forward, weak: Inputs) -> Tensor:
         """Aligned, then sharpened predictions on the weak view [muB, C]."""
         (logits,) = forward(weak, dropout=self.config.target_dropout)
-        return F.sharpen(self.model_mean.align(logits.softmax(-1)), self.config.temperature)
+        probs = logits.softmax(-1)
+        probs = probs if self.model_mean is None else self.model_mean.align(probs)
+        return F.sharpen(probs, self.config.temperature)
 
     def _pretext(self, forward: Forward, inputs: Inputs, head: nn.Linear) -> Tensor:
         """Cross entropy of telling what was done to the inputs."""

@@ -34,8 +34,9 @@ from ..citation import Citation
 from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative, positive
 from ..errors import UserError
 from ..objective import Batch, Objective, Task
-from ..state import DistributionAlignment, EMATeacher, all_sum, world_size
+from ..state import EMATeacher, all_sum, world_size
 from ..trainer import SSLTrainer
+from ..training.alignment import distribution_alignment, parsed_alignment
 
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ class UDAConfig(SSLConfig):
             teacher never has dropout.
         entropy_weight: of the entropy of the prediction on the original; 0.1 in some image runs.
         ema_decay: decay of the teacher that makes the targets and is evaluated; 0 for the student itself.
-        align: whether targets are aligned with the class distribution of the labeled data.
+        align: which class distribution the targets are aligned with before the threshold, by a running mean of
+            predictions: ``none``; ``labeled``, that of the labeled data; ``uniform``; a share for each class, in the
+            order of the model's classes or by class name; ``sqrt``, the geometric mean of the labeled distribution and
+            the predictions' own; or ``estimated``, by expectation maximisation over the predictions. ``True`` and
+            ``False`` are ``labeled`` and ``none``.
         align_decay: decay of the running mean of predictions that ``align`` divides by.
 
     Raises:
@@ -88,7 +93,11 @@ class UDAConfig(SSLConfig):
         default=0.0, metadata={"help": "Weight of the entropy of the prediction on the original."}
     )
     ema_decay: float = field(default=0.0, metadata={"help": "Decay of the EMA teacher; 0 for no teacher."})
-    align: bool = field(default=False, metadata={"help": "Align targets with the labeled class distribution."})
+    # In this order: of other unions HfArgumentParser makes no flag.
+    align: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
+        default="none",
+        metadata={"help": "Class distribution of targets: none, labeled, uniform, sqrt, estimated, or shares."},
+    )
     align_decay: float = field(default=0.99, metadata={"help": "Decay of the running mean of predictions."})
 
     def __post_init__(self) -> None:
@@ -98,6 +107,7 @@ class UDAConfig(SSLConfig):
         in_unit_interval("threshold", self.threshold)
         decay("ema_decay", self.ema_decay)
         decay("align_decay", self.align_decay)
+        self.align = parsed_alignment(self.align)
         not_negative("unlabeled_weight", self.unlabeled_weight)
         not_negative("entropy_weight", self.entropy_weight)
         if self.entropy_weight and self.ema_decay:
@@ -132,7 +142,7 @@ class UDA(Objective):
     def __init__(self, config: UDAConfig, task: Task) -> None:
         super().__init__(config, task)
         self.teacher: EMATeacher | None = None
-        self.model_mean = DistributionAlignment(task.class_prior, config.align_decay) if config.align else None
+        self.model_mean = distribution_alignment(config.align, task, decay=config.align_decay)
         # Both are empty between steps, so they are no state.
         self._tsa_masks: list[Tensor] = []
         self._kept: Tensor | None = None

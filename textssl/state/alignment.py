@@ -7,15 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from textssl.functional import align_distribution
+from textssl.functional import align_distribution, geometric_mean_prior, reweighed_mean
 from textssl.state.averages import RecentMean, RunningMean
 
 
 __all__ = ["DistributionAlignment"]
 
+TARGETS = ("prior", "sqrt", "estimated")
+# Share of the prior in an estimate of it; docs/priors.md says why.
+SHRINKAGE = 0.5
+
 
 class DistributionAlignment(nn.Module):
-    """The mean of a model's *raw* predictions, and predictions scaled by ``prior`` over it.
+    """The mean of a model's *raw* predictions, and predictions scaled by a wanted class distribution over it.
 
     All micro-batches of a step are aligned by the mean before that step, which `end_step` then moves. Before the first
     step the mean is the prior, so that the first step leaves predictions as they are.
@@ -25,41 +29,70 @@ class DistributionAlignment(nn.Module):
         decay: share of a running mean kept at each step, in [0, 1). The first step's mean replaces the prior.
         window: instead of ``decay``: the mean is that of the last so many steps; ReMixMatch 128. Steps that have not
             been taken count as the prior.
+        target: the distribution wanted: ``"prior"`` itself; ``"sqrt"``, the geometric mean of it and of the mean of
+            predictions; or ``"estimated"``, that of the unlabeled examples by expectation maximisation, one step of
+            which is taken with each batch, half shrunk to the prior. For these two the prior is that of the labeled
+            data.
 
     Raises:
-        ValueError: both or neither of decay and window, or one out of range.
+        ValueError: both or neither of decay and window, or one out of range; an unknown target.
 
-    Source: ReMixMatch, sec. 3.1: Berthelot et al., 2020, arXiv:1911.09785.
+    Source: ReMixMatch, sec. 3.1: Berthelot et al., 2020, arXiv:1911.09785; for ``"estimated"`` Saerens et al., 2002.
     """
 
     prior: Tensor
 
-    def __init__(self, prior: Sequence[float], decay: float | None = None, window: int | None = None) -> None:
+    def __init__(
+        self, prior: Sequence[float], decay: float | None = None, window: int | None = None, target: str = "prior"
+    ) -> None:
         super().__init__()
-        self.mean: RunningMean | RecentMean
-        if decay is not None and window is None:
-            self.mean = RunningMean(torch.tensor(prior), decay)
-        elif window is not None and decay is None:
-            self.mean = RecentMean(torch.tensor(prior), window)
-        else:
-            raise ValueError(f"decay and window: got {decay} and {window}; expected one of the two")
+        if target not in TARGETS:
+            raise ValueError(f"target must be one of {', '.join(TARGETS)}, got {target!r}")
+        self.kind = target
+        self.mean = _mean(prior, decay, window)
+        # The mean of predictions that were reweighed by the estimate: what the estimate moves to.
+        self.shares = _mean(prior, decay, window) if target == "estimated" else None
         self.register_buffer("prior", torch.tensor(prior), persistent=False)
         # Means of the micro-batches of a step; empty between steps, so they are no state.
         self._means: list[Tensor] = []
+        self._shares: list[Tensor] = []
 
     @property
     def value(self) -> Tensor:
         """The mean prediction [C]; before the first step the prior."""
         return self.mean.value
 
+    @property
+    def target(self) -> Tensor:
+        """The class distribution [C] that predictions are aligned with; before the first step the prior."""
+        if self.kind == "sqrt":
+            return geometric_mean_prior(self.prior, self.value)
+        if self.shares is not None:
+            return torch.lerp(self.shares.value, self.prior.to(self.shares.value), SHRINKAGE)
+        return self.prior
+
     @torch.no_grad()
     def align(self, probs: Tensor) -> Tensor:
         """Align one micro-batch [B, C], and remember its mean until the step ends."""
         self._means.append(probs.mean(0))
-        return align_distribution(probs, self.value, self.prior)
+        target = self.target
+        if self.shares is not None:
+            self._shares.append(reweighed_mean(probs, self.prior, target))
+        return align_distribution(probs, self.value, target)
 
     def end_step(self) -> None:
         """Move the mean by what was aligned since the last step; every process must call it."""
         if self._means:
             self.mean.update(torch.stack(self._means).mean(0))
-        self._means = []
+        if self.shares is not None and self._shares:
+            self.shares.update(torch.stack(self._shares).mean(0))
+        self._means, self._shares = [], []
+
+
+def _mean(prior: Sequence[float], decay: float | None, window: int | None) -> RunningMean | RecentMean:
+    """The mean over steps that begins at ``prior``."""
+    if decay is not None and window is None:
+        return RunningMean(torch.tensor(prior), decay)
+    if window is not None and decay is None:
+        return RecentMean(torch.tensor(prior), window)
+    raise ValueError(f"decay and window: got {decay} and {window}; expected one of the two")
