@@ -95,7 +95,7 @@ def alignment_prior(
 
 
 def distribution_alignment(
-    setting: Alignment, task: Task, *, decay: float | None = None, window: int | None = None
+    setting: Alignment | None, task: Task, *, decay: float | None = None, window: int | None = None
 ) -> DistributionAlignment | None:
     """What aligns predictions as ``align`` asks for; None for ``"none"``.
 
@@ -108,7 +108,7 @@ def distribution_alignment(
     Raises:
         UserError: shares that are not those of the task's classes.
     """
-    if setting == "none":
+    if setting is None or setting == "none":
         return None
     prior = alignment_prior(setting, task.class_prior, task.label_names)
     return DistributionAlignment(prior, decay, window, setting if setting in ("sqrt", "estimated") else "prior")
