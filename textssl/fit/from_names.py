@@ -1,0 +1,104 @@
+"""A text classifier from names of classes and unlabeled texts alone."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import datasets
+import numpy as np
+from transformers import AutoTokenizer
+
+from ..data.validation import check_texts
+from ..errors import UserError
+from .budget import Budget
+from .candidates.heads import TrainedHead
+from .data import Examples, FitData
+from .embeddings import encoder_folder, text_features
+from .names import Descriptions, descriptions_of, with_descriptions
+from .prompt_teacher import prompt_probs
+from .zero_label import ZeroLabel, zero_label
+
+
+__all__ = ["fit_from_names"]
+
+logger = logging.getLogger(__name__)
+
+
+def fit_from_names(
+    unlabeled: datasets.Dataset,
+    label_names: Sequence[str],
+    *,
+    output_dir: str | os.PathLike[str],
+    label_descriptions: Descriptions | None = None,
+    template: str | Sequence[str] | None = None,
+    encoder: str = "embedded",
+    prompt_teacher: str | None = None,
+    text_column: str = "text",
+    max_length: int = 128,
+    seed: int = 0,
+    progress: bool = True,
+) -> ZeroLabel:
+    """Train a classifier without labels; a warning says where the names seem to fail.
+
+    Args:
+        unlabeled: texts, two for each class or more.
+        label_names: the classes.
+        output_dir: of embeddings and, in the folder ``model``, the encoder with its head, which
+            ``pipeline("text-classification")`` loads.
+        label_descriptions: by class name, one text or several; a class that it lacks is described by its name.
+        template: one or several texts that descriptions are put into in the place of ``{}``.
+        encoder: a folder, a name on the Hub, or ``"embedded"`` for all-MiniLM-L6-v2 from a package.
+        prompt_teacher: a folder or a model of the Hub, of natural language inference or generative, whose
+            probabilities self-training starts from too. It reads every text once for each class.
+        text_column: of the texts.
+        max_length: most tokens of a text.
+        seed: of what is drawn.
+        progress: show what is embedded.
+
+    Raises:
+        UserError: fewer than two classes or a name that stands twice, texts that are missing, and as
+            :func:`textssl.fit.zero_label.zero_label` and :func:`textssl.fit.names.descriptions_of` do.
+    """
+    names = tuple(label_names)
+    if isinstance(label_names, str) or len(names) < 2 or len(set(names)) < len(names):
+        raise UserError(f"label_names: got {label_names!r:.80}; expected two different names or more")
+    described = {number for number, _ in descriptions_of(names, label_descriptions, template)}
+    missing = [name for number, name in enumerate(names) if number not in described]
+    if missing:
+        raise UserError(f"label_descriptions: nothing tells what {missing[0]!r} means; expected a description")
+    texts = check_texts(unlabeled, text_column, "unlabeled").select_columns([text_column])
+    place, cache = encoder_folder(encoder, "text"), Path(output_dir) / "features"
+
+    def embed(rows: datasets.Dataset, shown: bool) -> np.ndarray:
+        return text_features(rows, text_column, place, cache, max_length, Budget(None), shown)
+
+    features = embed(texts, progress)
+    none, nobody = np.empty((0, features.shape[1]), np.float32), np.empty(0, np.int64)
+    data = FitData(
+        label_names=names, labels=nobody, labeled=Examples(none, texts.select([])),
+        unlabeled=Examples(features, texts), column=text_column, modality="text", encoder=place,
+        max_length=max_length, prototypes=none, prototype_labels=nobody, seed=seed,
+    )  # fmt: skip
+
+    def embed_descriptions(about: list[str]) -> np.ndarray:
+        return embed(datasets.Dataset.from_dict({text_column: about}), False)
+
+    data = with_descriptions(data, embed_descriptions, label_descriptions, template)
+    first = None
+    if prompt_teacher is not None:
+        first = prompt_probs(list(texts[text_column]), names, prompt_teacher, label_descriptions)
+    result = zero_label(data, first)
+    if result.warning is not None:
+        logger.warning("%s", result.warning)
+    _save(result, data, Path(output_dir) / "model")
+    return result
+
+
+def _save(result: ZeroLabel, data: FitData, folder: Path) -> None:
+    TrainedHead(result.head, data).model().save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(data.encoder)
+    tokenizer.model_max_length = data.max_length
+    tokenizer.save_pretrained(folder)
