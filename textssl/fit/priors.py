@@ -65,6 +65,9 @@ def target_prior(
     ``"sqrt"`` is the geometric mean of the labeled distribution and the mean of ``probs``. ``"estimated"`` is that of
     :func:`~textssl.functional.estimate_prior_bbse` with held-out predictions, of
     :func:`~textssl.functional.estimate_prior_em` without, half shrunk to the labeled distribution.
+
+    In self-training, call it once, on what the supervised classifier says, and pass the numbers on as ``how``: shares
+    that are estimated in each round follow the mistakes of the rounds before (docs/priors.md).
     """
     probs = np.asarray(probs, dtype=np.float64)
     prior = np.asarray(labeled_prior, dtype=np.float64)
