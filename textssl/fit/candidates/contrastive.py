@@ -24,7 +24,7 @@ __all__ = ["Contrastive", "pair_loss"]
 
 BATCH = 16
 # Times that each labeled example is run, and bounds of the number of steps.
-VISITS = 12
+VISITS = 8
 LEAST_STEPS, MOST_STEPS = 20, 150
 LEARNING_RATE = 2e-5
 WARMUP = 0.1
@@ -69,7 +69,7 @@ class Contrastive(NetworkCandidate):
     def train(self, data: FitData, folder: Path, teacher: np.ndarray | None = None) -> TrainedNetwork:
         """Tune the encoder, then fit the head."""
         start = fit_probe(data.labeled.features, data.labels, data.num_labels)
-        model: Any = model_with(start, data)
+        model: Any = model_with(start, data, to_train=True)
         runner = Runner(model, data)
         devices = [] if runner.device.type == "cpu" else [runner.device]
         with torch.random.fork_rng(devices, device_type=runner.device.type if devices else "cuda"):

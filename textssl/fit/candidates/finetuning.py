@@ -109,7 +109,7 @@ class FineTuning(NetworkCandidate):
         )
         processing_class = processing_class_of(data)
         trainer = kind(
-            model_with(head, data),
+            model_with(head, data, to_train=True),
             config,
             data.labeled.rows.select_columns([data.column]).add_column(LABEL, data.labels),
             self.unlabeled(data, teacher),
