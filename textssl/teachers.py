@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -28,7 +29,9 @@ from .data.class_names import check_classifier, label_names, own_names
 from .data.encoding import contents_of
 from .data.truncation import trained_with
 from .errors import UserError
+from .features import FeatureClassifierConfig, deployable, head_of
 from .modalities import modality_of
+from .models import PooledImageClassifier, PooledImageClassifierConfig, PooledTextClassifier
 from .models.adapter_folders import adapters_of, load_adapted
 from .models.adapters import has_adapters, take_adapters
 from .positions import position_limit
@@ -57,6 +60,11 @@ def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
         UserError: no such model, or one without a trained head, or of several labels per example.
     """
     model_class, processor_class = LOADERS[modality]
+    kind = _model_type(place)
+    if modality != "features" and kind == FeatureClassifierConfig.model_type:
+        return deployable(load_teacher(place, "features")[0])
+    if modality == "features" and kind == PooledImageClassifierConfig.model_type:
+        model_class = AutoModelForImageClassification
     local = Path(place).is_dir()
     try:
         adapters = adapters_of(place)
@@ -70,10 +78,21 @@ def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise UserError(f"teacher: {place!r} cannot be loaded ({reason})") from error
+    if modality == "features" and isinstance(model, PooledTextClassifier | PooledImageClassifier):
+        model = head_of(model)
     check_classifier(model.config, "teacher")
     if info["missing_keys"]:
         raise UserError(f"teacher: {place!r} holds no trained classifier; it lacks {sorted(info['missing_keys'])[0]}")
     return model, processor
+
+
+def _model_type(place: str) -> str | None:
+    """What transformers calls the kind of model in a folder; ``None`` of a model of the Hub."""
+    path = Path(place, "config.json")
+    try:
+        return str(json.loads(path.read_text()).get("model_type")) if path.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def check_same_labels(teacher: Any, student: Any, warn: bool = False) -> list[int]:

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from datasets import load_dataset
 from PIL import Image
+from transformers import AutoModelForImageClassification, pipeline
 
 from tests.features.test_image_encoders import saved, vit
 from tests.recipes.tiny_pictures import make_pictures, ran, run, save
 from tests.recipes.tiny_task import error_line
 from textssl.features import FeatureClassifier
+from textssl.models import PooledImageClassifier
 
 
 @pytest.fixture
@@ -28,10 +30,19 @@ def test_images_are_embedded_by_the_encoder_that_is_named(files: dict[str, Any],
     model = saved(vit(), tmp_path / "vit")
     done = ran("train.py", tmp_path / "out", model=model, embedding_cache=tmp_path / "cache", **files)
     assert f"model: {model} (frozen encoder, pooled output)" in done.stdout
-    trained = FeatureClassifier.from_pretrained(tmp_path / "out" / "fixmatch")
-    assert trained.config.input_size == 16
-    assert trained.config.encoder.startswith("sha256:")
-    assert trained.config.encoder.endswith(", pooled output")
+    folder = tmp_path / "out" / "fixmatch"
+    trained = AutoModelForImageClassification.from_pretrained(folder)
+    assert isinstance(trained, PooledImageClassifier)
+    assert trained.config.vector_size == 16
+    assert trained.config.feature_encoder.startswith("sha256:")
+    head = FeatureClassifier.from_pretrained(max(folder.glob("checkpoint-*")))
+    assert (head.config.encoder, head.config.encoder_pooling) == (trained.config.feature_encoder, "pooled output")
+    # What was measured is what is saved.
+    classify = pipeline("image-classification", model=str(folder))
+    pictures = sorted(files["test_file"].glob("*/*.png"))
+    right = [classify(str(path))[0]["label"] == path.parent.name for path in pictures]
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert sum(right) / len(right) == pytest.approx(results["fixmatch"]["accuracy"])
     assert model not in (tmp_path / "out" / "fixmatch" / "config.json").read_text()
     # 12 labeled, 25 unlabeled and 9 held-out images, no two of them equal.
     stored = list((tmp_path / "cache").rglob("*.safetensors"))

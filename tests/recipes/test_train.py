@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -11,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
-from transformers import pipeline
+from transformers import AutoModelForSequenceClassification, pipeline
 
 from tests.recipes.tiny_pictures import KINDS, Ran, make_pictures, ran, run, run_words
 from tests.recipes.tiny_task import LABELS, ROOT, TinyTask, error_line, tree
 from textssl.data.sources import load_source
 from textssl.features import FeatureClassifier
 from textssl.methods import METHODS
+from textssl.models import PooledTextClassifier
 
 
 DIGITS = {"source": "digits", "labels": 20, "num_test": 40}
@@ -197,10 +199,20 @@ def test_features_of_own_texts(strong: str, task: TinyTask, tmp_path: Path) -> N
     told = {"text_column": "review", "max_length": 16, "threshold": 0.0, "embedding_cache": tmp_path / "cache"}
     done = ran("train.py", tmp_path / "out", **flags, **told)
     assert f"strong view: {'noise' if strong == 'auto' else 'tfidf'}" in done.stdout
-    head = FeatureClassifier.from_pretrained(tmp_path / "out" / "fixmatch")
+    trained = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out" / "fixmatch")
+    assert isinstance(trained, PooledTextClassifier)
     # The hidden size of the tiny encoder.
-    assert head.config.input_size == 32
-    assert [head.config.id2label[i] for i in range(3)] == list(LABELS)
+    assert trained.config.vector_size == 32
+    assert [trained.config.id2label[i] for i in range(3)] == list(LABELS)
+    # What was measured is what is saved.
+    classify = pipeline("text-classification", model=str(tmp_path / "out" / "fixmatch"), truncation=True)
+    with files["test_file"].open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    right = [classify(row["review"])[0]["label"] == row["label"] for row in rows]
+    assert sum(right) / len(right) == pytest.approx(results_of(tmp_path / "out")["fixmatch"]["accuracy"])
+    card = (tmp_path / "out" / "fixmatch" / "README.md").read_text()
+    assert "import textssl.models  # makes this kind of model known to transformers" in card
+    assert re.search(r"The encoder is frozen: sha256:\w{64}, pooling: mean, at most 16 tokens\.", card)
     assert list((tmp_path / "cache").rglob("features-*.safetensors"))
     assert not (tmp_path / "out" / "embeddings").exists()
 

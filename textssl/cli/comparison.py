@@ -12,7 +12,7 @@ import torch
 from accelerate import PartialState
 
 from ..config import SSLConfig
-from ..hub import RunFacts, changed_hyperparameters
+from ..hub import RunFacts, TextFacts, changed_hyperparameters
 from ..report.plots import plot_confidence, plot_run
 from ..report.table import comparison_table, save_results
 from ..trainer import SSLTrainer
@@ -106,13 +106,15 @@ def _facts(
     config: SSLConfig,
 ) -> RunFacts:
     measured, data = MEASURED if kind.data.test is not None else (), kind.data
-    baseline = results.get("supervised")
+    baseline, frozen = results.get("supervised"), kind.frozen
     return RunFacts(
         method=method,
         citation=trainer.objective.citation,
         hub_model_id=config.hub_model_id,
         task=kind.pipeline,
-        texts=trainer.facts.texts,
+        texts=trainer.facts.texts if frozen is None or frozen.max_length is None else TextFacts(frozen.max_length),
+        pooled=trainer.facts.pooled or frozen is not None,
+        frozen_encoder=None if frozen is None else frozen.describe(),
         ensemble=trainer.facts.ensemble,
         base_model=_base_model(options, data.modality),
         language="en" if options.train_file is None and data.modality == "text" else None,

@@ -134,7 +134,7 @@ def maker(trainer_class: type[SSLTrainer], config: SSLConfig, kind: Kind) -> Cal
         others: dict[str, Any] = {}
         if second is not None and getattr(told, second, None) is None:
             others[second] = kind.make_model(of=1)
-        return trainer_class(
+        trainer = trainer_class(
             kind.make_model(),
             derive(told, type(told), output_dir=str(folder), data_check="off"),
             kind.data.labeled,
@@ -144,5 +144,7 @@ def maker(trainer_class: type[SSLTrainer], config: SSLConfig, kind: Kind) -> Cal
             augmentations=kind.augmentations,
             **others,
         )
+        trainer.exported = kind.exported
+        return trainer
 
     return make

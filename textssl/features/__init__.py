@@ -5,6 +5,7 @@ Importing this package makes the classifier known to ``AutoModelForSequenceClass
 """
 
 from .classifier import FeatureClassifier, FeatureClassifierConfig
+from .deployment import deployable, head_of, save_deployable
 from .embedding import embed, embed_views
 from .encoders import Encoder, SentenceEncoder
 from .extraction import features_of
@@ -21,8 +22,11 @@ __all__ = [
     "ImageEncoder",
     "SentenceEncoder",
     "VisionEncoder",
+    "deployable",
     "embed",
     "embed_images",
     "embed_views",
     "features_of",
+    "head_of",
+    "save_deployable",
 ]

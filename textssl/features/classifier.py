@@ -27,7 +27,11 @@ class FeatureClassifierConfig(PretrainedConfig):
         standardize: whether each dimension is brought to mean 0 and standard deviation 1 first, by figures
             that :meth:`FeatureClassifier.fit_standardization` takes.
         initializer_range: standard deviation of the head's weights at the start.
-        encoder: what made the vectors, for whoever must make more of them; such as ``"owner/name@commit"``.
+        encoder: what made the vectors, for whoever must make more of them: ``"owner/name@commit"``, or the checksum
+            of the files of a folder. ``settings.for_config()`` of an encoder gives this and what follows.
+        encoder_max_length: most tokens of a text that it was given; ``None`` for images, and where nobody said.
+        encoder_pooling: how it made a vector of its states.
+        encoder_normalize: whether it brought the vector to length 1.
         **kwargs: as for ``PretrainedConfig``, such as ``num_labels``, ``id2label`` and ``label2id``.
 
     Raises:
@@ -43,6 +47,9 @@ class FeatureClassifierConfig(PretrainedConfig):
     standardize: bool = True
     initializer_range: float = 0.02
     encoder: str | None = None
+    encoder_max_length: int | None = None
+    encoder_pooling: str | None = None
+    encoder_normalize: bool | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         if self.input_size < 1:

@@ -17,6 +17,7 @@ from huggingface_hub.utils import validate_repo_id
 from ..data.sources import embedded_model_path
 from ..errors import UserError
 from ..files import sha256_of_all
+from ..models.sentence_transformers_files import SentenceFiles, read_sentence_files
 from ..positions import position_limit
 from .settings import EncoderSettings
 
@@ -26,6 +27,9 @@ __all__ = ["DEFAULT_LENGTH", "Encoder", "SentenceEncoder", "folder_checksum"]
 EMBEDDED = "embedded"
 # Most tokens of a text where nobody says otherwise: that of SSLConfig, so that all features of one encoder agree.
 DEFAULT_LENGTH = 128
+# What sentence-transformers does where no file says how to pool.
+MEAN = "mean"
+OTHER = "modules of sentence-transformers"
 # Descriptions, and other forms of the same weights.
 NO_PART_OF_A_MODEL = {".md", ".onnx", ".png", ".gitattributes"}
 
@@ -98,8 +102,23 @@ class SentenceEncoder:
     @property
     def settings(self) -> EncoderSettings:
         """What its vectors depend on."""
-        precision = "bfloat16" if self._in_bfloat16 else "float32"
-        return EncoderSettings(self.name, self.max_length, precision=precision)
+        precision, name = "bfloat16" if self._in_bfloat16 else "float32", self.name
+        files = self._files
+        length = self.max_length or files.max_seq_length
+        return EncoderSettings(name, length, files.pooling or MEAN, files.normalize, precision)
+
+    @cached_property
+    def _files(self) -> SentenceFiles:
+        try:
+            return read_sentence_files(self.model if self.folder is None else str(self.folder), self.commit)
+        except UserError:
+            # It has modules that this library does not know; sentence-transformers does.
+            return SentenceFiles(pooling=OTHER)
+
+    @property
+    def commit(self) -> str | None:
+        """Of a model on the Hub; ``None`` of a folder."""
+        return self._commit if self.folder is None else None
 
     @cached_property
     def name(self) -> str:

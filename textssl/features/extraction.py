@@ -55,6 +55,8 @@ def features_of(
     if isinstance(alone.features.get(column), datasets.Image):
         if isinstance(encoder, str | os.PathLike):
             encoder = VisionEncoder(os.fspath(encoder))
-        return feature_array(embed_images(alone, column, cast(ImageEncoder, encoder), **places), into)
+        return np.array(feature_array(embed_images(alone, column, cast(ImageEncoder, encoder), **places), into))
     known = cast("str | Encoder", encoder)
-    return feature_array(embed(alone, column, known, batch_size=batch_size, max_length=max_length, **places), into)
+    made = embed(alone, column, known, batch_size=batch_size, max_length=max_length, **places)
+    # A copy, for that of Arrow cannot be written.
+    return np.array(feature_array(made, into))

@@ -18,13 +18,16 @@ from transformers import AutoImageProcessor, AutoModel
 from ..augment.image.pixels import eight_bit
 from ..errors import UserError
 from .encoders import folder_checksum
+from .settings import EncoderSettings
 
 
-__all__ = ["ImageEncoder", "VisionEncoder"]
+__all__ = ["POOLINGS", "ImageEncoder", "VisionEncoder"]
 
 # A model whose answer is that of text and image together has its own way to the image alone.
 IMAGE_ALONE = "get_image_features"
 POOLER = "pooler"
+POOLED, IMAGE_FEATURES, TOKEN_MEAN = "pooled output", "image features", "mean of tokens"
+POOLINGS = (POOLED, IMAGE_FEATURES, TOKEN_MEAN)
 PROBE = Image.linear_gradient("L")
 
 
@@ -96,9 +99,9 @@ class VisionEncoder:
                 f"encoder: the weights of {model!r} lack {len(lost)} of its parameters, such as {lost[0]!r}"
             )
         self._network = network.to(PartialState().device if device is None else device).eval()
-        self.pooling = "image features" if hasattr(network, IMAGE_ALONE) else "pooled output"
-        if missing or (self.pooling == "pooled output" and self._outputs([PROBE]).get("pooler_output") is None):
-            self.pooling = "mean of tokens"
+        self.pooling = IMAGE_FEATURES if hasattr(network, IMAGE_ALONE) else POOLED
+        if missing or (self.pooling == POOLED and self._outputs([PROBE]).get("pooler_output") is None):
+            self.pooling = TOKEN_MEAN
         if not np.array_equal(self([PROBE]), self([PROBE])):
             raise UserError(f"encoder: {model!r} gives one image different vectors; it draws at random")
 
@@ -108,10 +111,22 @@ class VisionEncoder:
         folder = Path(self.model)
         if folder.is_dir():
             return f"sha256:{folder_checksum(folder)}"
+        return f"{self.model}@{self.commit}"
+
+    @property
+    def settings(self) -> EncoderSettings:
+        """What its vectors depend on."""
+        return EncoderSettings(self.name, pooling=self.pooling, normalize=False, precision="float32")
+
+    @property
+    def commit(self) -> str | None:
+        """Of a model on the Hub; ``None`` of a folder."""
+        if Path(self.model).is_dir():
+            return None
         config = huggingface_hub.try_to_load_from_cache(self.model, "config.json", revision=self.revision)
         if not isinstance(config, str):
             raise UserError(f"encoder: {self.model!r} is not in the cache of the Hub, so its commit is not known")
-        return f"{self.model}@{Path(config).parent.name}"
+        return Path(config).parent.name
 
     def __call__(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Vectors [n, D] of n images, float32."""
@@ -120,7 +135,7 @@ class VisionEncoder:
 
     def _vectors(self, images: Sequence[Image.Image]) -> Tensor:
         outputs = self._outputs(images)
-        if self.pooling == "mean of tokens":
+        if self.pooling == TOKEN_MEAN:
             last = outputs.get("last_hidden_state")
             if last is None or last.dim() not in (3, 4):
                 raise UserError(f"encoder: {self.model!r} has no pooled output and no last hidden state of images")

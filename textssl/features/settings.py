@@ -33,6 +33,21 @@ class EncoderSettings:
         """All of it, as one line."""
         return json.dumps(asdict(self), sort_keys=True)
 
+    def describe(self) -> str:
+        """For a model card: the model, and how it makes a vector."""
+        parts = [self.name, self.pooling and f"pooling: {self.pooling}", self.normalize and "brought to length 1"]
+        length = None if self.max_length is None else f"at most {self.max_length} tokens"
+        return ", ".join(part for part in (*parts, length) if part)
+
+    def for_config(self) -> dict[str, Any]:
+        """What a :class:`textssl.features.FeatureClassifierConfig` is told of the encoder."""
+        return {
+            "encoder": self.name,
+            "encoder_max_length": self.max_length,
+            "encoder_pooling": self.pooling,
+            "encoder_normalize": self.normalize,
+        }
+
 
 def settings_of(encoder: Any) -> EncoderSettings:
     """Those of an encoder; of one of your own its ``name`` and, where it has them, ``max_length`` and ``pooling``."""

@@ -179,7 +179,7 @@ def _summary(facts: RunFacts) -> str:
         f"{'An' if facts.task == 'image-classification' else 'A'} {KINDS.get(str(facts.task), 'feature')} classifier"
     )
     adapted = "adapters on" if facts.adapters else "fine-tuned from"
-    relation = "on the embeddings of" if facts.task is None else adapted
+    relation = "on the embeddings of" if facts.task is None or facts.frozen_encoder else adapted
     text += f", {relation} `{base}`" if base else ""
     text += f" with {_line(facts.method)}" if facts.method else ""
     wrongly = f" ({split.wrong_labels:,} of them wrongly, on purpose)" if split.wrong_labels is not None else ""
@@ -260,6 +260,9 @@ def _split_lines(facts: RunFacts) -> list[str]:
 
 def _method_lines(facts: RunFacts) -> list[str]:
     lines = [f"Trained with `{_line(facts.method)}`."] if facts.method else []
+    if facts.frozen_encoder:
+        told = f"The encoder is frozen: {_line(facts.frozen_encoder)}. The head was trained on its vectors."
+        lines += [*([""] if lines else []), told]
     if facts.citation is not None:
         lines += [*([""] if lines else []), *_reference(facts.citation)]
     return lines

@@ -125,6 +125,9 @@ class RunFacts:
             `"image-classification"`; None where no pipeline takes the model.
         texts: how the model reads texts; None for other inputs.
         ensemble: whether the model is a :class:`textssl.ensemble.Ensemble`, which transformers must be told of.
+        pooled: whether the model is a :class:`textssl.models.PooledTextClassifier` or one of images, which
+            transformers must be told of.
+        frozen_encoder: the encoder that only the head was trained on, and how it makes a vector; in words.
         adapters: whether the model is a base with adapters of peft; `base_model` names the base.
         language: ISO code of the texts' language, such as `"en"`.
         license: licence of the fine-tuned model.
@@ -146,6 +149,8 @@ class RunFacts:
     task: str | None = "text-classification"
     texts: TextFacts | None = None
     ensemble: bool = False
+    pooled: bool = False
+    frozen_encoder: str | None = None
     adapters: bool = False
     language: str | None = None
     license: str | None = None
@@ -202,6 +207,7 @@ def known_facts(objective: Any, model_config: Any, modality: str, adapters: bool
         task={"text": "text-classification", "image": "image-classification"}.get(modality),
         texts=_text_facts(objective.config) if modality == "text" else None,
         adapters=adapters,
+        pooled=str(model_config.model_type).startswith("textssl-pooled"),
         ensemble=bool(getattr(objective.config, "ensemble", False)),
         split=SplitFacts(labeled=task.num_labeled, unlabeled=task.num_unlabeled),
         hyperparameters=changed_hyperparameters(objective.config),

@@ -34,6 +34,8 @@ def _pipeline(facts: RunFacts, model: str, comment: str) -> list[str]:
     (imports, options), code = _cutting(facts), []
     if facts.ensemble:
         code.append("import textssl.ensemble  # makes a model of several networks known to transformers")
+    elif facts.pooled:
+        code.append("import textssl.models  # makes this kind of model known to transformers")
     code += ["from transformers import pipeline", *imports]
     made = f'classifier = pipeline("{facts.task}", model="{model}"{options}){comment}'
     return [*code, "", made, f"classifier({_example(facts)})"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ class PublishingTrainer(Trainer):
     """
 
     push_in_progress: Any
+    # What makes of the evaluated model the one that the output folder is to hold, with its tokenizer or processor;
+    # checkpoints hold the model that is trained.
+    exported: Callable[[Any], tuple[Any, Any]] | None = None
+    _saved_processing: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if is_torch_xla_available():
@@ -41,13 +46,18 @@ class PublishingTrainer(Trainer):
         if not self.args.should_save:
             return
         folder = str(output_dir or self.args.output_dir)
-        if Path(folder) == Path(str(self.args.output_dir)):
+        final = Path(folder) == Path(str(self.args.output_dir))
+        if final:
             # A push that runs beside the training reads these files.
             self._finish_current_push()
         model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        processing_class = self.processing_class
+        if final and self.exported is not None:
+            (model, processing_class), state_dict = self.exported(model), None
+            self._saved_processing = processing_class
         model.save_pretrained(folder, state_dict=state_dict)
-        if self.processing_class is not None:
-            self.processing_class.save_pretrained(folder)
+        if processing_class is not None:
+            processing_class.save_pretrained(folder)
         write_settings(self.args, folder)
 
     # --- pushing
@@ -124,7 +134,7 @@ class PublishingTrainer(Trainer):
             repo_id=str(self.hub_model_id),
             folder_path=folder,
             # Names without wildcards, at the top of the folder.
-            allow_patterns=published_files(folder, self.processing_class),
+            allow_patterns=published_files(folder, self._saved_processing or self.processing_class),
             commit_message=message,
             token=token or self.args.hub_token,
             run_as_future=not blocking,
