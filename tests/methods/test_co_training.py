@@ -18,7 +18,7 @@ from textssl.state.class_thresholds import ClassThresholds
 
 CONTRACT: list[dict[str, Any]] = [
     {"frozen_peer": False, "ema_decay": 0.0, "class_decay": None, "warm_start_steps": 1, "disagreement_weight": 2.0},
-    {"ensemble": False, "threshold": 0.0},
+    {"ensemble": False, "threshold": 0.0, "align": "sqrt"},
 ]
 
 
@@ -85,6 +85,19 @@ def test_terms_are_those_of_a_naive_loop(frozen: bool, tmp_path: Path) -> None:
     assert got["supervised"].item() == pytest.approx(supervised, rel=1e-4)
     assert got["unsupervised"].item() == pytest.approx(unsupervised, rel=1e-4)
     assert got["loss"].item() == pytest.approx(supervised + 1.5 * unsupervised, rel=1e-4)
+
+
+def test_labels_of_both_are_aligned_with_the_distribution_that_was_asked_for(tmp_path: Path) -> None:
+    """A share of nearly one for a class makes it the label of all, once the means have been seen."""
+    trainer = made(tmp_path, align=[0.998, 0.001, 0.001], ema_decay=0.0, class_decay=None, threshold=0.0)
+    batch, forward = first_batch(trainer), trainer.forward_for(trainer.model)
+    assert trainer.objective.loss(forward, batch, 0.5)["agreement"] < 1
+    trainer.objective.after_step(forward, 0.5)
+    trainer.objective.loss(forward, batch, 0.5)
+    for mean in (trainer.objective.student_mean, trainer.objective.peer_mean):
+        even = torch.full((1, 3), 1 / 3)
+        assert mean.align(even)[0, 0] > 0.9
+    assert trainer.objective.loss(forward, batch, 0.5)["agreement"] > 0.9
 
 
 def test_a_frozen_peer_learns_with_its_head_alone(tmp_path: Path) -> None:

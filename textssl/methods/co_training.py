@@ -17,7 +17,8 @@ An example is classified by the mean of both networks' logits.
 one pass serves its labels and its own training, and gradients stop at its head, so that it costs a third of a step.
 One that is trained as a whole (``frozen_peer=False``) learns from the strong view as the student does.
 
-*State.* The peer, the EMA of the student if there is one, and the running means p~ of both networks' predictions.
+*State.* The peer, the EMA of the student if there is one, and the running means p~ of both networks' predictions, with
+``align`` those that it divides by too.
 
 *Saved.* Both networks as one model, :class:`textssl.ensemble.Ensemble`; ``import textssl.ensemble`` makes it known to
 ``pipeline`` and the Auto classes. With ``ensemble=False`` the student alone is evaluated and saved.
@@ -55,6 +56,7 @@ from ..objective import Batch, Task
 from ..peers import PeerObjective, PeerTrainer
 from ..state import EMATeacher, copy_sharing_frozen
 from ..state.class_thresholds import ClassThresholds
+from ..training.alignment import distribution_alignment, parsed_alignment
 
 
 if TYPE_CHECKING:
@@ -79,6 +81,9 @@ class CoTrainingConfig(SSLConfig):
         frozen_peer: whether the peer's encoder stays as it is; by default for text. Without, the peer is a second
             network that is trained as a whole.
         ema_decay: of the student's weights that make its labels and are evaluated; 0 for the student itself.
+        align: which class distribution both networks' labels are aligned with: ``none``, ``labeled``, ``uniform``,
+            ``sqrt``, ``estimated`` or a share for each class, as in :class:`textssl.FixMatchConfig`.
+        align_decay: decay of the running means of predictions that ``align`` divides by.
         ensemble: whether both networks are evaluated and saved, as one model, or the student alone.
 
     Raises:
@@ -106,6 +111,12 @@ class CoTrainingConfig(SSLConfig):
     ema_decay: float | None = field(
         default=None, metadata={"help": "Decay of the student's EMA. Default: 0.999 for images, else 0.97."}
     )
+    # In this order: of other unions HfArgumentParser makes no flag.
+    align: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
+        default="none",
+        metadata={"help": "Class distribution of labels: none, labeled, uniform, sqrt, estimated, or shares."},
+    )
+    align_decay: float = field(default=0.99, metadata={"help": "Decay of the running means of predictions."})
     ensemble: bool = field(default=True, metadata={"help": "Evaluate and save both networks, not the student alone."})
 
     def __post_init__(self) -> None:
@@ -116,6 +127,8 @@ class CoTrainingConfig(SSLConfig):
         not_negative("agreement_weight", self.agreement_weight)
         not_negative("disagreement_weight", self.disagreement_weight)
         decay("ema_decay", self.ema_decay)
+        decay("align_decay", self.align_decay)
+        self.align = parsed_alignment(self.align)
         super().__post_init__()
 
 
@@ -141,6 +154,9 @@ class CoTraining(PeerObjective):
         self.teacher: EMATeacher | None = None
         self.student_thresholds, self.peer_thresholds = (
             ClassThresholds(config.threshold, config.class_decay, task.num_labels) for _ in range(2)
+        )
+        self.student_mean, self.peer_mean = (
+            distribution_alignment(config.align, task, decay=config.align_decay) for _ in range(2)
         )
 
     def check_model(self, backend: Backend, model: nn.Module) -> None:
@@ -183,6 +199,8 @@ class CoTraining(PeerObjective):
             theirs = guesses.detach().softmax(-1)
         else:
             theirs = self._predict(peer, unlabeled["weak"])
+        own = own if self.student_mean is None else self.student_mean.align(own)
+        theirs = theirs if self.peer_mean is None else self.peer_mean.align(theirs)
         agree = own.argmax(-1) == theirs.argmax(-1)
         weights = torch.where(agree, self.config.agreement_weight, self.config.disagreement_weight)
         masks = [self.student_thresholds.mask(own), self.peer_thresholds.mask(theirs)]
@@ -204,8 +222,9 @@ class CoTraining(PeerObjective):
         """Move the EMA and the running means, of which this step's labels saw the values before."""
         if self.teacher is not None:
             self.teacher.update(forward.unwrapped)
-        self.student_thresholds.end_step()
-        self.peer_thresholds.end_step()
+        for part in (self.student_thresholds, self.peer_thresholds, self.student_mean, self.peer_mean):
+            if part is not None:
+                part.end_step()
 
     def evaluated(self, student: nn.Module) -> nn.Module:
         """Return both as one model, or the student; its EMA in its place if there is one."""
