@@ -29,6 +29,8 @@ Presets = dict[str, dict[str, Any]]
 # What some methods need beside the common settings, found on validation data; a method that is not named takes its
 # own defaults. The first key is the backend; of text there are two: with a head from a probe, and with a fresh one.
 PASSES = {"num_train_epochs": 8.0, "min_steps": 10, "step_limit": 300, "warm_start_share": 0.0}
+IMAGE_PASSES = {"num_train_epochs": 150.0, "min_steps": 100}
+FEATURE_PASSES = {"num_train_epochs": 100.0, "min_steps": 100}
 # Aligned half-way, to the geometric mean of the labeled shares and the model's own: without, two classes became one;
 # to the labeled shares alone, which were drawn balanced, unbalanced topics lost.
 CONSISTENT = {"ema_decay": 0.97, "relative_threshold": 0.5, "align": True}
@@ -72,10 +74,13 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "uda": {"tsa": "none", "ema_decay": 0.97, "align": True, "threshold": 0.9, "temperature": 1.0},
     },
     "image": {
+        "adversarial": IMAGE_PASSES,
+        "mixup": IMAGE_PASSES,
+        "supervised": IMAGE_PASSES,
         "mixmatch": {"mu": 2},
         "remixmatch": {"mu": 2, "num_strong": 2},
     },
-    "features": {},
+    "features": {"adversarial": FEATURE_PASSES, "mixup": FEATURE_PASSES, "supervised": FEATURE_PASSES},
 }
 
 
@@ -174,9 +179,11 @@ def image_presets(output_dir: str, method: str = "fixmatch", **changes: Any) -> 
     cpu = {
         "use_cpu": True,
         "num_validation": 0,
-        "baseline_steps": 600,
+        "baseline_epochs": 150.0,
         "baseline_learning_rate": 2e-3,
-        "max_steps": 3000,
+        "num_train_epochs": 42.0,
+        "min_steps": 2000,
+        "step_limit": 3000,
         "learning_rate": 2e-3,
         "lr_scheduler_type": "cosine",
         "weight_decay": 0.01,
@@ -225,9 +232,11 @@ def feature_presets(output_dir: str, method: str, **changes: Any) -> Presets:
         "num_validation": 0,
         "num_test": 1000,
         "max_length": 128,
-        "baseline_steps": 500,
+        "baseline_epochs": 100.0,
         "baseline_learning_rate": 1e-3,
-        "max_steps": 1500,
+        "num_train_epochs": 24.0,
+        "min_steps": 500,
+        "step_limit": 2000,
         "learning_rate": 1e-3,
         "weight_decay": 0.01,
         "per_device_train_batch_size": 16,
