@@ -71,7 +71,7 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
             "learning_rate": 1e-4,
             "warm_start_share": 0.0,
         },
-        "uda": {"tsa": "none", "ema_decay": 0.97, "align": True, "threshold": 0.9, "temperature": 1.0},
+        "uda": {"tsa": "none", "ema_decay": 0.97, "align": "labeled", "threshold": 0.9, "temperature": 1.0},
     },
     "image": {
         "adversarial": IMAGE_PASSES,
