@@ -194,8 +194,10 @@ class FineTuningWithTeacher(FineTuningWithUnlabeled):
 FINETUNED: tuple[Candidate, ...] = (
     FineTuning(),
     FineTuningWithTeacher("finetuning_distillation", "distillation", alpha=0.5),
-    FineTuningWithUnlabeled("finetuning_uda", "uda", temperature=0.5, ema_decay=0.97, tsa="none"),
-    FineTuningWithUnlabeled("finetuning_fixmatch", "fixmatch", "best", ema_decay=0.97, target_dropout=False),
+    FineTuningWithUnlabeled("finetuning_uda", "uda", temperature=0.5, ema_decay=0.97, tsa="none", align="sqrt"),
+    FineTuningWithUnlabeled(
+        "finetuning_fixmatch", "fixmatch", "best", ema_decay=0.97, target_dropout=False, align="sqrt"
+    ),
     FineTuningWithTeacher(
         "finetuning_noisy_student",
         "noisy_student",
