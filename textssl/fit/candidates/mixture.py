@@ -48,7 +48,7 @@ class Mixture(HeadCandidate):
     def seconds(self, data: FitData) -> float:
         """Covariances and predictions of all examples."""
         count, dimensions = len(data.labels) + len(data.unlabeled), data.labeled.features.shape[1]
-        return 0.02 + ROUNDS * (2e-10 * count * dimensions * (dimensions + data.num_labels) + 1e-9 * dimensions**3)
+        return 0.02 + ROUNDS * (5e-11 * count * dimensions * (dimensions + data.num_labels) + 1e-10 * dimensions**3)
 
 
 def gaussian_head(features: np.ndarray, weights: np.ndarray, present: np.ndarray) -> LinearHead:
