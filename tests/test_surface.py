@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "objective": {"citation", "errors", "functional", "training"},
     "data": {"files", "augment", "errors", "models", "modes", "notices", "objective", "positions", "probabilities"},
     "features": {"augment", "data", "errors", "files", "models", "notices", "positions"},
-    "models": {"errors", "modes"},
+    "models": {"errors", "files", "modes", "positions"},
     "modalities": {"augment", "backends", "data", "errors", "models", "positions"},
     "hub": {"files", "citation", "errors", "report", "secrets"},
     "checkpoints": {"files", "errors", "models", "objective"},

@@ -7,6 +7,8 @@ from textssl.hub.facts import RunFacts
 
 __all__ = ["code_lines"]
 
+POOLED = "import textssl.models  # makes this kind of model known to transformers"
+
 
 def code_lines(facts: RunFacts, model: str, comment: str) -> list[str]:
     """Code that loads a model and calls it, line by line.
@@ -35,7 +37,7 @@ def _pipeline(facts: RunFacts, model: str, comment: str) -> list[str]:
     if facts.ensemble:
         code.append("import textssl.ensemble  # makes a model of several networks known to transformers")
     elif facts.pooled:
-        code.append("import textssl.models  # makes this kind of model known to transformers")
+        code.append(POOLED)
     code += ["from transformers import pipeline", *imports]
     made = f'classifier = pipeline("{facts.task}", model="{model}"{options}){comment}'
     return [*code, "", made, f"classifier({_example(facts)})"]
@@ -66,6 +68,7 @@ def _adapter_code(facts: RunFacts, model: str, comment: str) -> list[str]:
     loader = "AutoImageProcessor" if facts.task == "image-classification" else "AutoTokenizer"
     imports, options = _cutting(facts)
     return [
+        *([POOLED] if facts.pooled else []),
         "from peft import PeftConfig, PeftModel",
         f"from transformers import AutoConfig, AutoModelFor{task}, {loader}, pipeline",
         *imports,

@@ -106,10 +106,11 @@ def _drop_pooler(encoder: Any) -> None:
 
 def _kind(config: PretrainedConfig) -> Any:
     """The class that loads the encoder alone, where the architecture has a decoder too."""
-    if getattr(config, "is_encoder_decoder", False):
-        if type(config) not in MODEL_FOR_TEXT_ENCODING_MAPPING:
-            raise UserError(f"encoder: got model_type {config.model_type!r}, which cannot be run without its decoder")
+    alone = MODEL_FOR_TEXT_ENCODING_MAPPING.get(type(config), None)
+    if alone is not None and alone is not MODEL_MAPPING.get(type(config), None):
         return AutoModelForTextEncoding
+    if getattr(config, "is_encoder_decoder", False):
+        raise UserError(f"encoder: got model_type {config.model_type!r}, which cannot be run without its decoder")
     return AutoModel
 
 

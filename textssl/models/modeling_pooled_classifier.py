@@ -15,24 +15,28 @@ A folder of such a model is known to transformers once the program that loads it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from ..positions import position_limit
 from .configuration_pooled_classifier import PooledClassifierConfig
 from .encoders import load_encoder, place_of
 from .inner_config import kept_settings
 from .modeling_pooled_image_classifier import PooledImageClassifier
 from .pooled_classifier import PooledClassifier, head_settings, named_inputs
 from .pooling import pool
-from .sentence_transformers_files import read_sentence_files
+from .sentence_transformers_files import read_sentence_files, write_sentence_files
 
 
 __all__ = ["PooledImageClassifier", "PooledTextClassifier"]
 
 P = TypeVar("P", bound="PooledTextClassifier")
+
+NO_LIMIT = 10**9
 
 
 class PooledTextClassifier(PooledClassifier):
@@ -166,6 +170,23 @@ class PooledTextClassifier(PooledClassifier):
         given = {name: value for name, value in inputs.items() if value is not None and name in named}
         vectors = pool(self.encoder(**given).last_hidden_state, attention_mask, self.config.pooling)
         return nn.functional.normalize(vectors, dim=-1) if self.config.normalize else vectors
+
+    def save_sentence_transformer(self, folder: str | Path, tokenizer: Any) -> None:
+        """Write the encoder for sentence-transformers, whose ``encode`` then gives the vectors of :meth:`embed`.
+
+        Standardisation and head are left out: they are those of a classifier.
+
+        Args:
+            folder: to write into; it is made.
+            tokenizer: of the encoder. Texts are cut at the shortest of its ``model_max_length``, ``max_seq_length``
+                and the encoder's positions.
+        """
+        limits = [self.config.max_seq_length, tokenizer.model_max_length, position_limit(self.encoder)]
+        # A tokenizer without a limit has one of 1e30.
+        length = min((limit for limit in limits if limit is not None and limit < NO_LIMIT), default=None)
+        self.encoder.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        write_sentence_files(folder, self.config.pooling, self.config.normalize, self.config.vector_size, length)
 
     def get_input_embeddings(self) -> nn.Module:
         """Those of the encoder."""

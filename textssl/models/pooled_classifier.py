@@ -95,7 +95,7 @@ class PooledClassifier(VectorHead, PreTrainedModel):
                 f"encoder: its vectors have {model.config.vector_size} numbers; the features have {own.input_size}"
             )
         model.config.initializer_range = own.initializer_range
-        model.config.id2label, model.config.label2id = dict(own.id2label), dict(own.label2id)
+        model.config.id2label, model.config.label2id = dict(own.id2label), dict(own.label2id or {})
         model.load_state_dict(classifier.state_dict(), strict=False)
         return model.train(classifier.training)
 

@@ -1,4 +1,4 @@
-"""How sentence-transformers makes vectors of an encoder's states, read from the files beside the encoder."""
+"""How sentence-transformers makes vectors of an encoder's states: the files beside the encoder, read and written."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 from transformers.utils import cached_file
 
 from ..errors import UserError
+from ..files import write_atomically
 
 
-__all__ = ["SentenceFiles", "read_sentence_files"]
+__all__ = ["SentenceFiles", "read_sentence_files", "write_sentence_files"]
 
 # What the newest release writes as one name was a switch for each.
 SWITCHES = {
@@ -73,6 +74,35 @@ def read_sentence_files(place: str, revision: str | None = None, pooling: str | 
     if pooling is None:
         pooling = _pooling(place, _read(place, _within(named[1][1], "config.json"), revision) or {})
     return SentenceFiles(pooling, "Normalize" in kinds, int(length) if length else None)
+
+
+def write_sentence_files(
+    folder: str | Path, pooling: str, normalize: bool, size: int, max_seq_length: int | None
+) -> None:
+    """Write ``modules.json`` and what it names, in the form that all releases of sentence-transformers read.
+
+    Args:
+        folder: of the encoder and its tokenizer.
+        pooling: as in ``PooledClassifierConfig``.
+        normalize: whether the vectors are brought to length 1.
+        size: D, numbers in a vector.
+        max_seq_length: most tokens of a text; ``None`` leaves it to the tokenizer.
+    """
+    paths = {"Transformer": "", "Pooling": "1_Pooling"} | ({"Normalize": "2_Normalize"} if normalize else {})
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (kind, path) in enumerate(paths.items())
+    ]
+    switches = {name: OURS.get(mode) == pooling for name, mode in SWITCHES.items()}
+    contents: dict[str, Any] = {
+        "modules.json": modules,
+        "sentence_bert_config.json": {"max_seq_length": max_seq_length, "do_lower_case": False},
+        "1_Pooling/config.json": {"word_embedding_dimension": size, **switches},
+    }
+    for path in paths.values():
+        Path(folder, path).mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_atomically(Path(folder, name), json.dumps(content, indent=2).encode())
 
 
 def _pooling(place: str, config: dict[str, Any]) -> str:

@@ -11,9 +11,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModel, AutoModelForMaskedLM, PreTrainedModel, set_seed
+from transformers import (
+    MODEL_FOR_MASKED_LM_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    PreTrainedModel,
+    set_seed,
+)
 
 from ..errors import UserError
+from ..models import PooledClassifierConfig, PooledTextClassifier
+from ..models.pooled_classifier import PooledClassifier
 
 
 __all__ = [
@@ -29,24 +38,28 @@ logger = logging.getLogger(__name__)
 
 
 def encoder_of(model: PreTrainedModel | str | Path) -> PreTrainedModel:
-    """A model with weights: as given, or of a folder or a name, in float32.
+    """A model with weights: as given, or of a folder or a name, in float32; of a classifier that pools its encoder.
 
     Raises:
         UserError: it cannot be loaded.
     """
+    if isinstance(model, PooledClassifier):
+        return model.encoder
     if isinstance(model, PreTrainedModel):
         return model
     # With dropout the fused kernel falls back to a slower path on CPUs.
     attention = None if torch.cuda.is_available() else "eager"
     try:
         with _no_report():
-            encoder: PreTrainedModel = AutoModel.from_pretrained(
+            pooled = isinstance(AutoConfig.from_pretrained(str(model)), PooledClassifierConfig)
+            kind: Any = PooledTextClassifier if pooled else AutoModel
+            encoder: PreTrainedModel = kind.from_pretrained(
                 str(model), dtype=torch.float32, attn_implementation=attention
             )
     except (OSError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [""])[0]
         raise UserError(f"model: {str(model)!r} cannot be loaded ({reason})") from error
-    return encoder
+    return encoder.encoder if isinstance(encoder, PooledClassifier) else encoder
 
 
 def masked_language_model_class(model: PreTrainedModel) -> Any:

@@ -124,7 +124,7 @@ def check_pretrainable(model: PreTrainedModel, processing_class: Any, config: Pr
         UserError: a model that has no masked language model; a tokenizer that is not fast, or has no mask or padding
             token; more tokens than positions.
     """
-    masked_language_model_class(model)
+    masked_language_model_class(encoder_of(model))
     if not getattr(processing_class, "is_fast", False):
         raise UserError(f"processing_class: got {type(processing_class).__name__}; expected a fast tokenizer")
     if processing_class.pad_token_id is None:
