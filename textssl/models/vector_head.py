@@ -130,7 +130,7 @@ class VectorHead(nn.Module):
                 "model without hidden layers"
             )
         for name, given, own in (("weight", weight, self.head.weight), ("bias", bias, self.head.bias)):
-            value = torch.as_tensor(given)
+            value = given if isinstance(given, Tensor) else torch.from_numpy(np.asarray(given))
             if value.shape != own.shape:
                 raise UserError(f"{name}: got shape {list(value.shape)}; expected {list(own.shape)}")
             if not torch.isfinite(value).all():
