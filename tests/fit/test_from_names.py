@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -11,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.contract import tiny_texts
 from textssl.errors import UserError
-from textssl.fit import fit_from_names
+from textssl.fit import fit_classifier, fit_from_names
 from textssl.fit.prediction import predict_logits
 
 
@@ -62,3 +63,16 @@ def test_the_folder_answers_for_raw_texts_what_the_result_says(encoder: str, tmp
 def test_mistakes_are_told_before_the_encoder_is_loaded(names: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         fit_from_names(texts(), names, encoder=str(tmp_path / "nowhere"), output_dir=tmp_path)
+
+
+def test_one_label_a_class_is_helped_by_names_that_agree_with_it(encoder: str, tmp_path: Path) -> None:
+    rows = texts()
+    labeled = rows.select([0, 1]).add_column("label", ["a", "b"])
+    common: dict[str, Any] = {
+        "encoder": encoder, "level": "fast", "max_length": 32, "template": "{}", "progress": False,
+    }  # fmt: skip
+    named = fit_classifier(labeled, rows, label_descriptions=DESCRIPTIONS, output_dir=tmp_path / "named", **common)
+    assert named.chosen == ("names-self-training",)
+    exchanged = {"a": DESCRIPTIONS["b"], "b": DESCRIPTIONS["a"]}
+    other = fit_classifier(labeled, rows, label_descriptions=exchanged, output_dir=tmp_path / "other", **common)
+    assert other.chosen == ("probe",)

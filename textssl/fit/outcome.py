@@ -11,10 +11,12 @@ from transformers import AutoImageProcessor, AutoTokenizer
 
 from ..errors import UserError
 from .assemble import assemble
+from .candidates.named import NamesSelfTraining
 from .choose import Choice, choose
 from .data import FitData
 from .estimates import FIGURES, expected_scores
 from .findings import label_warnings, prediction_warnings
+from .names_evidence import names_agree
 from .result import FitResult
 from .search import Result, Search
 from .table import CandidateRow
@@ -68,7 +70,7 @@ def outcome(search: Search, encoder: str, seconds: float) -> FitResult:
 
 
 def _chosen(search: Search) -> Choice:
-    """The choice; without scores, the first candidate that learns from labels alone.
+    """The choice; without scores, the first that learns from labels alone, or from names that agree with them.
 
     Raises:
         UserError: no candidate could be trained.
@@ -84,6 +86,9 @@ def _chosen(search: Search) -> Choice:
     if not possible:
         reasons = "; ".join(f"{name}: {result.skipped}" for name, result in search.results.items() if result.skipped)
         raise UserError(f"candidates: none could be trained ({reasons[:500]})")
+    named = search.results.get(NamesSelfTraining.name)
+    if named is not None and not named.skipped and names_agree(search.data):
+        return Choice((NamesSelfTraining.name,), possible[0], {}, None)
     return Choice((possible[0],), possible[0], {}, None)
 
 
