@@ -19,8 +19,9 @@ LIMITS = (0.02, 50.0)
 def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
     """The temperature T that makes ``softmax(logits / T)`` fit the labels best (Guo et al., 2017, arXiv:1706.04599).
 
-    What is minimised is the sum of the log-losses plus ``log(T)**2 / (2 * 1.15**2)``, a normal prior of log T around
-    T = 1: on ten examples, all of them classified right, the likelihood alone would have T fall to 0.
+    On ten examples, all of them classified right, the likelihood alone would have T fall to 0. So the labels of n
+    examples are smoothed by ``1 / (n + 2)``, as in Platt's scaling, and log T has a normal prior around 0: what is
+    minimised is the sum of the cross entropies plus ``log(T)**2 / (2 * 1.15**2)``.
 
     Args:
         logits: ``[n, C]`` of examples that the classifier was not trained on; n may be 0.
@@ -34,9 +35,12 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray 
     if not len(labels):
         return 1.0
     shares = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=np.float64)
+    smoothing = 1 / (shares.sum() + 2)
 
     def objective(log_temperature: float) -> float:
-        losses = log_losses(logits / np.exp(log_temperature), labels)
+        scaled = logits / np.exp(log_temperature)
+        losses = (1 - smoothing) * log_losses(scaled, labels)
+        losses += smoothing * (logsumexp(scaled, axis=1) - scaled.mean(1))
         return float(shares @ losses + log_temperature**2 / (2 * PRIOR_DEVIATION**2))
 
     bounds = (np.log(LIMITS[0]), np.log(LIMITS[1]))

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -17,7 +18,7 @@ from .candidates import CANDIDATES
 from .candidates.base import LEVELS, Candidate
 from .candidates.named import named_candidates
 from .data import Examples, FitData
-from .embeddings import encoder_folder, image_features, text_features
+from .embeddings import embeddings, encoder_folder
 from .folds import make_folds
 from .inputs import Inputs, check_inputs
 from .names import Descriptions, descriptions_of, with_descriptions
@@ -48,6 +49,7 @@ def fit_classifier(
     label_descriptions: Descriptions | None = None,
     template: str | Sequence[str] | None = None,
     seed: int = 0,
+    cache_dir: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> FitResult:
     """Train the classifiers that a level has, score them on folds of the labels, and give back the best.
@@ -59,8 +61,8 @@ def fit_classifier(
             all-MiniLM-L6-v2 from a package.
         level: ``"fast"`` trains heads on features, under two minutes for 5,000 texts on two cores; ``"balanced"``
             fine-tunes the encoder too, under twenty minutes; ``"best"`` has no limit.
-        output_dir: of embeddings, results of candidates and, in the folder ``model``, what was chosen. A call that
-            was interrupted goes on from there.
+        output_dir: of the results of candidates and, in the folder ``model``, of what was chosen. A call that was
+            interrupted goes on from there.
         time_budget: seconds that all may take, in place of the level's.
         text_column: of the texts.
         image_column: of images, which then are classified; ``encoder`` is one of images.
@@ -71,6 +73,7 @@ def fit_classifier(
             described by their names, where these say something. The folds decide whether descriptions are believed.
         template: one or several texts that descriptions are put into in the place of ``{}``.
         seed: of folds and candidates.
+        cache_dir: of embeddings, which runs share; see :func:`textssl.features.embed`.
         progress: show what is done.
 
     Raises:
@@ -86,8 +89,9 @@ def fit_classifier(
     inputs = check_inputs(labeled, unlabeled, column, label_column, modality, described)
     descriptions_of(inputs.label_names, label_descriptions, template)  # mistakes, before anything long
     folder = Path(output_dir)
-    data = _embedded(inputs, encoder, folder / "features", max_length, seed, budget, progress)
-    data = _described(data, label_descriptions, template, folder / "features", budget)
+    where = {"cache_dir": cache_dir, "fallback_dir": folder / "embeddings", "progress": progress}
+    data = _embedded(inputs, encoder, max_length, seed, budget, **where)
+    data = _described(data, label_descriptions, template, budget, **where)
     if time_budget is None:
         budget = Budget(LEVEL_SECONDS[level])
     tried = [*_candidates_of(level), *named_candidates(data)] if candidates is None else candidates
@@ -105,17 +109,12 @@ def _candidates_of(level: str) -> list[Candidate]:
     return [candidate for candidate in CANDIDATES if LEVELS.index(candidate.level) <= LEVELS.index(level)]
 
 
-def _embedded(
-    inputs: Inputs, encoder: str, cache_dir: Path, max_length: int, seed: int, budget: Budget, progress: bool
-) -> FitData:
+def _embedded(inputs: Inputs, encoder: str, max_length: int, seed: int, budget: Budget, **where: Any) -> FitData:
     """The data with embeddings of all examples."""
     place = encoder_folder(encoder, inputs.modality)
     parts = [inputs.labeled] if inputs.unlabeled is None else [inputs.labeled, inputs.unlabeled]
     rows = datasets.concatenate_datasets(parts)
-    if inputs.modality == "text":
-        features = text_features(rows, inputs.column, place, cache_dir, max_length, budget, progress)
-    else:
-        features = image_features(rows, inputs.column, place, cache_dir, budget, progress)
+    features = embeddings(rows, inputs.column, place, max_length, budget, modality=inputs.modality, **where)
     count = len(inputs.labeled)
     return FitData(
         label_names=inputs.label_names,
@@ -136,13 +135,13 @@ def _described(
     data: FitData,
     label_descriptions: Descriptions | None,
     template: str | Sequence[str] | None,
-    cache_dir: Path,
     budget: Budget,
+    **where: Any,
 ) -> FitData:
     """The data with embeddings of descriptions of the classes."""
 
     def embed(texts: list[str]) -> np.ndarray:
         rows = datasets.Dataset.from_dict({data.column: texts})
-        return text_features(rows, data.column, data.encoder, cache_dir, data.max_length, budget, False)
+        return embeddings(rows, data.column, data.encoder, data.max_length, budget, **where)
 
     return with_descriptions(data, embed, label_descriptions, template)

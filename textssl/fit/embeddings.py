@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,17 @@ from typing import Any
 import datasets
 import numpy as np
 
-from ..data.feature_validation import feature_array
 from ..data.sources import embedded_model_path
 from ..errors import UserError
-from ..features import SentenceEncoder, VisionEncoder, embed, embed_images
+from ..features import SentenceEncoder, VisionEncoder
+from ..features.extraction import features_of
+from ..features.settings import EncoderSettings, settings_of
 from .budget import Budget
 
 
-__all__ = ["encoder_folder", "image_features", "text_features"]
+__all__ = ["embeddings", "encoder_folder"]
 
 EMBEDDED = "embedded"
-FEATURES = "features"
 # Texts between two looks at the clock.
 PIECE = 64
 
@@ -37,48 +38,42 @@ def encoder_folder(encoder: str, modality: str) -> str:
     return str(embedded_model_path())
 
 
-def text_features(
-    texts: datasets.Dataset,
+def embeddings(
+    rows: datasets.Dataset,
     column: str,
     encoder: str,
-    cache_dir: Path,
     max_length: int,
     budget: Budget,
-    progress: bool,
+    *,
+    modality: str = "text",
+    cache_dir: str | os.PathLike[str] | None = None,
+    fallback_dir: Path | None = None,
+    progress: bool = False,
 ) -> np.ndarray:
-    """Embeddings of the texts, float32 ``[n, D]``.
+    """Embeddings of texts or images, float32 ``[n, D]``.
+
+    Args:
+        rows: n > 0 examples.
+        column: of texts or images.
+        encoder: a folder or a name on the Hub.
+        max_length: most tokens of a text.
+        budget: of time.
+        modality: ``"text"`` or ``"image"``.
+        cache_dir: as for :func:`textssl.features.embed`.
+        fallback_dir: as for :func:`textssl.features.embed`.
+        progress: show a progress bar.
 
     Raises:
-        UserError: an encoder that cannot be loaded; the budget ends before the texts do.
+        UserError: an encoder that cannot be loaded; the budget ends before the examples do.
     """
-    timed: Any = _Timed(SentenceEncoder(encoder, max_length=max_length), budget, len(texts))
     try:
-        rows = embed(texts, column, timed, cache_dir, into=FEATURES, progress=progress)
+        timed: Any = _Timed(_loaded(encoder, max_length, modality), budget, len(rows))
+        return features_of(rows, column, timed, None, cache_dir, fallback_dir=fallback_dir, progress=progress)
     except UserError as error:
-        if not str(error).startswith("encoder:"):
+        told = str(error)
+        if modality != "text" or not told.startswith("encoder:") or not _offers_embedded(encoder):
             raise
-        raise _with_offer(error, encoder) from error
-    return feature_array(rows, FEATURES)
-
-
-def image_features(
-    images: datasets.Dataset, column: str, encoder: str, cache_dir: Path, budget: Budget, progress: bool
-) -> np.ndarray:
-    """Embeddings of the images, float32 ``[n, D]``.
-
-    Raises:
-        UserError: an encoder that cannot be loaded; the budget ends before the images do.
-    """
-    try:
-        vision = VisionEncoder(encoder)
-    except UserError:
-        raise
-    except Exception as error:  # files, network and configuration have more kinds of failure than can be listed
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"encoder: {encoder!r} cannot be loaded ({reason[:200]})") from error
-    timed: Any = _Timed(vision, budget, len(images))
-    rows = embed_images(images, column, timed, cache_dir, into=FEATURES, progress=progress)
-    return feature_array(rows, FEATURES)
+        raise UserError(f"{told}; encoder='embedded', all-MiniLM-L6-v2, is on this machine") from error
 
 
 class _Timed:
@@ -87,11 +82,14 @@ class _Timed:
     def __init__(self, encoder: Any, budget: Budget, total: int) -> None:
         self._encoder, self._budget, self._total, self._done = encoder, budget, total, 0
         self.batch_size: int = encoder.batch_size
-        self.max_length: int | None = getattr(encoder, "max_length", None)
 
     @property
     def name(self) -> str:
         return str(self._encoder.name)
+
+    @property
+    def settings(self) -> EncoderSettings:
+        return settings_of(self._encoder)
 
     def __call__(self, examples: Sequence[Any]) -> np.ndarray:
         parts = []
@@ -108,11 +106,21 @@ class _Timed:
         return np.concatenate(parts)
 
 
-def _with_offer(error: UserError, encoder: str) -> UserError:
-    """The error, with the encoder that is always there."""
+def _loaded(encoder: str, max_length: int, modality: str) -> SentenceEncoder | VisionEncoder:
+    if modality == "text":
+        return SentenceEncoder(encoder, max_length=max_length)
     try:
-        if encoder == str(embedded_model_path()):
-            return error
+        return VisionEncoder(encoder)
     except UserError:
-        return error
-    return UserError(f"{error}; encoder='embedded', all-MiniLM-L6-v2, is on this machine")
+        raise
+    except Exception as error:  # files, network and configuration have more kinds of failure than can be listed
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"encoder: {encoder!r} cannot be loaded ({reason[:200]})") from error
+
+
+def _offers_embedded(encoder: str) -> bool:
+    """Whether there is another encoder on this machine than the one named."""
+    try:
+        return encoder != str(embedded_model_path())
+    except UserError:
+        return False

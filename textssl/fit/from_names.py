@@ -16,7 +16,7 @@ from ..errors import UserError
 from .budget import Budget
 from .candidates.heads import TrainedHead
 from .data import Examples, FitData
-from .embeddings import encoder_folder, text_features
+from .embeddings import embeddings, encoder_folder
 from .names import Descriptions, descriptions_of, with_descriptions
 from .prompt_teacher import prompt_probs
 from .zero_label import ZeroLabel, zero_label
@@ -73,7 +73,7 @@ def fit_from_names(
     place, cache = encoder_folder(encoder, "text"), Path(output_dir) / "features"
 
     def embed(rows: datasets.Dataset, shown: bool) -> np.ndarray:
-        return text_features(rows, text_column, place, cache, max_length, Budget(None), shown)
+        return embeddings(rows, text_column, place, max_length, Budget(None), cache_dir=cache, progress=shown)
 
     features = embed(texts, progress)
     none, nobody = np.empty((0, features.shape[1]), np.float32), np.empty(0, np.int64)

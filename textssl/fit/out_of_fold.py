@@ -12,7 +12,7 @@ from .calibration import fit_temperature, log_losses
 from .folds import Fold
 
 
-__all__ = ["Difference", "OutOfFold", "compare"]
+__all__ = ["Difference", "OutOfFold", "compare", "paired"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,12 @@ class OutOfFold:
     def scored(self) -> np.ndarray:
         """Whether there are logits, ``[R, N]``."""
         return ~np.isnan(self.logits[..., 0])
+
+    def within(self, common: np.ndarray) -> OutOfFold:
+        """Only those logits that lie where ``common`` ``[R, N]`` is true."""
+        if (common | ~self.scored).all():
+            return self
+        return OutOfFold(np.where(common[..., None], self.logits, np.nan), self.labels, self.folds)
 
     def temperature(self, without: np.ndarray | None = None) -> float:
         """The temperature that fits all logits best, an example counting once however often it was held out.
@@ -109,14 +115,13 @@ class Difference:
         return self.mean - 1.645 * self.error, self.mean + 1.645 * self.error
 
 
-def compare(losses: np.ndarray, others: np.ndarray) -> Difference:
-    """Compare two tables of log-losses ``[R, N]``, pair by pair.
+def compare(scores: OutOfFold, others: OutOfFold) -> Difference:
+    """Compare the log-losses of two candidates, pair by pair.
 
-    Only where both have a number do they count: the same examples, left out of the same folds. The differences of an
-    example are averaged over the divisions first, since they are no independent witnesses; the standard error is that
-    of a mean over examples.
+    The differences of an example are averaged over the divisions first, since they are no independent witnesses; the
+    standard error is that of a mean over examples.
     """
-    gaps = losses - others
+    gaps = paired(scores, others)
     scored = ~np.isnan(gaps)
     rows = scored.any(0)
     each = np.where(scored, gaps, 0.0).sum(0)[rows] / scored.sum(0)[rows]
@@ -124,3 +129,14 @@ def compare(losses: np.ndarray, others: np.ndarray) -> Difference:
         return Difference(0.0, float("inf"), 0)
     error = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else float("inf")
     return Difference(float(each.mean()), error, len(each))
+
+
+def paired(scores: OutOfFold, others: OutOfFold) -> np.ndarray:
+    """Differences of log-losses ``[R, N]``, nan where not both have logits.
+
+    Only where both have logits do they count, in the temperatures too: one that was scored on two folds has fewer
+    examples to fit its own on.
+    """
+    common = scores.scored & others.scored
+    gaps: np.ndarray = scores.within(common).losses - others.within(common).losses
+    return gaps

@@ -14,7 +14,7 @@ from .assemble import assemble
 from .candidates.named import NamesSelfTraining
 from .choose import Choice, choose
 from .data import FitData
-from .estimates import FIGURES, expected_scores
+from .estimates import Estimate, expected_scores, optimism, scores_of
 from .findings import label_warnings, prediction_warnings
 from .names_evidence import names_agree
 from .result import FitResult
@@ -37,10 +37,14 @@ def outcome(search: Search, encoder: str, seconds: float) -> FitResult:
     """
     data = search.data
     choice = _chosen(search)
-    members = sorted(set(choice.members))
+    weights = choice.weights
+    members = list(weights)
     temperatures = {name: search.temperature(name) for name in members}
     trained = {name: search.final(name) for name in members}
-    weights = {name: choice.members.count(name) / len(choice.members) for name in members}
+    if len(members) > 1 and choice.out_of_fold is not None:
+        # The mean of calibrated logits is not calibrated itself.
+        common = choice.out_of_fold.temperature()
+        temperatures = {name: temperature * common for name, temperature in temperatures.items()}
     model = assemble([(trained[name][0], temperatures[name], weights[name]) for name in members])
     logs = [weights[name] * trained[name][1].unlabeled.astype(np.float64) / temperatures[name] for name in members]
     probs = softmax(np.sum(logs, axis=0), axis=1) if len(data.unlabeled) else np.empty((0, data.num_labels))
@@ -48,7 +52,7 @@ def outcome(search: Search, encoder: str, seconds: float) -> FitResult:
     for warning in warnings:
         logger.warning("%s.", warning)
     scores = choice.out_of_fold
-    expected = {} if scores is None else expected_scores(scores, data.seed)
+    accuracy, macro_f1 = _expected(search, choice, probs)
     return FitResult(
         model=model,
         processor=_processor(data),
@@ -57,8 +61,8 @@ def outcome(search: Search, encoder: str, seconds: float) -> FitResult:
         max_length=data.max_length,
         candidates=tuple(_row(result, choice) for result in search.results.values()),
         chosen=tuple(members),
-        expected_accuracy=expected.get("accuracy"),
-        expected_macro_f1=expected.get("macro_f1"),
+        expected_accuracy=accuracy,
+        expected_macro_f1=macro_f1,
         log_loss=None if scores is None else float(np.nanmean(scores.losses)),
         temperature=temperatures,
         warnings=tuple(warnings),
@@ -75,33 +79,43 @@ def _chosen(search: Search) -> Choice:
     Raises:
         UserError: no candidate could be trained.
     """
-    scores = {name: result.out_of_fold for name, result in search.results.items() if result.out_of_fold is not None}
+    scores = search.scores
     supervised = [name for name, result in search.results.items() if result.candidate.supervised]
     baseline = next((name for name in supervised if name in scores), None)
     if baseline is not None:
-        return choose(scores, baseline)
+        return choose(scores, baseline, search.data.seed)
     if scores:
-        return choose(scores, next(iter(scores)))
+        return choose(scores, next(iter(scores)), search.data.seed)
     possible = [name for name in supervised if not search.results[name].skipped]
     if not possible:
         reasons = "; ".join(f"{name}: {result.skipped}" for name, result in search.results.items() if result.skipped)
         raise UserError(f"candidates: none could be trained ({reasons[:500]})")
     named = search.results.get(NamesSelfTraining.name)
     if named is not None and not named.skipped and names_agree(search.data):
-        return Choice((NamesSelfTraining.name,), possible[0], {}, None)
-    return Choice((possible[0],), possible[0], {}, None)
+        return Choice({NamesSelfTraining.name: 1.0}, possible[0], {}, None)
+    return Choice({possible[0]: 1.0}, possible[0], {}, None)
+
+
+def _expected(search: Search, choice: Choice, probs: np.ndarray) -> tuple[Estimate | None, Estimate | None]:
+    """Accuracy and macro-F1 of the choice, the classes of new examples being those of the unlabeled ones."""
+    if choice.out_of_fold is None:
+        return None, None
+    shares = probs.mean(0) if len(probs) else None
+    bias = optimism(search.scores, search.data.seed)
+    return expected_scores(choice.out_of_fold, shares, bias, search.data.seed)
 
 
 def _row(result: Result, choice: Choice) -> CandidateRow:
     name, scores = result.candidate.name, result.out_of_fold
     if scores is None:
         status = (
-            f"skipped: {result.skipped}" if result.skipped else "chosen" if name in choice.members else "not scored"
+            f"skipped: {result.skipped}" if result.skipped else "chosen" if name in choice.weights else "not scored"
         )
         return CandidateRow(name, None, None, None, None, None, None, None, result.seconds or None, status)
     rows = np.flatnonzero(scores.scored.any(0))
     losses = np.nanmean(scores.losses[:, rows], axis=0)
     gap = choice.differences.get(name)
+    accuracy, macro_f1 = scores_of(scores)
     return CandidateRow(
         name=name,
         log_loss=float(losses.mean()),
@@ -109,8 +123,8 @@ def _row(result: Result, choice: Choice) -> CandidateRow:
         difference=None if gap is None else gap.mean,
         low=None if gap is None else gap.interval[0],
         high=None if gap is None else gap.interval[1],
-        accuracy=FIGURES["accuracy"](scores, rows),
-        macro_f1=FIGURES["macro_f1"](scores, rows),
+        accuracy=accuracy,
+        macro_f1=macro_f1,
         seconds=result.seconds,
         status=_status(result, choice),
     )
@@ -118,8 +132,8 @@ def _row(result: Result, choice: Choice) -> CandidateRow:
 
 def _status(result: Result, choice: Choice) -> str:
     name = result.candidate.name
-    if name in choice.members:
-        return "chosen" if len(set(choice.members)) == 1 else "averaged"
+    if name in choice.weights:
+        return "chosen" if len(choice.weights) == 1 else "averaged"
     told = f" ({result.skipped})" if result.skipped else ""
     return f"lost{told}" if name != choice.baseline else "lost: the baseline"
 

@@ -26,7 +26,7 @@ __all__ = ["Result", "Search"]
 # A candidate is told from another on two parts of the labels at least.
 FEWEST_FOLDS = 2
 # Standard errors that a dear candidate may be behind before the rest of its folds is not run.
-HOPELESS = 2.0
+HOPELESS = 3.0
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +130,12 @@ class Search:
         self.store.write(name, key, outputs)
         return trained, outputs
 
+    @property
+    def scores(self) -> dict[str, OutOfFold]:
+        """Of the candidates that were scored, by name."""
+        found = {name: result.out_of_fold for name, result in self.results.items()}
+        return {name: scores for name, scores in found.items() if scores is not None}
+
     def temperature(self, name: str) -> float:
         """That fits the out-of-fold logits of a candidate; 1 where there are none."""
         scores = self.results[name].out_of_fold
@@ -141,7 +147,7 @@ class Search:
         for name, result in self.results.items():
             if result.out_of_fold is None:
                 continue
-            if best is None or compare(result.out_of_fold.losses, self._scores(best).losses).mean < 0:
+            if best is None or compare(result.out_of_fold, self._scores(best)).mean < 0:
                 best = name
         return best
 
@@ -202,7 +208,7 @@ class Search:
             return False
         if result.candidate.level == LEVELS[0] or done < FEWEST_FOLDS:
             return True
-        gap = compare(self._gathered(result).losses, self._scores(best).losses)
+        gap = compare(self._gathered(result), self._scores(best))
         if gap.mean > HOPELESS * gap.error:
             result.skipped = f"stopped after {done} folds: behind {best} by {gap.mean:.3f} +- {gap.error:.3f}"
             return False
