@@ -9,6 +9,8 @@ from typing import Any
 import datasets
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from transformers import PreTrainedModel
 
 from textssl.errors import UserError
@@ -72,6 +74,10 @@ class Pupil(Nearest):
 
 
 class Dear(Nearest):
+    level = "balanced"
+
+
+class DearPupil(Pupil):
     level = "balanced"
 
 
@@ -163,6 +169,41 @@ def test_a_dear_candidate_runs_one_division_and_stops_when_it_is_far_behind(tmp_
     assert [fold.repetition for fold in results["dear"].folds] == [0] * 5
     assert len(results["bad"].folds) == 2
     assert "behind" in results["bad"].skipped
+
+
+def test_only_heads_and_teachers_say_something_of_unlabeled_examples_in_folds(tmp_path: Path) -> None:
+    run = search(tmp_path, Base("base", noise=3.0), Dear("dear"), DearPupil("pupil"))
+    results = run.run()
+    assert {len(output.unlabeled) for output in results["base"].outputs} == {12}
+    assert {len(output.unlabeled) for output in results["dear"].outputs} == {0}
+    # The teacher of the pupil is trained on each fold again.
+    assert results["pupil"].teacher == "dear"
+    assert CALLS.count("dear") == 10
+    assert len(run.final("dear")[1].unlabeled) == 12
+    CALLS.clear()
+    again = search(tmp_path, Base("base", noise=3.0), Dear("dear"), DearPupil("pupil"))
+    again.run()
+    assert not CALLS
+
+
+def test_where_time_is_limited_a_head_is_the_teacher(tmp_path: Path) -> None:
+    candidates = Base("base", noise=3.0), Dear("dear"), DearPupil("pupil")
+    assert search(tmp_path, *candidates, budget=Budget(900.0)).run()["pupil"].teacher == "base"
+    assert CALLS.count("dear") == 5
+
+
+def test_time_is_kept_for_the_training_of_what_would_be_chosen(tmp_path: Path) -> None:
+    candidates = Base("base", noise=3.0), Dear("good")
+    search(tmp_path, *candidates).run()
+    for file in tmp_path.rglob("good/*.safetensors"):
+        # As if each training had taken a hundred seconds.
+        with safe_open(file, framework="np") as stored:
+            tensors = {name: stored.get_tensor(name) for name in ("held_out", "unlabeled")}
+        save_file(tensors, file, {"seconds": "100.0", "candidate": "good"})
+    # Without the final training of the good one there would be time for all folds.
+    results = search(tmp_path, *candidates, Dear("late", cost=10.0), budget=Budget(150.0)).run()
+    assert results["late"].skipped.startswith("it would take about 30 s")
+    assert not CALLS
 
 
 def test_the_better_one_is_chosen_and_the_worse_one_is_not(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ class Budget:
         """Seconds until the end, below 0 after it; infinity where there is none."""
         return self.seconds - self.spent
 
+    @property
+    def endless(self) -> bool:
+        """Whether there is no end."""
+        return math.isinf(self.seconds)
+
     def trainings(self, seconds: float, reserve: float) -> int:
         """How many trainings can be started.
 
@@ -45,13 +50,13 @@ class Budget:
             seconds: one takes.
             reserve: seconds that must be left afterwards.
         """
-        if math.isinf(self.seconds):
+        if self.endless:
             return 1_000_000
         return max(0, int((self.left - reserve) / max(seconds, 1e-3)))
 
     def told(self) -> str:
         """What is left, for a line of progress."""
-        return "" if math.isinf(self.seconds) else f", {max(0, round(self.left)):,} s left"
+        return "" if self.endless else f", {max(0, round(self.left)):,} s left"
 
 
 def check_time_budget(time_budget: float | None) -> None:

@@ -11,14 +11,15 @@ from transformers import AutoImageProcessor, AutoTokenizer
 
 from ..errors import UserError
 from .assemble import assemble
+from .candidate_result import Result
 from .candidates.named import NamesSelfTraining
-from .choose import Choice, choose
+from .choose import Choice
 from .data import FitData
 from .estimates import Estimate, expected_scores, optimism, scores_of
 from .findings import label_warnings, prediction_warnings
 from .names_evidence import names_agree
 from .result import FitResult
-from .search import Result, Search
+from .search import Search
 from .table import CandidateRow
 
 
@@ -79,13 +80,10 @@ def _chosen(search: Search) -> Choice:
     Raises:
         UserError: no candidate could be trained.
     """
-    scores = search.scores
+    choice = search.choice()
+    if choice is not None:
+        return choice
     supervised = [name for name, result in search.results.items() if result.candidate.supervised]
-    baseline = next((name for name in supervised if name in scores), None)
-    if baseline is not None:
-        return choose(scores, baseline, search.data.seed)
-    if scores:
-        return choose(scores, next(iter(scores)), search.data.seed)
     possible = [name for name in supervised if not search.results[name].skipped]
     if not possible:
         reasons = "; ".join(f"{name}: {result.skipped}" for name, result in search.results.items() if result.skipped)

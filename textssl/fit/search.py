@@ -6,7 +6,6 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,52 +13,25 @@ import numpy as np
 from ..errors import UserError
 from ..files import is_disk_full
 from .budget import Budget
+from .candidate_result import Result
 from .candidates.base import LEVELS, Candidate, Trained
+from .choose import Choice, choose
 from .data import FitData
 from .folds import Fold
 from .out_of_fold import OutOfFold, compare
 from .store import Outputs, ResultStore, candidate_key, data_checksum
 
 
-__all__ = ["Result", "Search"]
+__all__ = ["Search"]
 
 # A candidate is told from another on two parts of the labels at least.
 FEWEST_FOLDS = 2
 # Standard errors that a dear candidate may be behind before the rest of its folds is not run.
 HOPELESS = 3.0
+# Time of a training on all labels, with predictions of the unlabeled examples, in trainings on a fold.
+FINAL = 1.3
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(eq=False)
-class Result:
-    """How one candidate did.
-
-    Attributes:
-        candidate: what was tried.
-        outputs: of each fold that was run, in the order of ``folds``.
-        folds: those that were run.
-        out_of_fold: logits of held-out examples; ``None`` where fewer than two folds were run.
-        teacher: name of the candidate whose probabilities it learned from, if any.
-        skipped: why it was not tried, or not to the end; empty otherwise.
-    """
-
-    candidate: Candidate
-    outputs: list[Outputs] = field(default_factory=list)
-    folds: list[Fold] = field(default_factory=list)
-    out_of_fold: OutOfFold | None = None
-    teacher: str | None = None
-    skipped: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """That all trainings took, when they were run."""
-        return sum(output.seconds for output in self.outputs)
-
-    @property
-    def seconds_each(self) -> float:
-        """That one training took on average; 0 without any."""
-        return self.seconds / len(self.outputs) if self.outputs else 0.0
 
 
 class Search:
@@ -91,6 +63,7 @@ class Search:
         self.results: dict[str, Result] = {}
         self._say = say
         self._checksum = data_checksum(data)
+        self._choice: tuple[list[str], Choice] | None = None
 
     def run(self) -> dict[str, Result]:
         """Try all candidates that the time allows.
@@ -141,15 +114,27 @@ class Search:
         scores = self.results[name].out_of_fold
         return 1.0 if scores is None else scores.temperature()
 
-    def best(self) -> str | None:
-        """The candidate of the lowest log-loss so far; ``None`` where none has a score."""
+    def choice(self) -> Choice | None:
+        """The choice among those scored so far, against the first that learns from labels alone; ``None`` of none."""
+        scores = self.scores
+        if scores and (self._choice is None or self._choice[0] != [*scores]):
+            supervised = [name for name in scores if self.results[name].candidate.supervised]
+            self._choice = [*scores], choose(scores, (supervised or [*scores])[0], self.data.seed)
+        return self._choice[1] if scores and self._choice is not None else None
+
+    def best(self, among: Callable[[Candidate], bool] = lambda candidate: True) -> str | None:
+        """The candidate of the lowest log-loss so far, of those ``among`` accepts; ``None`` where none has a score."""
         best = None
         for name, result in self.results.items():
-            if result.out_of_fold is None:
+            if result.out_of_fold is None or not among(result.candidate):
                 continue
             if best is None or compare(result.out_of_fold, self._scores(best)).mean < 0:
                 best = name
         return best
+
+    def _best_teacher(self) -> str | None:
+        """The best so far; where time is short, the best of those whose predictions of the folds cost nothing."""
+        return self.best() if self.budget.endless else self.best(lambda candidate: candidate.level == LEVELS[0])
 
     def _scores(self, name: str) -> OutOfFold:
         scores = self.results[name].out_of_fold
@@ -160,7 +145,7 @@ class Search:
         """Run the folds of a candidate that there is time for."""
         candidate = result.candidate
         if candidate.takes_teacher:
-            result.teacher = self.best()
+            result.teacher = self._best_teacher()
             if result.teacher is None:
                 result.skipped = "no candidate before it was scored, so it has no teacher"
                 return
@@ -183,7 +168,7 @@ class Search:
         if not folds:
             return []
         seconds = result.candidate.seconds(self.data)
-        possible = self.budget.trainings(seconds, self._reserve() + seconds)
+        possible = self.budget.trainings(seconds, self._reserve() + FINAL * seconds)
         missing = sum(self._stored(result, fold) is None for fold in folds)
         if possible >= missing or self.best() is None:
             # The first one is tried in any case: without it there is nothing to give back.
@@ -202,7 +187,7 @@ class Search:
         if best is None:
             return True
         done, measured = len(result.folds), result.seconds_each
-        in_time = self.budget.trainings(measured, self._reserve() + measured) > 0
+        in_time = self.budget.trainings(measured, self._reserve() + FINAL * measured) > 0
         if not in_time and self._stored(result, rest[0]) is None:
             result.skipped = f"stopped after {done} folds: the time is up"
             return False
@@ -215,11 +200,13 @@ class Search:
         return True
 
     def _reserve(self) -> float:
-        """Seconds that training the best candidate so far on all labels takes, its teacher included."""
-        name, seconds = self.best(), 0.0
-        while name is not None:
-            seconds += self.results[name].seconds_each
-            name = self.results[name].teacher
+        """Seconds that training on all labels takes of what would be chosen now, teachers included."""
+        choice, seconds = self.choice(), 0.0
+        for member in choice.weights if choice is not None else ():
+            name: str | None = member
+            while name is not None:
+                seconds += FINAL * self.results[name].seconds_each
+                name = self.results[name].teacher
         return seconds
 
     def _gathered(self, result: Result) -> OutOfFold:
@@ -227,23 +214,25 @@ class Search:
         parts = [output.held_out for output in result.outputs]
         return OutOfFold.of(result.folds, parts, self.data.labels, (divisions, self.data.num_labels))
 
-    def _fold(self, result: Result, fold: Fold) -> Outputs:
+    def _fold(self, result: Result, fold: Fold, as_teacher: bool = False) -> Outputs:
+        """A training on a fold. Of unlabeled examples only a head says something there, or a teacher."""
         stored = self._stored(result, fold)
-        if stored is not None:
+        told = as_teacher or result.candidate.level == LEVELS[0]
+        if stored is not None and (len(stored.unlabeled) == len(self.data.unlabeled) or not told):
             return stored
         start = time.perf_counter()
         with self.store.scratch() as folder:
             data = self.data.take(fold.train)
             trained = result.candidate.train(data, folder, self._teacher_probs(result, fold))
-            outputs = self._outputs(trained, fold, start)
+            outputs = self._outputs(trained, fold, start, told)
         self.store.write(result.candidate.name, self._fold_key(result, fold), outputs)
         return outputs
 
-    def _outputs(self, trained: Trained, fold: Fold | None, start: float) -> Outputs:
+    def _outputs(self, trained: Trained, fold: Fold | None, start: float, told: bool = True) -> Outputs:
         classes = self.data.num_labels
         none = np.empty((0, classes))
         held_out = none if fold is None else trained.logits(self.data.labeled.take(fold.held_out))
-        unlabeled = trained.logits(self.data.unlabeled) if len(self.data.unlabeled) else none
+        unlabeled = trained.logits(self.data.unlabeled) if told and len(self.data.unlabeled) else none
         if not (np.isfinite(held_out).all() and np.isfinite(unlabeled).all()):
             raise UserError("its logits hold nan or infinity")
         return Outputs.of(held_out, unlabeled, time.perf_counter() - start)
@@ -252,7 +241,7 @@ class Search:
         """Calibrated probabilities of the teacher that was trained on the same fold."""
         if result.teacher is None:
             return None
-        teacher = self._fold(self.results[result.teacher], fold)
+        teacher = self._fold(self.results[result.teacher], fold, as_teacher=True)
         return teacher.unlabeled_probs(self.temperature(result.teacher))
 
     def _stored(self, result: Result, fold: Fold) -> Outputs | None:

@@ -18,6 +18,6 @@ CANDIDATES: tuple[Candidate, ...] = (
     SelfTraining("sqrt"),
     Mixture(),
     Propagation(),
-    Contrastive(),
     *FINETUNED,
+    Contrastive(),
 )

@@ -193,8 +193,8 @@ class FineTuningWithTeacher(FineTuningWithUnlabeled):
 
 FINETUNED: tuple[Candidate, ...] = (
     FineTuning(),
-    FineTuningWithTeacher("finetuning_distillation", "distillation", alpha=0.5),
     FineTuningWithUnlabeled("finetuning_uda", "uda", temperature=0.5, ema_decay=0.97, tsa="none", align="sqrt"),
+    FineTuningWithTeacher("finetuning_distillation", "distillation", alpha=0.5),
     FineTuningWithUnlabeled(
         "finetuning_fixmatch", "fixmatch", "best", ema_decay=0.97, target_dropout=False, align="sqrt"
     ),
