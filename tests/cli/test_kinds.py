@@ -210,6 +210,8 @@ def test_pixels_as_features(tmp_path: Path) -> None:
     expected = np.stack([np.asarray(image, np.float32).ravel() / 255 for image in given.unlabeled["image"]])
     np.testing.assert_allclose(vectors(kind.data.unlabeled), expected, rtol=1e-6)
     assert list(tmp_path.iterdir()) == []
+    assert kind.pipeline is None
+    assert "gray values" in str(kind.features_alone)
 
 
 def test_a_head_is_standardised_by_the_unlabeled_examples(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.contract import tiny_texts
 from textssl.errors import UserError
+from textssl.features import SentenceEncoder
 from textssl.fit import fit_classifier, fit_from_names
 from textssl.fit.prediction import predict_logits
 
@@ -76,3 +77,26 @@ def test_one_label_a_class_is_helped_by_names_that_agree_with_it(encoder: str, t
     exchanged = {"a": DESCRIPTIONS["b"], "b": DESCRIPTIONS["a"]}
     other = fit_classifier(labeled, rows, label_descriptions=exchanged, output_dir=tmp_path / "other", **common)
     assert other.chosen == ("probe",)
+
+
+def test_runs_share_embeddings(encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one run embedded another with a folder of its own does not, of the same texts, descriptions and length."""
+    rows, passes = texts(), []
+    embed = SentenceEncoder.__call__
+
+    def counted(self: SentenceEncoder, given: list[str]) -> np.ndarray:
+        passes.append(len(given))
+        return embed(self, given)
+
+    monkeypatch.setattr(SentenceEncoder, "__call__", counted)
+    common: dict[str, Any] = {
+        "label_descriptions": DESCRIPTIONS, "template": "{}", "encoder": encoder, "cache_dir": tmp_path / "cache",
+        "max_length": 32, "progress": False,
+    }  # fmt: skip
+    fit_from_names(rows, ["a", "b"], output_dir=tmp_path / "names", **common)
+    assert sum(passes) == len({*rows["text"][:]}) + 3
+    passes.clear()
+    labeled = rows.select(range(4)).add_column("label", ["a", "b"] * 2)
+    fit_classifier(labeled, rows, level="fast", output_dir=tmp_path / "labels", **common)
+    assert passes == []
+    assert not [*(tmp_path / "names").glob("*embeddings*"), *(tmp_path / "labels").glob("*embeddings*")]

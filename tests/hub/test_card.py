@@ -214,3 +214,10 @@ def test_import_is_cheap():
 def test_transformers_is_told_of_a_model_of_several_networks(task: str | None, line: str) -> None:
     assert line in section(str(model_card(replace(FACTS, ensemble=True, task=task))), "Use")
     assert "ensemble" not in section(str(model_card(replace(FACTS, task=task))), "Use")
+
+
+def test_a_head_alone_says_why() -> None:
+    card = str(model_card(RunFacts(method="fixmatch", task=None, features_alone="gray values, which no encoder made")))
+    assert "The model takes features alone: gray values, which no encoder made." in section(card, "Method")
+    assert "as described below" in card
+    assert "config.encoder" not in card

@@ -115,6 +115,7 @@ def _facts(
         texts=trainer.facts.texts if frozen is None or frozen.max_length is None else TextFacts(frozen.max_length),
         pooled=trainer.facts.pooled or frozen is not None,
         frozen_encoder=None if frozen is None else frozen.describe(),
+        features_alone=kind.features_alone,
         ensemble=trainer.facts.ensemble,
         base_model=_base_model(options, data.modality),
         language="en" if options.train_file is None and data.modality == "text" else None,

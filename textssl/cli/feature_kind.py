@@ -46,6 +46,8 @@ C = TypeVar("C", bound=SSLConfig)
 
 # Changed versions of each text whose embeddings make a strong view.
 VERSIONS = 2
+# Why a head on pixels has no encoder in front, for its card.
+GRAY_VALUES = "the gray values in [0, 1] of all pixels of an image, row by row, which no encoder made"
 
 
 class FeatureKind(Kind):
@@ -113,10 +115,12 @@ class FeatureKind(Kind):
     def _try_export(self) -> None:
         """Find out before training whether the encoder can go in front of the head."""
         if self.encoder is None:
+            self.features_alone = GRAY_VALUES
             return
         try:
             deployable(self.make_model(), self.encoder)
         except UserError as error:
+            self.features_alone = str(error).partition(": ")[2] or str(error)
             warn_once(logger, f"the head is saved without its encoder, and takes features alone. {error}")
         else:
             self.pipeline = f"{self.data.modality}-classification"

@@ -17,6 +17,7 @@ from huggingface_hub.utils import validate_repo_id
 from ..data.sources import embedded_model_path
 from ..errors import UserError
 from ..files import sha256_of_all
+from ..models.load_report import quiet_load_report
 from ..models.sentence_transformers_files import SentenceFiles, read_sentence_files
 from ..positions import position_limit
 from .settings import EncoderSettings
@@ -180,7 +181,11 @@ class SentenceEncoder:
             ) from error
         source = self.model if self.folder is None else str(self.folder)
         try:
-            return SentenceTransformer(source, revision=revision, device=self._device)
+            with quiet_load_report() as loading:
+                network = SentenceTransformer(source, revision=revision, device=self._device)
+                # The states of the tokens are pooled, not by the pooler.
+                loading.encoder = getattr(network[0], "auto_model", None)
+            return network
         except Exception as error:  # files, network and configuration have more kinds of failure than can be listed
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise UserError(f"encoder: {self.model!r} cannot be loaded ({reason[:200]})") from error

@@ -17,6 +17,7 @@ from transformers import AutoImageProcessor, AutoModel
 
 from ..augment.image.pixels import eight_bit
 from ..errors import UserError
+from ..models.load_report import quiet_load_report
 from .encoders import folder_checksum
 from .settings import EncoderSettings
 
@@ -91,8 +92,9 @@ class VisionEncoder:
         told["local_files_only"] = local_files_only
         self.processor = AutoImageProcessor.from_pretrained(model, **told)
         # A pooler that the weights do not have is drawn at random, and thrown away again.
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), quiet_load_report() as loading:
             network, report = AutoModel.from_pretrained(model, dtype=torch.float32, output_loading_info=True, **told)
+            loading.encoder = network
         missing = sorted(report["missing_keys"])
         if lost := [name for name in missing if POOLER not in name]:
             raise UserError(

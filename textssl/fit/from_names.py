@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -38,6 +39,7 @@ def fit_from_names(
     prompt_teacher: str | None = None,
     text_column: str = "text",
     max_length: int = 128,
+    cache_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
     progress: bool = True,
 ) -> ZeroLabel:
@@ -46,8 +48,8 @@ def fit_from_names(
     Args:
         unlabeled: texts, two for each class or more.
         label_names: the classes.
-        output_dir: of embeddings and, in the folder ``model``, the encoder with its head, which
-            ``pipeline("text-classification")`` loads.
+        output_dir: gets, in the folder ``model``, the encoder with its head, which ``pipeline("text-classification")``
+            loads.
         label_descriptions: by class name, one text or several; a class that it lacks is described by its name.
         template: one or several texts that descriptions are put into in the place of ``{}``.
         encoder: a folder, a name on the Hub, or ``"embedded"`` for all-MiniLM-L6-v2 from a package.
@@ -55,6 +57,7 @@ def fit_from_names(
             probabilities self-training starts from too. It reads every text once for each class.
         text_column: of the texts.
         max_length: most tokens of a text.
+        cache_dir: of embeddings, which runs share; see :func:`textssl.features.embed`.
         seed: of what is drawn.
         progress: show what is embedded.
 
@@ -70,10 +73,11 @@ def fit_from_names(
     if missing:
         raise UserError(f"label_descriptions: nothing tells what {missing[0]!r} means; expected a description")
     texts = check_texts(unlabeled, text_column, "unlabeled").select_columns([text_column])
-    place, cache = encoder_folder(encoder, "text"), Path(output_dir) / "features"
+    place = encoder_folder(encoder, "text")
+    where: dict[str, Any] = {"cache_dir": cache_dir, "fallback_dir": Path(output_dir) / "embeddings"}
 
     def embed(rows: datasets.Dataset, shown: bool) -> np.ndarray:
-        return embeddings(rows, text_column, place, max_length, Budget(None), cache_dir=cache, progress=shown)
+        return embeddings(rows, text_column, place, max_length, Budget(None), **where, progress=shown)
 
     features = embed(texts, progress)
     none, nobody = np.empty((0, features.shape[1]), np.float32), np.empty(0, np.int64)

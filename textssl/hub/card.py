@@ -263,6 +263,9 @@ def _method_lines(facts: RunFacts) -> list[str]:
     if facts.frozen_encoder:
         told = f"The encoder is frozen: {_line(facts.frozen_encoder)}. The head was trained on its vectors."
         lines += [*([""] if lines else []), told]
+    if facts.features_alone:
+        told = f"The model takes features alone: {_line(facts.features_alone)}."
+        lines += [*([""] if lines else []), told]
     if facts.citation is not None:
         lines += [*([""] if lines else []), *_reference(facts.citation)]
     return lines

@@ -128,6 +128,7 @@ class RunFacts:
         pooled: whether the model is a :class:`textssl.models.PooledTextClassifier` or one of images, which
             transformers must be told of.
         frozen_encoder: the encoder that only the head was trained on, and how it makes a vector; in words.
+        features_alone: why the model takes features and has no encoder in front, in words; None where it has one.
         adapters: whether the model is a base with adapters of peft; `base_model` names the base.
         language: ISO code of the texts' language, such as `"en"`.
         license: licence of the fine-tuned model.
@@ -151,6 +152,7 @@ class RunFacts:
     ensemble: bool = False
     pooled: bool = False
     frozen_encoder: str | None = None
+    features_alone: str | None = None
     adapters: bool = False
     language: str | None = None
     license: str | None = None

@@ -23,11 +23,12 @@ def code_lines(facts: RunFacts, model: str, comment: str) -> list[str]:
     if facts.task is not None:
         return _pipeline(facts, model, comment)
     home, name = ("ensemble", "Ensemble") if facts.ensemble else ("features", "FeatureClassifier")
+    made = "as described below" if facts.features_alone else "of the encoder that classifier.config.encoder names"
     return [
         f"from textssl.{home} import {name}",
         "",
         f'classifier = {name}.from_pretrained("{model}"){comment}',
-        "classifier(features=vectors).logits  # [B, D], of the encoder that classifier.config.encoder names",
+        f"classifier(features=vectors).logits  # [B, D], {made}",
     ]
 
 

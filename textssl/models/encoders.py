@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from ..errors import UserError
+from .load_report import quiet_load_report
 
 
 __all__ = ["EMBEDDED", "load_encoder", "make_encoder", "place_of"]
@@ -56,15 +57,17 @@ def load_encoder(
     told: dict[str, Any] = {"local_files_only": local} | ({} if revision is None else {"revision": revision})
     try:
         config = AutoConfig.from_pretrained(place, **told)
-        encoder, report = _kind(config).from_pretrained(
-            place,
-            config=config,
-            dtype=torch.float32,
-            use_safetensors=True,
-            output_loading_info=True,
-            **told,
-            **_options(config, pooler),
-        )
+        with quiet_load_report() as loading:
+            encoder, report = _kind(config).from_pretrained(
+                place,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                output_loading_info=True,
+                **told,
+                **_options(config, pooler),
+            )
+            loading.encoder, loading.needs_pooler = encoder, pooler and not optional_pooler
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"encoder: {place!r} cannot be loaded ({reason[:200]})") from error
