@@ -1,23 +1,26 @@
-"""Which candidate, or which average of a few, is given back."""
+"""The average of candidates that is given back, which is one candidate where one is clearly the best."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .out_of_fold import Difference, OutOfFold, compare, paired
+from .out_of_fold import Difference, OutOfFold, compare
+from .stacking import stacking_weights
 
 
-__all__ = ["Choice", "average", "choose", "votes"]
+__all__ = ["Choice", "average", "choose"]
 
-DRAWS = 1000
-MOST_MEMBERS = 3
+# Of the classifiers that run one after another in the end: the average of the heads is one of them.
+MOST_NETWORKS = 3
 # A member of less weight changes nothing but the time that the classifier takes.
 LEAST_WEIGHT = 0.1
-# Standard errors that a candidate must be better by than the baseline.
-MARGIN = 1.0
+# Part of the held-out examples of the others that a candidate must have been scored on.
+LEAST_SCORED = 0.5
+# Weight of the baseline before any label has spoken; the others share the rest, and it has its share of that too.
+BASELINE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,51 +40,34 @@ class Choice:
     out_of_fold: OutOfFold | None
 
 
-def choose(scores: Mapping[str, OutOfFold], baseline: str, seed: int = 0) -> Choice:
-    """Vote among the candidates, and average those with the most votes.
+def choose(scores: Mapping[str, OutOfFold], baseline: str, heads: Collection[str] = ()) -> Choice:
+    """Average the candidates with the weights that fit the held-out labels best, drawn to the baseline.
 
-    Labeled examples are drawn with replacement a thousand times, and each draw votes for the candidate of the lowest
-    log-loss on it (pseudo-BMA+ of Yao et al., 2018, arXiv:1704.02030, votes in place of weights). For the vote, each
-    candidate but the baseline is worse by one standard error of its difference to the baseline. Where one candidate
-    is clearly the best it has all the votes; where labels are too few to tell, the baseline and the best few share
-    them, and so does the average. At most three candidates are averaged.
+    The heads are averaged first, since their mean is one head and costs nothing; then this mean and the networks, of
+    which the best few are kept. See :func:`textssl.fit.stacking.stacking_weights`.
 
     Args:
         scores: of the candidates, by name.
         baseline: the cheapest candidate that learns from labels alone.
-        seed: of the draws.
+        heads: names of those that are linear heads on the frozen encoder.
     """
     differences = {name: compare(score, scores[baseline]) for name, score in scores.items() if name != baseline}
-    share = votes(differences, scores, baseline, seed)
-    most = sorted(share, key=lambda name: -share[name])[:MOST_MEMBERS]
-    kept = {name: share[name] for name in most if share[name] >= LEAST_WEIGHT}
-    weights = {name: weight / sum(kept.values()) for name, weight in kept.items()}
-    return Choice(weights, baseline, differences, average([scores[name] for name in weights], list(weights.values())))
-
-
-def votes(
-    differences: Mapping[str, Difference], scores: Mapping[str, OutOfFold], baseline: str, seed: int
-) -> dict[str, float]:
-    """Share of the draws that each candidate wins.
-
-    A candidate that was scored on fewer folds has its mean difference where it has none of its own.
-    """
-    names = [baseline, *differences]
-    gaps = np.zeros((len(names), len(scores[baseline].labels)))
-    known = scores[baseline].scored.any(0)
-    for place, name in enumerate(names[1:], start=1):
-        own, gap = paired(scores[name], scores[baseline]), differences[name]
-        scored = ~np.isnan(own)
-        each = np.where(scored, own, 0.0).sum(0) / np.maximum(scored.sum(0), 1)
-        # Of one example there is no standard error.
-        penalty = MARGIN * gap.error if np.isfinite(gap.error) else 1e6
-        gaps[place] = np.where(scored.any(0), each, gap.mean) + penalty
-    gaps = gaps[:, known]
-    rng = np.random.default_rng([seed, 9])
-    drawn = rng.multinomial(gaps.shape[1], np.full(gaps.shape[1], 1 / gaps.shape[1]), size=DRAWS)
-    winners = (drawn @ gaps.T).argmin(1)
-    counts = np.bincount(winners, minlength=len(names)) / DRAWS
-    return dict(zip(names, counts.tolist(), strict=True))
+    weights = {baseline: 1.0}
+    own = {name: score for name, score in scores.items() if name in heads}
+    if baseline in own:
+        weights = _averaged(own, baseline, len(own))
+    mean = average([scores[name] for name in weights], list(weights.values()))
+    networks = {name: score for name, score in scores.items() if name not in own and name != baseline}
+    if networks:
+        # The name of the baseline stands for the mean of all heads.
+        shares = _averaged({baseline: mean, **networks}, baseline, MOST_NETWORKS)
+        # The mean of calibrated logits is not calibrated itself.
+        of_heads = shares.pop(baseline, 0.0) / (mean.temperature() if len(weights) > 1 else 1.0)
+        weights = {**{name: of_heads * weight for name, weight in weights.items() if of_heads}, **shares}
+        total = sum(weights.values())
+        weights = {name: weight / total for name, weight in weights.items()}
+        mean = average([scores[name] for name in weights], list(weights.values()))
+    return Choice(weights, baseline, differences, mean)
 
 
 def average(scores: Sequence[OutOfFold], weights: Sequence[float]) -> OutOfFold:
@@ -90,3 +76,18 @@ def average(scores: Sequence[OutOfFold], weights: Sequence[float]) -> OutOfFold:
         return scores[0]
     logits = sum(weight * score.calibrated() for weight, score in zip(weights, scores, strict=True))
     return OutOfFold(np.asarray(logits), scores[0].labels, scores[0].folds)
+
+
+def _averaged(scores: Mapping[str, OutOfFold], first: str, most: int) -> dict[str, float]:
+    """Weights of the best of a few, at most ``most``; ``first`` has more of the prior than the others."""
+    largest = max((score.scored.sum() for name, score in scores.items() if name != first), default=0)
+    names = [name for name, score in scores.items() if name == first or score.scored.sum() >= LEAST_SCORED * largest]
+    common = np.all([scores[name].scored for name in names], axis=0)
+    divisions, rows = np.nonzero(common)
+    logits = np.stack([scores[name].within(common).calibrated()[divisions, rows] for name in names])
+    prior = np.array([(1 - BASELINE) / len(names) + BASELINE * (name == first) for name in names])
+    labels = scores[first].labels
+    found = stacking_weights(logits, labels[rows], 1 / common.sum(0)[rows], prior)
+    order = np.argsort(-found, kind="stable")[:most]
+    kept = {names[place]: float(found[place]) for place in order if found[place] >= LEAST_WEIGHT or place == order[0]}
+    return {name: weight / sum(kept.values()) for name, weight in kept.items()}

@@ -34,13 +34,14 @@ def predict_logits(
     logits = np.empty((len(inputs), len(model.config.id2label or {})))
     for start in range(0, len(order), BATCH):
         rows = order[start : start + BATCH]
-        batch = _encoded(processor, [inputs[row] for row in rows], modality, max_length)
+        batch = _encoded(model, processor, [inputs[row] for row in rows], modality, max_length)
         placed = {name: value.to(model.device) for name, value in batch.items()}
         logits[rows] = model(**placed).logits.double().cpu().numpy()
     return logits
 
 
-def _encoded(processor: Any, inputs: list[Any], modality: str, max_length: int) -> Any:
+def _encoded(model: PreTrainedModel, processor: Any, inputs: list[Any], modality: str, max_length: int) -> Any:
     if modality == "image":
-        return processor([eight_bit(image).convert("RGB") for image in inputs], return_tensors="pt")
+        mode = "L" if getattr(model.config, "num_channels", 3) == 1 else "RGB"
+        return processor([eight_bit(image).convert(mode) for image in inputs], return_tensors="pt")
     return processor(inputs, truncation=True, max_length=max_length, padding=True, return_tensors="pt")

@@ -119,7 +119,8 @@ class Search:
         scores = self.scores
         if scores and (self._choice is None or self._choice[0] != [*scores]):
             supervised = [name for name in scores if self.results[name].candidate.supervised]
-            self._choice = [*scores], choose(scores, (supervised or [*scores])[0], self.data.seed)
+            heads = [name for name in scores if self.results[name].candidate.level == LEVELS[0]]
+            self._choice = [*scores], choose(scores, (supervised or [*scores])[0], heads)
         return self._choice[1] if scores and self._choice is not None else None
 
     def best(self, among: Callable[[Candidate], bool] = lambda candidate: True) -> str | None:
@@ -201,8 +202,11 @@ class Search:
 
     def _reserve(self) -> float:
         """Seconds that training on all labels takes of what would be chosen now, teachers included."""
-        choice, seconds = self.choice(), 0.0
-        for member in choice.weights if choice is not None else ():
+        # Any head may be a part of it.
+        heads = [name for name in self.scores if self.results[name].candidate.level == LEVELS[0]]
+        choice = self.choice() if len(heads) < len(self.scores) else None
+        seconds = sum(self.results[name].seconds_each for name in heads)
+        for member in set(choice.weights) - set(heads) if choice is not None else ():
             name: str | None = member
             while name is not None:
                 seconds += FINAL * self.results[name].seconds_each

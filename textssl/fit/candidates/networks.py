@@ -12,6 +12,7 @@ from typing import Any
 import datasets
 import numpy as np
 import torch
+from accelerate.utils import extract_model_from_parallel
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
@@ -156,6 +157,8 @@ class TrainedNetwork(Trained):
     """A classifier of the examples themselves."""
 
     def __init__(self, network: PreTrainedModel, data: FitData) -> None:
+        # A trainer leaves mixed precision in forward, which the saved model does not have.
+        network = extract_model_from_parallel(network, keep_fp32_wrapper=False)
         encoder: Any = network.encoder
         # As a model that is read from its files attends.
         encoder.set_attn_implementation("sdpa" if encoder._supports_sdpa else "eager")
