@@ -110,6 +110,21 @@ def test_a_frozen_peer_learns_with_its_head_alone(tmp_path: Path) -> None:
     assert moved == {"classifier.weight", "classifier.bias"}
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, 0.01), (0.3, 0.3)])
+def test_the_head_of_a_frozen_peer_has_a_rate_of_its_own(given: float | None, expected: float, tmp_path: Path) -> None:
+    trainer = build("co_training", tmp_path, learning_rate=1e-5, peer_learning_rate=given)
+    groups = trainer.create_optimizer().param_groups
+    peers = {id(p) for p in trainer.objective.peer.parameters() if p.requires_grad}
+    rates = {group["lr"] for group in groups for p in group["params"] if id(p) in peers}
+    others = {group["lr"] for group in groups for p in group["params"] if id(p) not in peers}
+    assert (rates, others) == ({expected}, {1e-5})
+
+
+def test_a_peer_that_is_trained_whole_has_no_such_rate(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"peer_learning_rate: got 0\.1 with frozen_peer=False"):
+        build("co_training", tmp_path, frozen_peer=False, peer_learning_rate=0.1)
+
+
 def test_both_networks_begin_as_one_where_the_peer_is_frozen(tmp_path: Path) -> None:
     trainer = build("co_training", tmp_path)
     ours, theirs = trainer.model.state_dict(), trainer.objective.peer.state_dict()
@@ -167,6 +182,7 @@ def test_a_classifier_without_an_encoder_has_none_to_freeze(tmp_path: Path) -> N
     [
         ("threshold", 1.5, r"threshold: got 1.5; expected a number in \[0, 1\]"),
         ("class_decay", 1.0, r"class_decay: got 1.0; expected a number in \[0, 1\)"),
+        ("peer_learning_rate", 0.0, "peer_learning_rate: got 0.0; expected a number above 0"),
         ("temperature", 0.0, "temperature: got 0.0; expected a number above 0"),
         ("disagreement_weight", -1.0, "disagreement_weight: got -1.0; expected 0 or more"),
     ],

@@ -23,13 +23,13 @@ One that is trained as a whole (``frozen_peer=False``) learns from the strong vi
 *Saved.* Both networks as one model, :class:`textssl.ensemble.Ensemble`; ``import textssl.ensemble`` makes it known to
 ``pipeline`` and the Auto classes. With ``ensemble=False`` the student alone is evaluated and saved.
 
-*Differs from the paper in.* Targets are soft, made without dropout, and the student's come from its EMA. JointMatch
-trains two copies of one encoder with hard labels of the student itself in training mode, gives disagreement 0.9 and
-agreement 0.1, where its code compares the masks, not the labels, and takes ten steps on unlabeled examples for each on
-labeled ones: ``frozen_peer=False, ema_decay=0, threshold=0.98, class_decay=0.9, agreement_weight=0.1,
-disagreement_weight=0.9, mu=10`` comes closest. MultiMatch (Sirbu et al., 2025, arXiv:2506.07801), which has three
-heads on one encoder, keeps what two of them agree on and weighs what they find hard; here disagreement is weighed by
-one number.
+*Differs from the paper in.* Targets are soft, made without dropout, and the student's come from its EMA; the head of a
+frozen peer has a learning rate of its own. JointMatch trains two copies of one encoder with hard labels of the student
+itself in training mode, gives disagreement 0.9 and agreement 0.1, where its code compares the masks, not the labels,
+and takes ten steps on unlabeled examples for each on labeled ones: ``frozen_peer=False, ema_decay=0, threshold=0.98,
+class_decay=0.9, agreement_weight=0.1, disagreement_weight=0.9, mu=10`` comes closest. MultiMatch (Sirbu et al., 2025,
+arXiv:2506.07801), which has three heads on one encoder, keeps what two agree on and weighs what they find hard;
+here disagreement is weighed by one number.
 
 *Relations.* FixMatch with the labels of another network. DivideMix too has a peer, for labels that may be wrong;
 ``meta_pseudo_labels`` a teacher that learns from the student.
@@ -57,11 +57,14 @@ from ..peers import PeerObjective, PeerTrainer
 from ..state import EMATeacher, copy_sharing_frozen
 from ..state.class_thresholds import ClassThresholds
 from ..training.alignment import distribution_alignment, parsed_alignment
+from ..training.head_learning_rate import give_head_rate
 
 
 if TYPE_CHECKING:
     from ..backends.base import Forward
 
+
+PEER_LEARNING_RATE = 0.01
 
 __all__ = ["CoTraining", "CoTrainingConfig", "CoTrainingTrainer"]
 
@@ -80,6 +83,8 @@ class CoTrainingConfig(SSLConfig):
         disagreement_weight: w_disagree, of the others; 0.5.
         frozen_peer: whether the peer's encoder stays as it is; by default for text. Without, the peer is a second
             network that is trained as a whole.
+        peer_learning_rate: peak learning rate of a frozen peer's head; 0.01 by default, for at the rate of an encoder
+            a head on vectors that do not change hardly moves.
         ema_decay: of the student's weights that make its labels and are evaluated; 0 for the student itself.
         align: which class distribution both networks' labels are aligned with: ``none``, ``labeled``, ``uniform``,
             ``sqrt``, ``estimated`` or a share for each class, as in :class:`textssl.FixMatchConfig`.
@@ -108,6 +113,9 @@ class CoTrainingConfig(SSLConfig):
     frozen_peer: bool | None = field(
         default=None, metadata={"help": "Whether the peer's encoder is frozen. Default: for text alone."}
     )
+    peer_learning_rate: float | None = field(
+        default=None, metadata={"help": "Peak learning rate of a frozen peer's head. Default: 0.01."}
+    )
     ema_decay: float | None = field(
         default=None, metadata={"help": "Decay of the student's EMA. Default: 0.999 for images, else 0.97."}
     )
@@ -126,6 +134,7 @@ class CoTrainingConfig(SSLConfig):
         positive("temperature", self.temperature)
         not_negative("agreement_weight", self.agreement_weight)
         not_negative("disagreement_weight", self.disagreement_weight)
+        positive("peer_learning_rate", self.peer_learning_rate)
         decay("ema_decay", self.ema_decay)
         decay("align_decay", self.align_decay)
         self.align = parsed_alignment(self.align)
@@ -164,6 +173,8 @@ class CoTraining(PeerObjective):
         super().check_model(backend, model)
         if self.config.frozen_peer:
             _encoder(model)
+        elif (rate := self.config.peer_learning_rate) is not None:
+            raise UserError(f"peer_learning_rate: got {rate} with frozen_peer=False; the peer has learning_rate then")
 
     def bind(self, model: nn.Module) -> None:
         """Make the peer, and the student's EMA."""
@@ -268,3 +279,13 @@ class CoTrainingTrainer(PeerTrainer):
     objective_class = CoTraining
     config_class = CoTrainingConfig
     objective: CoTraining
+    args: CoTrainingConfig
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """The trainer's optimizer, in which the head of a frozen peer has a learning rate of its own."""
+        fresh = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if fresh and self.args.frozen_peer:
+            rate = self.args.peer_learning_rate
+            give_head_rate(optimizer, [self.objective.peer], PEER_LEARNING_RATE if rate is None else rate)  # type: ignore[list-item]
+        return optimizer
