@@ -35,6 +35,7 @@ from ..models.sentence_transformers_files import read_sentence_files
 
 
 __all__ = [
+    "hub_fault",
     "label_settings",
     "load_classifier",
     "load_image_classifier",
@@ -196,7 +197,7 @@ def label_settings(label_names: tuple[str, ...]) -> dict[str, Any]:
 
 
 @cache
-def _hub_fault(model: str) -> str | None:
+def hub_fault(model: str) -> str | None:
     """Why the Hub cannot be asked for a model; ``None`` if it can, or need not be."""
     if model == "embedded" or Path(model).is_dir():
         return None
@@ -215,7 +216,7 @@ def _place(model: str) -> str:
 
 
 def _loading(model: str, load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    fault = _hub_fault(model)
+    fault = hub_fault(model)
     try:
         return load(*args, local_files_only=fault is not None, **kwargs)
     except UserError:

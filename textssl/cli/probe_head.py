@@ -14,7 +14,7 @@ from ..config import SSLConfig
 from ..data.encoding import contents_of
 from ..fit.probe import LinearHead, fit_probe
 from ..modalities.text import TextModality
-from .models import load_pooled_classifier
+from .models import hub_fault, load_pooled_classifier
 from .task_data import TaskData
 
 
@@ -44,10 +44,16 @@ def is_sentence_encoder(model: str) -> bool:
     if Path(model).is_dir():
         return (Path(model) / SENTENCE_MODULES).is_file()
     try:
-        return cached_file(model, SENTENCE_MODULES, _raise_exceptions_for_missing_entries=False) is not None
+        found = cached_file(
+            model,
+            SENTENCE_MODULES,
+            local_files_only=hub_fault(model) is not None,
+            _raise_exceptions_for_missing_entries=False,
+        )
     except (OSError, ValueError):
         # Whether there is such a model is for the loader to say.
         return False
+    return found is not None
 
 
 class ProbedModels:
