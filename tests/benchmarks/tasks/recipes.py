@@ -1,0 +1,103 @@
+"""Rows of the methods: each trained as its recipe trains it on a person's own files, with the ``cpu`` preset."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+from scipy.special import softmax
+from transformers import TrainingArguments
+
+from textssl.cli.arguments import parse_arguments
+from textssl.cli.kinds import kind_of
+from textssl.cli.options import RecipeOptions
+from textssl.cli.presets import presets_for
+from textssl.cli.recipe import maker
+from textssl.cli.run_config import run_config
+from textssl.cli.run_folder import RunFolder
+from textssl.cli.task_data import load_task
+from textssl.methods import METHODS
+
+from .data import Problem, Task
+
+
+__all__ = ["recipe_settings", "trained_by_recipe"]
+
+
+def _arguments(backend: str, method: str, files: list[str]) -> tuple[RecipeOptions, Any]:
+    argv = [
+        "--preset",
+        "cpu",
+        "--backend",
+        backend,
+        "--report_to",
+        "none",
+        "--disable_tqdm",
+        "true",
+        "--logging_strategy",
+        "no",
+    ]
+    argv += files
+    return parse_arguments([RecipeOptions, METHODS[method].config_class], presets_for(method), "cpu", argv)  # type: ignore[return-value]
+
+
+def recipe_settings(backend: str, method: str) -> dict[str, Any]:
+    """All that the preset and the method's config decide: a cell of other settings is another cell."""
+    options, config = _arguments(backend, method, ["--train_file", "train.parquet"])
+    own = {f.name for f in fields(config)} - {f.name for f in fields(TrainingArguments)}
+    names = [*own, "max_steps", "num_train_epochs", "learning_rate", "per_device_train_batch_size", "weight_decay"]
+    settings = {name: getattr(config, name) for name in sorted(names)}
+    return {"backend": backend, **settings, "strong": options.strong, "num_unlabeled": options.num_unlabeled}
+
+
+def trained_by_recipe(problem: Problem, backend: str, method: str, folder: Path, cache_dir: Path) -> np.ndarray:
+    """Probabilities [n, C] of the test examples after the recipe's training."""
+    task = problem.task
+    files = _write_files(problem, folder)
+    flags = ["--output_dir", str(folder / "run"), "--seed", str(problem.draw.seed), "--save_strategy", "no"]
+    flags += ["--embedding_cache", str(cache_dir), "--data_check", "off", "--label_column", "label"]
+    flags += [f"--{'text' if task.modality == 'text' else 'image'}_column", task.column]
+    options, config = _arguments(backend, method, [*files, *flags])
+    run = RunFolder(config.output_dir, [options, config])
+    trainer_class = METHODS[method]
+    needs_unlabeled = "unlabeled" in trainer_class.objective_class.views_for(config)
+    data = load_task(options, config, "imdb", needs_unlabeled)
+    kind_class = kind_of(options, data)
+    config = run_config(options, config, data, kind_class.modality.name, run)
+    views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
+    kind = kind_class(options, config, data, views)
+    kind.prepare(run.path)
+    trainer = maker(trainer_class, config, kind)(run.path / method)
+    trainer.train()
+    test = replace(data, labeled=_with_labels(task), unlabeled=None, validation=None)
+    if backend == "features":
+        kind.data, kind.wants_strong = test, False
+        kind.prepare(run.path)
+        test = kind.data
+    logits = torch.as_tensor(trainer.predict(test.labeled).predictions)
+    order = [data.label_names.index(name) if name in data.label_names else -1 for name in task.label_names]
+    return _by_class(softmax(logits.double().numpy(), axis=1), order)
+
+
+def _with_labels(task: Task) -> datasets.Dataset:
+    """The test inputs with a label that says nothing: the loop of evaluation wants one."""
+    feature = task.train.features["label"]
+    return task.test.add_column("label", [0] * len(task.test), feature=feature)
+
+
+def _by_class(probs: np.ndarray, order: list[int]) -> np.ndarray:
+    """Columns in the order of the task's classes; one that no label was of gets nothing."""
+    padded = np.concatenate([probs, np.zeros((len(probs), 1))], axis=1)
+    return padded[:, order]
+
+
+def _write_files(problem: Problem, folder: Path) -> list[str]:
+    task = problem.task
+    train, unlabeled = str(folder / "train.parquet"), str(folder / "unlabeled.parquet")
+    task.train.select(problem.labeled).flatten_indices().to_parquet(train)
+    task.train.select(problem.unlabeled).select_columns([task.column]).flatten_indices().to_parquet(unlabeled)
+    return ["--train_file", train, "--unlabeled_file", unlabeled]
