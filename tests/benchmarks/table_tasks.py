@@ -59,15 +59,13 @@ def compute(store: CellStore, task: Task, row: Row, how: Draw, retry: bool) -> C
 def planned(
     chosen: Sequence[Row], labels: Sequence[int], drawings: Sequence[str], seeds: Sequence[int]
 ) -> list[tuple[Row, Draw]]:
-    """The cells of one task, cheap ones first. Trained on all labels there is one, whatever the draw."""
+    """The cells of one task, cheap ones first; trained on all labels there is one seed."""
     found = []
     for row in sorted(chosen, key=lambda row: row.cost):
-        if row.name == ALL_LABELS:
-            found += [(row, Draw(number, drawing, 0)) for number in labels if number for drawing in drawings]
-            continue
-        found += [
-            (row, Draw(number, drawing, seed)) for number in labels if number for drawing in drawings for seed in seeds
-        ]
+        numbers = [number for number in labels if row.needs_labels == (number > 0)]
+        seen = [0] if row.name == ALL_LABELS else seeds
+        drawn = drawings if row.needs_labels else ["balanced"]
+        found += [(row, Draw(number, drawing, seed)) for number in numbers for drawing in drawn for seed in seen]
     return found
 
 

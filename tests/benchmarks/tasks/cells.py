@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,8 @@ class Key:
     def place(self) -> Path:
         """Where its file is, within the folder of all cells."""
         draw = f"{self.draw.labels}-{self.draw.drawing}-{self.draw.seed}"
-        return Path(self.task) / draw / f"{self.row.replace(':', '.')}-{self.digest}.json"
+        row = re.sub(r"[^a-z_]+", "-", self.row)
+        return Path(self.task) / draw / f"{row}-{self.digest}.json"
 
 
 @dataclass(frozen=True)

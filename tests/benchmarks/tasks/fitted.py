@@ -1,4 +1,4 @@
-"""Rows of ``fit_classifier``, one for each level."""
+"""Rows of ``fit_classifier``, one for each level, and of ``fit_from_names``, which needs no label."""
 
 from __future__ import annotations
 
@@ -6,35 +6,67 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
-import textssl
+from textssl.fit import FitResult, fit_classifier, fit_from_names
+from textssl.models.modeling_pooled_classifier import PooledTextClassifier
 
-from .data import MAX_LENGTH, Problem
+from .data import MAX_LENGTH, Problem, Task
 
 
-__all__ = ["fitted"]
+__all__ = ["fitted", "from_names"]
 
 
 def fitted(problem: Problem, level: str, folder: Path, cache_dir: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """Probabilities [n, C] of the test examples, and what the library expected of its choice."""
     task = problem.task
-    (folder / "fit").mkdir()
-    # Embedded once for all rows.
-    (folder / "fit" / "features").symlink_to(cache_dir.resolve(), target_is_directory=True)
-    result = textssl.fit_classifier(
+    result = fit_classifier(
         task.train.select(problem.labeled).flatten_indices(),
         task.train.select(problem.unlabeled).select_columns([task.column]).flatten_indices(),
         level=level,
-        output_dir=folder / "fit",
+        output_dir=_with_cache(folder, cache_dir),
         text_column=task.column,
         max_length=MAX_LENGTH,
         seed=problem.draw.seed,
         progress=False,
     )
     probs = np.zeros((len(task.test), problem.num_labels))
-    probs[:, [task.label_names.index(name) for name in result.label_names]] = result.predict_proba(
-        task.test[task.column]
-    )
+    probs[:, [task.label_names.index(name) for name in result.label_names]] = _predicted(result, task, level)
     told = result.to_dict()
     names = ("chosen", "expected_accuracy", "expected_macro_f1", "log_loss", "warnings", "seconds", "candidates")
     return probs, {name: told.get(name) for name in names}
+
+
+def _predicted(result: FitResult, task: Task, level: str) -> np.ndarray:
+    """Probabilities of the test examples; a linear head of the frozen encoder needs no second embedding of them."""
+    model = result.model
+    if level == "fast" and isinstance(model, PooledTextClassifier):
+        head = model.head
+        if not model.config.hidden_sizes and not model.config.standardize:
+            weight, bias = (part.detach().double().numpy() for part in (head.weight, head.bias))
+            probs: np.ndarray = softmax(task.test_features @ weight.T + bias, axis=1)
+            return probs
+    return result.predict_proba(task.test[task.column][:])
+
+
+def from_names(problem: Problem, folder: Path, cache_dir: Path) -> tuple[np.ndarray, dict[str, Any]]:
+    """Probabilities [n, C] of the test examples from class names and unlabeled texts, and how far they are trusted."""
+    task = problem.task
+    result = fit_from_names(
+        task.train.select_columns([task.column]),
+        task.label_names,
+        output_dir=_with_cache(folder, cache_dir),
+        text_column=task.column,
+        max_length=MAX_LENGTH,
+        seed=problem.draw.seed,
+        progress=False,
+    )
+    told = {"expected_accuracy": result.expected_accuracy, "trust": result.trust, "warning": result.warning}
+    return result.head.probs(task.test_features), told
+
+
+def _with_cache(folder: Path, cache_dir: Path) -> Path:
+    """A folder for a run, whose embeddings are those of all rows."""
+    (folder / "fit").mkdir()
+    (folder / "fit" / "features").symlink_to(cache_dir.resolve(), target_is_directory=True)
+    return folder / "fit"

@@ -79,7 +79,9 @@ def _summary_of(cells: Sequence[Cell], title: str) -> list[str]:
     accuracy: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         accuracy[cell.key.row][cell.key.task].append(100 * cell.figures["accuracy"])
-    tasks = [name for name in TASKS if name in accuracy.get(PROBE, {})]
+    # Without labels there is no probe.
+    measured = accuracy[PROBE] if PROBE in accuracy else {task: [] for of_row in accuracy.values() for task in of_row}
+    tasks = [name for name in TASKS if name in measured]
     if len(tasks) < 2:
         return []
     lines = [f"### {title}: all tasks\n", f"| row | {' | '.join(tasks)} | mean |", "|---|" + "---|" * (len(tasks) + 1)]

@@ -19,6 +19,7 @@ from textssl.cli.presets import presets_for
 from textssl.cli.recipe import maker
 from textssl.cli.run_config import run_config
 from textssl.cli.run_folder import RunFolder
+from textssl.cli.schedule import method_length, scheduled
 from textssl.cli.task_data import load_task
 from textssl.methods import METHODS
 
@@ -50,8 +51,10 @@ def recipe_settings(backend: str, method: str) -> dict[str, Any]:
     options, config = _arguments(backend, method, ["--train_file", "train.parquet"])
     own = {f.name for f in fields(config)} - {f.name for f in fields(TrainingArguments)}
     names = [*own, "max_steps", "num_train_epochs", "learning_rate", "per_device_train_batch_size", "weight_decay"]
+    options_too = ("strong", "replace", "num_unlabeled", "head", "min_steps", "step_limit", "warm_start_share")
     settings = {name: getattr(config, name) for name in sorted(names)}
-    return {"backend": backend, **settings, "strong": options.strong, "num_unlabeled": options.num_unlabeled}
+    told = {name: getattr(options, name) for name in (*options_too, "relative_threshold")}
+    return {"backend": backend, **settings, **told}
 
 
 def trained_by_recipe(problem: Problem, backend: str, method: str, folder: Path, cache_dir: Path) -> np.ndarray:
@@ -68,6 +71,7 @@ def trained_by_recipe(problem: Problem, backend: str, method: str, folder: Path,
     data = load_task(options, config, "imdb", needs_unlabeled)
     kind_class = kind_of(options, data)
     config = run_config(options, config, data, kind_class.modality.name, run)
+    config = scheduled(options, config, method_length(options, config, data, needs_unlabeled))
     views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
     kind = kind_class(options, config, data, views)
     kind.prepare(run.path)

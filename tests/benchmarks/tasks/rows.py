@@ -16,7 +16,7 @@ from textssl.methods import METHODS
 
 from . import baselines
 from .data import Problem
-from .fitted import fitted
+from .fitted import fitted, from_names
 from .recipes import recipe_settings, trained_by_recipe
 from .setfit_row import setfit
 
@@ -38,6 +38,7 @@ class Row:
         predict: given a problem and an empty folder, the probabilities [n, C] of the test examples and facts to keep.
         settings: all that decides the result besides the problem.
         modalities: of the tasks to which it applies.
+        needs_labels: off for a row of zero labels a class, and of no other number.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Row:
     predict: Callable[[Problem, Path], Predicted]
     settings: Callable[[], dict[str, Any]]
     modalities: tuple[str, ...] = ("text", "image")
+    needs_labels: bool = True
 
 
 def rows(cache_dir: Path, setfit_python: str | None, revision: str) -> dict[str, Row]:
@@ -56,7 +58,7 @@ def rows(cache_dir: Path, setfit_python: str | None, revision: str) -> dict[str,
         revision: counts as a setting of ``fit``: another one is computed anew.
     """
     found = [_of_baseline(name, function) for name, function in BASELINES.items()]
-    found += [_of_fit(level, cache_dir, revision) for level in LEVELS]
+    found += [_of_names(cache_dir, revision), *(_of_fit(level, cache_dir, revision) for level in LEVELS)]
     for backend, cost in (("features", 2), ("text", 5), ("image", 5)):
         found += [_of_method(backend, method, cost, cache_dir) for method in sorted(METHODS)]
     if setfit_python is not None:
@@ -95,6 +97,17 @@ def _of_fit(level: str, cache_dir: Path, revision: str) -> Row:
         lambda problem, folder: fitted(problem, level, folder, cache_dir),
         lambda: {"level": level, "textssl": __version__, "revision": revision},
         ("text",),
+    )
+
+
+def _of_names(cache_dir: Path, revision: str) -> Row:
+    return Row(
+        "fit_from_names",
+        1,
+        lambda problem, folder: from_names(problem, folder, cache_dir),
+        lambda: {"textssl": __version__, "revision": revision},
+        ("text",),
+        needs_labels=False,
     )
 
 
