@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,23 @@ def _by_class(probs: np.ndarray, order: list[int]) -> np.ndarray:
 
 
 def _write_files(problem: Problem, folder: Path) -> list[str]:
+    """Flags that name files of the labeled and the unlabeled examples; images are a folder of PNG files."""
     task = problem.task
-    train, unlabeled = str(folder / "train.parquet"), str(folder / "unlabeled.parquet")
-    task.train.select(problem.labeled).flatten_indices().to_parquet(train)
-    task.train.select(problem.unlabeled).select_columns([task.column]).flatten_indices().to_parquet(unlabeled)
-    return ["--train_file", train, "--unlabeled_file", unlabeled]
+    labeled = task.train.select(problem.labeled).flatten_indices()
+    unlabeled = task.train.select(problem.unlabeled).select_columns([task.column]).flatten_indices()
+    if task.modality == "text":
+        train, more = str(folder / "train.parquet"), str(folder / "unlabeled.parquet")
+        labeled.to_parquet(train)
+        unlabeled.to_parquet(more)
+    else:
+        train, more = str(folder / "train"), str(folder / "unlabeled")
+        _write_images(labeled[task.column], [task.label_names[c] for c in labeled["label"]], folder / "train")
+        _write_images(unlabeled[task.column], ["all"] * len(unlabeled), folder / "unlabeled")
+    return ["--train_file", train, "--unlabeled_file", more]
+
+
+def _write_images(images: Iterable[Any], folders: list[str], folder: Path) -> None:
+    for name in set(folders):
+        (folder / name).mkdir(parents=True)
+    for number, (image, name) in enumerate(zip(images, folders, strict=True)):
+        image.save(folder / name / f"{number}.png")
