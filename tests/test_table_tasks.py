@@ -108,6 +108,14 @@ def test_a_class_without_a_label_has_a_column() -> None:
         assert (probs[:, 2] == 0).all()
 
 
+def test_labels_of_one_class_are_answered_with_it() -> None:
+    task = small_task()
+    problem = Problem(task, Draw(1, "drawn", 0), np.array([1, 3]), np.arange(4, 40))
+    for function in (baselines.probe, baselines.self_training, baselines.label_spreading):
+        assert (function(problem).argmax(1) == 1).all()
+    assert (baselines.self_training_with_prior(problem, "sqrt").argmax(1) == 1).all()
+
+
 def test_cells_are_computed_once_and_failures_on_request(tmp_path: Path) -> None:
     calls: list[int] = []
     settings = {"rate": 0.1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
@@ -21,6 +22,11 @@ def _logistic() -> LogisticRegression:
     return LogisticRegression(C=C, max_iter=1000)
 
 
+def _fitted(features: np.ndarray, labels: np.ndarray) -> LogisticRegression | DummyClassifier:
+    """A logistic regression; where all labels are of one class, what always answers with it."""
+    return (_logistic() if len(np.unique(labels)) > 1 else DummyClassifier()).fit(features, labels)
+
+
 def _spread(probs: np.ndarray, classes: np.ndarray, num_labels: int) -> np.ndarray:
     """Columns for all classes; those without a label get nothing."""
     whole = np.zeros((len(probs), num_labels))
@@ -31,13 +37,13 @@ def _spread(probs: np.ndarray, classes: np.ndarray, num_labels: int) -> np.ndarr
 def probe(problem: Problem) -> np.ndarray:
     """Logistic regression on the features of the labeled examples: probabilities [n, C] of the test examples."""
     task = problem.task
-    head = _logistic().fit(task.train_features[problem.labeled], problem.labels)
+    head = _fitted(task.train_features[problem.labeled], problem.labels)
     return _spread(head.predict_proba(task.test_features), head.classes_, problem.num_labels)
 
 
 def all_labels(problem: Problem) -> np.ndarray:
     """The same with the labels of all training examples: what few labels are measured against."""
-    head = _logistic().fit(problem.task.train_features, problem.task.labels)
+    head = _fitted(problem.task.train_features, problem.task.labels)
     return _spread(head.predict_proba(problem.task.test_features), head.classes_, problem.num_labels)
 
 
@@ -46,6 +52,8 @@ def self_training(problem: Problem) -> np.ndarray:
     task = problem.task
     targets = np.full(len(task.train_features), -1)
     targets[problem.labeled] = problem.labels
+    if len(np.unique(problem.labels)) == 1:
+        return probe(problem)
     model = SelfTrainingClassifier(_logistic(), threshold=SURE, max_iter=ROUNDS).fit(task.train_features, targets)
     return _spread(model.predict_proba(task.test_features), model.classes_, problem.num_labels)
 
@@ -58,7 +66,7 @@ def self_training_with_prior(problem: Problem, prior: str) -> np.ndarray:
     """
     task = problem.task
     x, y, more = task.train_features[problem.labeled], problem.labels, task.train_features[problem.unlabeled]
-    head = _logistic().fit(x, y)
+    head = _fitted(x, y)
     shares = np.bincount(y, minlength=problem.num_labels)[head.classes_] / len(y)
     for _ in range(ROUNDS):
         probs = head.predict_proba(more)
@@ -68,7 +76,7 @@ def self_training_with_prior(problem: Problem, prior: str) -> np.ndarray:
             probs /= probs.sum(1, keepdims=True)
         sure = probs.max(1) > SURE
         labels = head.classes_[probs.argmax(1)][sure]
-        head = _logistic().fit(np.concatenate([x, more[sure]]), np.concatenate([y, labels]))
+        head = _fitted(np.concatenate([x, more[sure]]), np.concatenate([y, labels]))
     return _spread(head.predict_proba(task.test_features), head.classes_, problem.num_labels)
 
 
@@ -79,6 +87,8 @@ def label_spreading(problem: Problem) -> np.ndarray:
     targets[problem.labeled] = problem.labels
     model = LabelSpreading(kernel="knn", n_neighbors=20, alpha=0.9, max_iter=100)
     model.fit(normalize(task.train_features), targets)
-    probs = np.nan_to_num(model.predict_proba(normalize(task.test_features)))
+    # What no label reached has 0 / 0.
+    with np.errstate(invalid="ignore"):
+        probs = np.nan_to_num(model.predict_proba(normalize(task.test_features)))
     probs[probs.sum(1) == 0] = 1
     return _spread(probs / probs.sum(1, keepdims=True), model.classes_, problem.num_labels)

@@ -24,7 +24,8 @@ def fitted(problem: Problem, level: str, folder: Path, cache_dir: Path) -> tuple
         task.train.select(problem.labeled).flatten_indices(),
         task.train.select(problem.unlabeled).select_columns([task.column]).flatten_indices(),
         level=level,
-        output_dir=_with_cache(folder, cache_dir),
+        output_dir=folder,
+        cache_dir=cache_dir,
         text_column=task.column,
         max_length=MAX_LENGTH,
         seed=problem.draw.seed,
@@ -55,7 +56,8 @@ def from_names(problem: Problem, folder: Path, cache_dir: Path) -> tuple[np.ndar
     result = fit_from_names(
         task.train.select_columns([task.column]),
         task.label_names,
-        output_dir=_with_cache(folder, cache_dir),
+        output_dir=folder,
+        cache_dir=cache_dir,
         text_column=task.column,
         max_length=MAX_LENGTH,
         seed=problem.draw.seed,
@@ -63,10 +65,3 @@ def from_names(problem: Problem, folder: Path, cache_dir: Path) -> tuple[np.ndar
     )
     told = {"expected_accuracy": result.expected_accuracy, "trust": result.trust, "warning": result.warning}
     return result.head.probs(task.test_features), told
-
-
-def _with_cache(folder: Path, cache_dir: Path) -> Path:
-    """A folder for a run, whose embeddings are those of all rows."""
-    (folder / "fit").mkdir()
-    (folder / "fit" / "features").symlink_to(cache_dir.resolve(), target_is_directory=True)
-    return folder / "fit"
