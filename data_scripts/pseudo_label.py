@@ -26,7 +26,8 @@ from textssl.data.truncation import TRUNCATIONS
 from textssl.errors import UserError
 from textssl.jobs import ENGINES, run_job
 from textssl.retrieval import ScoreJob
-from textssl.selection import BALANCES, check_selection, select_pseudo_labels
+from textssl.selection import BALANCES, NEED_A_PRIOR, check_selection, select_pseudo_labels
+from textssl.training.alignment import Alignment, alignment_prior, parsed_alignment
 
 
 OUTPUT = "pseudo_labeled.parquet"
@@ -37,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return the exit status, 2 for input that cannot work."""
     args = _parser().parse_args(argv)
     try:
-        chosen = {name: getattr(args, name) for name in ("threshold", "per_class", "total", "balance")}
+        balance = _balance(args.balance)
+        chosen = {name: getattr(args, name) for name in ("threshold", "per_class", "total")}
+        chosen["balance"] = balance if isinstance(balance, str) else "labeled"
         check_selection(**chosen)
         dataset = _read(args)
         job = ScoreJob(
@@ -49,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             batch_size=args.batch_size,
         )
         job.load()
+        classes = len(job.label_names)
+        prior = alignment_prior(balance, [1 / classes] * classes, job.label_names, "balance")
         shards = run_job(
             job,
             dataset,
@@ -61,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         assert shards is not None, "one process makes all shards"
         probs = shards.column("probs")
-        selection = select_pseudo_labels(probs, **chosen, seed=args.seed)
+        selection = select_pseudo_labels(probs, **chosen, prior=prior, seed=args.seed)
         size = probs.shape[1]
         columns = {
             "probs": pa.FixedSizeListArray.from_arrays(pa.array(probs[selection.rows].reshape(-1)), size),
@@ -75,6 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(f"{args.output / OUTPUT}: {len(kept):,} rows of {len(dataset):,} ({selection.describe(job.label_names)})")
     return 0
+
+
+def _balance(given: str) -> Alignment:
+    if given in NEED_A_PRIOR:
+        raise UserError(f"balance: got {given!r}, which needs labeled examples; give the shares, or 'uniform'")
+    return parsed_alignment(given, "balance", [word for word in BALANCES if word not in NEED_A_PRIOR])
 
 
 def _read(args: argparse.Namespace) -> Dataset:
@@ -99,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threshold", type=float, default=0.0, help="least confidence of a kept row")
     parser.add_argument("--per_class", type=int, default=None, help="most rows of a class")
     parser.add_argument("--total", type=int, default=None, help="most rows of all")
-    parser.add_argument("--balance", default="none", help=f"of the classes: {', '.join(BALANCES)}")
+    parser.add_argument("--balance", default="none", help="of classes: none, uniform, duplicate, or shares: 0.3,0.7")
     parser.add_argument("--seed", type=int, default=0, help="of copies")
     parser.add_argument("--batch_size", type=int, default=32, help="texts in a batch")
     parser.add_argument("--max_length", type=int, default=None, help="most tokens of a text; as trained if not given")

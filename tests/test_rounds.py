@@ -20,6 +20,7 @@ from tests.contract import tiny_features, tiny_images, tiny_texts
 from tests.contract.cases import with_probs
 from tests.rounds_run import make
 from textssl import SelfTrainingConfig, SelfTrainingTrainer, UserError
+from textssl.selection import select_pseudo_labels
 
 
 ROOT = Path(__file__).parents[1]
@@ -225,6 +226,39 @@ def test_students_may_grow(tmp_path: Path) -> None:
     make(tmp_path, make_student=small, rounds=2).train()
     assert made == [1]
     assert json.loads((tmp_path / "round-1" / "student" / "config.json").read_text())["hidden_size"] == 16
+
+
+def of_features(out: Path, **settings: Any) -> SelfTrainingTrainer:
+    config = SelfTrainingConfig(
+        output_dir=str(out), rounds=2, per_round=2, max_steps=2, per_device_train_batch_size=4, mu=1, use_cpu=True,
+        report_to=[], disable_tqdm=True, **settings,
+    )  # fmt: skip
+    unlabeled = tiny_features.dataset(30, 2, labels=False)
+    return SelfTrainingTrainer(tiny_features.model(), config, tiny_features.dataset(9, 1), unlabeled)
+
+
+def test_shares_that_are_estimated_are_those_of_the_first_teacher(tmp_path: Path) -> None:
+    trainer = of_features(tmp_path, balance="estimated")
+    trainer.train()
+    first, second = (facts["shares"] for facts in trainer.rounds)
+    assert first == second
+    assert sum(first) == pytest.approx(1)
+    table = pq.read_table(tmp_path / "round-1" / "pseudo_labels.parquet")
+    counts = np.bincount(table["pseudo_label"].to_numpy(), minlength=3)
+    assert counts.tolist() == trainer.rounds[0]["counts"]
+
+
+def test_own_shares_decide_by_class_name(tmp_path: Path) -> None:
+    trainer = of_features(tmp_path, balance={"LABEL_2": 0.0, "LABEL_0": 3, "LABEL_1": 1}, threshold=0.0)
+    probs = np.array([[0.8, 0.1, 0.1]] * 5 + [[0.1, 0.7, 0.2]] * 2 + [[0.1, 0.2, 0.7]] * 3)
+    settings = trainer.args.selection(2, 3, 10)
+    chosen = select_pseudo_labels(probs, **settings, prior=trainer.objective.wanted_prior)
+    # 3 : 1 of the five and two: 5 and 1, of 12 that the second round may take.
+    assert chosen.counts.tolist() == [5, 1, 0]
+    with pytest.raises(UserError, match="balance: got shares of a, b; the classes are LABEL_0, LABEL_1, LABEL_2"):
+        of_features(tmp_path, balance={"a": 0.5, "b": 0.5})
+    with pytest.raises(UserError, match="balance: got 2 shares; expected 3"):
+        of_features(tmp_path, balance="0.5,0.5")
 
 
 @pytest.mark.parametrize("modality", ["image", "features"])

@@ -39,9 +39,38 @@ def test_the_ratio_of_the_labeled_data_is_kept() -> None:
     kept = select_pseudo_labels(PROBS, balance="labeled", prior=[2 / 3, 1 / 3])
     assert kept.counts.tolist() == [3, 1]
     assert kept.rows.tolist() == [0, 2, 3, 4]
-    assert select_pseudo_labels(PROBS, balance="labeled").counts.tolist() == [2, 2]
-    assert select_pseudo_labels(PROBS, balance="labeled", total=2).rows.tolist() == [0, 3]
+    assert select_pseudo_labels(PROBS, balance="uniform").counts.tolist() == [2, 2]
+    assert select_pseudo_labels(PROBS, balance="uniform", total=2).rows.tolist() == [0, 3]
     assert select_pseudo_labels(PROBS, balance="labeled", prior=[0.0, 1.0]).rows.tolist() == [1, 3]
+
+
+def test_the_geometric_mean_of_labeled_and_predicted_shares() -> None:
+    """Labeled 1 : 1, predicted 4 : 1, so 2 : 1; the two rows of the scarcer class allow four of the other."""
+    probs = np.array([[0.95, 0.05]] * 6 + [[0.35, 0.65]] * 2)
+    kept = select_pseudo_labels(probs, balance="sqrt", prior=[0.5, 0.5])
+    assert kept.shares == pytest.approx([2 / 3, 1 / 3])
+    assert kept.counts.tolist() == [4, 2]
+    assert kept.facts()["shares"] == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_estimated_shares_are_half_shrunk_to_the_labeled_ones() -> None:
+    """Predictions that leave no doubt, 3 : 1, are their own estimate; half-way to 1 : 1 they are 5 : 3."""
+    probs = np.array([[1.0, 0.0]] * 6 + [[0.0, 1.0]] * 2)
+    kept = select_pseudo_labels(probs, balance="estimated", prior=[0.5, 0.5])
+    assert kept.shares == pytest.approx([5 / 8, 3 / 8])
+    assert kept.counts.tolist() == [3, 2]
+    before = select_pseudo_labels(probs, balance="estimated", prior=[0.5, 0.5], shares=[3, 1])
+    assert before.counts.tolist() == [6, 2]
+
+
+@pytest.mark.parametrize("balance", ["sqrt", "estimated"])
+def test_shares_that_are_guessed_leave_out_a_class_that_nothing_is_sure_of(balance: str) -> None:
+    """By symmetry the other two are alike."""
+    probs = np.array([[0.8, 0.1, 0.1]] * 3 + [[0.1, 0.8, 0.1]] * 3)
+    kept = select_pseudo_labels(probs, balance=balance, prior=[1 / 3] * 3)
+    assert kept.counts.tolist() == [3, 3, 0]
+    with pytest.raises(UserError, match="balance: got 'labeled', and no example is sure enough for class 2"):
+        select_pseudo_labels(probs, balance="labeled", prior=[1 / 3] * 3)
 
 
 def test_the_ratio_is_exact_in_large_numbers() -> None:
@@ -74,7 +103,7 @@ def test_a_class_that_nothing_is_sure_of_is_seen_in_the_counts() -> None:
     kept = select_pseudo_labels(PROBS, threshold=0.85, balance="duplicate", per_class=2)
     assert kept.counts.tolist() == [2, 0]
     with pytest.raises(UserError, match="no example is sure enough for class 1"):
-        select_pseudo_labels(PROBS, threshold=0.85, balance="labeled")
+        select_pseudo_labels(PROBS, threshold=0.85, balance="uniform")
 
 
 def test_a_threshold_that_keeps_nothing_tells_the_highest_confidence() -> None:
@@ -88,9 +117,12 @@ def test_a_threshold_that_keeps_nothing_tells_the_highest_confidence() -> None:
         ({"threshold": 1.5}, "threshold: got 1.5"),
         ({"per_class": 0}, "per_class: got 0"),
         ({"total": -1}, "total: got -1"),
-        ({"balance": "even"}, "balance: got 'even'; allowed: none, labeled, duplicate"),
+        ({"balance": "even"}, "balance: got 'even'; allowed: none, labeled, uniform, sqrt, estimated, duplicate"),
         ({"balance": "duplicate", "total": 4}, "total: got 4"),
         ({"balance": "labeled", "prior": [1.0]}, "prior"),
+        ({"balance": "labeled"}, "balance: got 'labeled', which needs labeled examples"),
+        ({"balance": "estimated"}, "balance: got 'estimated', which needs labeled examples"),
+        ({"shares": [0.5, -0.5]}, "shares: got"),
     ],
 )
 def test_settings_out_of_range(settings: dict, message: str) -> None:

@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "checkpoints": {"files", "errors", "models", "objective"},
     "jobs": {"data", "errors", "files"},
     "probabilities": {"errors"},
-    "selection": {"errors", "probabilities"},
+    "selection": {"errors", "functional", "probabilities"},
     "scoring": {"backends", "data", "modalities", "modes", "objective", "state", "transfer"},
     "retrieval": {
         "augment",
@@ -68,7 +68,7 @@ MAY_IMPORT = {
         "selection",
         "teachers",
     },
-    "pseudo_labeled": {"config", "data", "errors", "objective", "probabilities"},
+    "pseudo_labeled": {"config", "data", "errors", "objective", "probabilities", "training"},
     "round_folder": {"errors", "files"},
     "self_training": {"data", "selection", "teachers", "training"},
     "ensemble": {"ensemble_config", "errors", "features", "models"},

@@ -13,11 +13,12 @@ from .config import SSLConfig, allowed, positive
 from .data.class_names import are_defaults, told_names
 from .data.feature_validation import check_features, feature_array, with_features
 from .errors import UserError
-from .objective import Objective
+from .objective import Objective, Task
 from .probabilities import SUM_TOLERANCE
+from .training.alignment import Alignment, alignment_prior
 
 
-__all__ = ["PseudoLabeledConfig", "PseudoLabeledObjective", "check_probs"]
+__all__ = ["PseudoLabeledConfig", "PseudoLabeledObjective", "balance_word", "check_probs"]
 
 STUDENTS = ("fresh", "continued")
 PSEUDO_LABEL = "pseudo_label"
@@ -74,6 +75,23 @@ class PseudoLabeledObjective(Objective):
     """A loss of labeled examples and of unlabeled ones with a teacher's probabilities."""
 
     takes_probs: ClassVar[bool] = True
+    wanted_prior: tuple[float, ...]
+
+    def __init__(self, config: Any, task: Task) -> None:
+        super().__init__(config, task)
+        # What a setting ``balance`` starts from. Made here, so that shares of other classes are found before training.
+        balance = getattr(config, "balance", "none")
+        self.wanted_prior = alignment_prior(balance, task.class_prior, task.label_names, "balance")
+
+
+def balance_word(balance: Alignment | None) -> str:
+    """What :func:`textssl.selection.select_pseudo_labels` is told of a setting ``balance``.
+
+    Own shares stand in for the labeled ones, which :attr:`PseudoLabeledObjective.wanted_prior` hands over.
+    """
+    if balance is None:
+        return "none"
+    return balance if isinstance(balance, str) else "labeled"
 
 
 def check_probs(dataset: Dataset, column: str, names: Sequence[str]) -> Dataset:

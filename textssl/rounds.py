@@ -239,8 +239,10 @@ class RoundsTrainer(SSLTrainer):
         self._wait()
         probs = open_shards(shards).column("probs")
         settings = args.selection(number, probs.shape[1], len(unlabeled))
-        prior = self.objective.task.class_prior
-        chosen = select_pseudo_labels(probs, **settings, prior=prior, seed=args.seed + number)
+        # Found once: anew in each round they would follow the mistakes of the rounds before.
+        shares = self.rounds[0].get("shares") if number > 1 else None
+        prior: Any = self.objective.wanted_prior
+        chosen = select_pseudo_labels(probs, **settings, prior=prior, shares=shares, seed=args.seed + number)
         names = label_names(initial.config)
         stage = folder.student(number - 1) if number > 1 else folder.teacher
         facts = {

@@ -13,14 +13,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
+from . import functional as F
 from .errors import UserError
 from .probabilities import checked_probs
 
 
-__all__ = ["BALANCES", "Selection", "check_selection", "select_pseudo_labels"]
+__all__ = ["BALANCES", "NEED_A_PRIOR", "Selection", "check_selection", "select_pseudo_labels"]
 
-BALANCES = ("none", "labeled", "duplicate")
+BALANCES = ("none", "labeled", "uniform", "sqrt", "estimated", "duplicate")
+# Those that are guessed from the probabilities.
+GUESSED = ("sqrt", "estimated")
+NEED_A_PRIOR = ("labeled", *GUESSED)
+# Of an estimate, to the labeled shares; see docs/priors.md.
+SHRINKAGE = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,7 @@ class Selection:
         available: ``[C]`` examples of each predicted class that are sure enough.
         counts: ``[C]`` rows of each class, duplicates included.
         distinct: ``[C]`` examples of each class.
+        shares: ``[C]`` wanted of the classes; None where ``balance`` wants none.
     """
 
     rows: np.ndarray
@@ -42,10 +50,12 @@ class Selection:
     available: np.ndarray
     counts: np.ndarray
     distinct: np.ndarray
+    shares: np.ndarray | None = None
 
     def facts(self) -> dict[str, Any]:
-        """Counts for a record."""
-        return {name: getattr(self, name).tolist() for name in ("available", "counts", "distinct")}
+        """Counts for a record, and the shares that were wanted."""
+        counts = {name: getattr(self, name).tolist() for name in ("available", "counts", "distinct")}
+        return counts if self.shares is None else {**counts, "shares": self.shares.tolist()}
 
     def describe(self, label_names: Sequence[str] | None = None) -> str:
         """One line for a person."""
@@ -66,6 +76,7 @@ def select_pseudo_labels(
     total: int | None = None,
     balance: str = "none",
     prior: Sequence[float] | np.ndarray | None = None,
+    shares: Sequence[float] | np.ndarray | None = None,
     seed: int = 0,
 ) -> Selection:
     """Choose examples by a teacher's probabilities. An example counts for its likeliest class.
@@ -76,10 +87,13 @@ def select_pseudo_labels(
         per_class: keep at most so many of a class, the surest; of equally sure ones the earlier.
         total: keep at most so many of all.
         balance: ``none``; ``labeled``, so many of each class that their shares are those of ``prior``, the most that
-            the scarcest class allows, or ``total``; ``duplicate``, every class brought to ``per_class`` rows, or to
+            the scarcest class allows, or ``total``; ``uniform``, the same with equal shares; ``sqrt``, with the
+            geometric mean of ``prior`` and the mean of ``probs``; ``estimated``, with shares by expectation
+            maximisation, half shrunk to ``prior``; ``duplicate``, every class brought to ``per_class`` rows, or to
             those of the largest class, by whole copies and a random part of one.
-        prior: ``[C]`` shares of the classes among the labeled examples, for ``labeled``; uniform by default. A class
-            of share 0 is left out.
+        prior: ``[C]`` shares of the classes among the labeled examples. A class of share 0 is left out; with ``sqrt``
+            and ``estimated``, which guess, also one that nothing is sure of.
+        shares: ``[C]`` that were found before, in place of those that ``balance`` finds.
         seed: of the random part.
 
     Returns:
@@ -87,10 +101,12 @@ def select_pseudo_labels(
 
     Raises:
         UserError: probabilities that are none, a setting out of range, or a threshold that keeps nothing; the message
-            has the highest confidence there is. With ``labeled``: a class of the prior that nothing is sure of.
+            has the highest confidence there is. A ``balance`` that needs a prior, without; with ``labeled`` and
+            ``uniform``: a class that has a share and that nothing is sure of.
     """
     probs = checked_probs(probs)
     check_selection(threshold=threshold, per_class=per_class, total=total, balance=balance)
+    wanted = _wanted_shares(balance, probs, prior) if shares is None else _checked_shares("shares", shares, probs)
     classes = probs.shape[1]
     confidence, predicted = probs.max(axis=1), probs.argmax(axis=1)
     order = np.argsort(-confidence, kind="stable")
@@ -102,9 +118,8 @@ def select_pseudo_labels(
     surest = [order[predicted[order] == c] for c in range(classes)]
     available = np.array([len(rows) for rows in surest])
     kept = [rows if per_class is None else rows[:per_class] for rows in surest]
-    if balance == "labeled":
-        shares = np.full(classes, 1 / classes) if prior is None else np.asarray(prior, dtype=np.float64)
-        kept = [rows[:n] for rows, n in zip(kept, _in_proportion(kept, shares, total), strict=True)]
+    if wanted is not None:
+        kept = [rows[:n] for rows, n in zip(kept, _in_proportion(kept, wanted, total, balance), strict=True)]
     elif total is not None:
         first = np.isin(order, np.concatenate(kept)).nonzero()[0][:total]
         kept = [rows[np.isin(rows, order[first])] for rows in kept]
@@ -115,7 +130,7 @@ def select_pseudo_labels(
         kept = [_duplicated(rows, size, rng) for rows in kept]
     rows = np.sort(np.concatenate(kept))
     counts = np.array([len(rows) for rows in kept])
-    return Selection(rows, predicted[rows], confidence[rows], available, counts, distinct)
+    return Selection(rows, predicted[rows], confidence[rows], available, counts, distinct, wanted)
 
 
 def check_selection(*, threshold: float, per_class: int | None, total: int | None, balance: str) -> None:
@@ -131,16 +146,39 @@ def check_selection(*, threshold: float, per_class: int | None, total: int | Non
         raise UserError(f"total: got {total}; with balance 'duplicate' give per_class, the rows of each class")
 
 
-def _in_proportion(kept: Sequence[np.ndarray], shares: np.ndarray, total: int | None) -> list[int]:
+def _wanted_shares(balance: str, probs: np.ndarray, prior: Sequence[float] | np.ndarray | None) -> np.ndarray | None:
+    """``[C]`` shares that ``balance`` wants; None where it wants none."""
+    if balance == "uniform":
+        return np.full(probs.shape[1], 1 / probs.shape[1])
+    if balance not in NEED_A_PRIOR:
+        return None
+    if prior is None:
+        raise UserError(f"balance: got {balance!r}, which needs labeled examples: give prior, or 'uniform'")
+    labeled = _checked_shares("prior", prior, probs)
+    if balance == "labeled":
+        return labeled
+    source, rows = torch.from_numpy(labeled), torch.from_numpy(probs.astype(np.float64))
+    if balance == "sqrt":
+        return F.geometric_mean_prior(source, rows.mean(0)).numpy()
+    return F.estimate_prior_em(rows, source, shrinkage=SHRINKAGE).numpy()
+
+
+def _checked_shares(name: str, shares: Sequence[float] | np.ndarray, probs: np.ndarray) -> np.ndarray:
+    shares = np.asarray(shares, dtype=np.float64)
+    if shares.shape != probs.shape[1:] or shares.min() < 0 or not shares.sum() > 0:
+        raise UserError(f"{name}: got {shares.tolist()}; expected {probs.shape[1]} shares, none of them negative")
+    return shares / shares.sum()
+
+
+def _in_proportion(kept: Sequence[np.ndarray], shares: np.ndarray, total: int | None, balance: str) -> list[int]:
     """Sizes of the classes in proportion to ``shares``: as many as there are of the scarcest, or ``total``."""
-    if shares.shape != (len(kept),) or shares.min() < 0 or not shares.sum() > 0:
-        raise UserError(f"prior: got {shares.tolist()}; expected {len(kept)} shares, none of them negative")
-    shares = shares / shares.sum()
-    for c, rows in enumerate(kept):
-        if shares[c] > 0 and not len(rows):
-            raise UserError(
-                f"balance: got 'labeled', and no example is sure enough for class {c}, share {shares[c]:.3f}"
-            )
+    there = np.array([len(rows) > 0 for rows in kept])
+    if balance in GUESSED and shares[there].sum() > 0:
+        shares = np.where(there, shares, 0) / shares[there].sum()
+    for c in np.flatnonzero((shares > 0) & ~there):
+        raise UserError(
+            f"balance: got {balance!r}, and no example is sure enough for class {c}, share {shares[c]:.3f}"
+        )
     size = min(len(rows) / share for rows, share in zip(kept, shares, strict=True) if share > 0)
     size = size if total is None else min(size, total)
     # Down to whole numbers, the rest to the largest remainders; a share that is 1/3 must not lose one by rounding.

@@ -75,6 +75,8 @@ def test_rows_hold_what_the_classifier_says(teacher: Path, many: Path, tmp_path:
         (["--threshold", "2"], "threshold: got 2.0"),
         (["--threshold", "1.0"], "threshold: got 1.0, which keeps nothing; the highest confidence is"),
         (["--balance", "even"], "balance: got 'even'; allowed"),
+        (["--balance", "labeled"], "balance: got 'labeled', which needs labeled examples"),
+        (["--balance", "0.5,0.5"], "balance: got 2 shares; expected 3"),
         (["--text_column", "n"], "'n'"),
     ],
 )

@@ -42,7 +42,8 @@ def test_each_round_takes_more(tmp_path: Path) -> None:
         ({"rounds": 0}, "rounds: got 0"),
         ({"per_round": 0}, "per_round: got 0"),
         ({"threshold": -0.1}, "threshold: got -0.1"),
-        ({"balance": "duplicate"}, "balance: got 'duplicate'; allowed: labeled, none"),
+        ({"balance": "duplicate"}, "balance: got 'duplicate'; allowed: none, labeled, uniform, sqrt, estimated, a sh"),
+        ({"balance": [0.5, -0.5]}, "balance: got"),
         ({"unlabeled_weight": -1.0}, "unlabeled_weight: got -1.0"),
     ],
 )

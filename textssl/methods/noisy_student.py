@@ -38,9 +38,10 @@ from ..config import allowed, in_unit_interval, not_negative, positive
 from ..errors import UserError
 from ..mixing import check_not_compiled
 from ..objective import Batch
-from ..pseudo_labeled import PseudoLabeledConfig, PseudoLabeledObjective
+from ..pseudo_labeled import PseudoLabeledConfig, PseudoLabeledObjective, balance_word
 from ..rounds import RoundsTrainer
 from ..selection import BALANCES, check_selection
+from ..training.alignment import parsed_alignment
 from .supervised import SupervisedTrainer
 
 
@@ -62,8 +63,9 @@ class NoisyStudentConfig(PseudoLabeledConfig):
         unlabeled_weight: r; ``None`` takes ``mu``, as the authors do.
         threshold: least confidence of an example that is kept; 0.3.
         per_class: at most so many examples of a class, the surest; ``None`` keeps all (130,000 on ImageNet).
-        balance: ``duplicate``, copies bring each class to ``per_class`` or to the size of the largest; ``labeled``,
-            the class ratio of the labeled examples; ``none``.
+        balance: ``duplicate``, copies bring each class to ``per_class`` or to the size of the largest; a class ratio,
+            for which the scarcest class decides how many are kept: ``labeled``, ``uniform``, own shares, as a list or
+            by class name, ``sqrt`` or ``estimated``, from what the first teacher says (docs/priors.md); ``none``.
         noise_labeled: whether labeled examples are augmented too; ``None``: images are, texts and features are not.
         survival: probability that the last residual block is kept; ``None``: 0.8 for images, 1 otherwise.
         label_smoothing_factor: of labels and of hard pseudo-labels; 0.1.
@@ -85,7 +87,11 @@ class NoisyStudentConfig(PseudoLabeledConfig):
     )
     threshold: float = field(default=0.3, metadata={"help": "Least confidence of an example that is kept."})
     per_class: int | None = field(default=None, metadata={"help": "At most so many examples of a class."})
-    balance: str = field(default="duplicate", metadata={"help": "duplicate, labeled or none."})
+    # In this order: of other unions HfArgumentParser makes no flag.
+    balance: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
+        default="duplicate",
+        metadata={"help": "Of classes: duplicate, none, labeled, uniform, sqrt, estimated, or shares."},
+    )
     noise_labeled: str | None = field(default=None, metadata={"help": "Augment labeled examples: yes or no."})
     survival: float | None = field(default=None, metadata={"help": "Stochastic depth: share of the last block kept."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Of labels and hard pseudo-labels."})
@@ -95,16 +101,18 @@ class NoisyStudentConfig(PseudoLabeledConfig):
             raise UserError(f"rounds: got {self.rounds}; expected at least 1")
         positive("temperature", self.temperature)
         not_negative("unlabeled_weight", self.unlabeled_weight)
-        allowed("balance", self.balance, BALANCES)
+        self.balance = parsed_alignment(self.balance, "balance", BALANCES)
         allowed("noise_labeled", self.noise_labeled, ("yes", "no"))
         in_unit_interval("survival", self.survival)
         positive("survival", self.survival)
-        check_selection(threshold=self.threshold, per_class=self.per_class, total=None, balance=self.balance)
+        balance = balance_word(self.balance)
+        check_selection(threshold=self.threshold, per_class=self.per_class, total=None, balance=balance)
         super().__post_init__()
 
     def selection(self, round_number: int, num_labels: int, num_unlabeled: int) -> dict[str, Any]:
         """The same in every round."""
-        return {"threshold": self.threshold, "per_class": self.per_class, "balance": self.balance}
+        balance = balance_word(self.balance)
+        return {"threshold": self.threshold, "per_class": self.per_class, "balance": balance}
 
 
 class NoisyStudent(PseudoLabeledObjective):

@@ -29,12 +29,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 from ..citation import Citation
-from ..config import allowed, not_negative
+from ..config import not_negative
 from ..errors import UserError
 from ..objective import Batch
-from ..pseudo_labeled import PseudoLabeledConfig, PseudoLabeledObjective
+from ..pseudo_labeled import PseudoLabeledConfig, PseudoLabeledObjective, balance_word
 from ..rounds import RoundsTrainer
 from ..selection import check_selection
+from ..training.alignment import parsed_alignment
 from .supervised import SupervisedTrainer
 
 
@@ -54,7 +55,9 @@ class SelfTrainingConfig(PseudoLabeledConfig):
         per_round: k, examples of an average class that each round adds; ``None`` spreads the unlabeled examples over
             the rounds, N / (C ``rounds``).
         threshold: least confidence of an example that is kept; 0.
-        balance: ``labeled``, the class ratio of the labeled examples; ``none``, the surest of all, which may collapse.
+        balance: class ratio of what is kept: ``labeled``, that of the labeled examples; ``uniform``; own shares, as
+            a list or by class name; ``sqrt`` or ``estimated``, from what the first teacher says (docs/priors.md);
+            ``none``, the surest of all, which may collapse.
         unlabeled_weight: lambda; 1.
 
     Raises:
@@ -64,7 +67,11 @@ class SelfTrainingConfig(PseudoLabeledConfig):
     rounds: int = field(default=5, metadata={"help": "Students in all."})
     per_round: int | None = field(default=None, metadata={"help": "k, examples of a class that each round adds."})
     threshold: float = field(default=0.0, metadata={"help": "Least confidence of an example that is kept."})
-    balance: str = field(default="labeled", metadata={"help": "labeled or none."})
+    # In this order: of other unions HfArgumentParser makes no flag.
+    balance: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
+        default="labeled",
+        metadata={"help": "Class ratio of what is kept: none, labeled, uniform, sqrt, estimated, or shares."},
+    )
     unlabeled_weight: float = field(default=1.0, metadata={"help": "lambda, weight of the unlabeled term."})
 
     def __post_init__(self) -> None:
@@ -72,15 +79,16 @@ class SelfTrainingConfig(PseudoLabeledConfig):
             raise UserError(f"rounds: got {self.rounds}; expected at least 1")
         if self.per_round is not None and self.per_round < 1:
             raise UserError(f"per_round: got {self.per_round}; expected at least 1")
-        allowed("balance", self.balance, ("labeled", "none"))
+        self.balance = parsed_alignment(self.balance, "balance")
         not_negative("unlabeled_weight", self.unlabeled_weight)
-        check_selection(threshold=self.threshold, per_class=None, total=None, balance=self.balance)
+        check_selection(threshold=self.threshold, per_class=None, total=None, balance=balance_word(self.balance))
         super().__post_init__()
 
     def selection(self, round_number: int, num_labels: int, num_unlabeled: int) -> dict[str, Any]:
         """More in each round: n k of an average class in round n."""
         added = num_unlabeled / self.rounds if self.per_round is None else self.per_round * num_labels
-        return {"threshold": self.threshold, "total": max(round(round_number * added), 1), "balance": self.balance}
+        total = max(round(round_number * added), 1)
+        return {"threshold": self.threshold, "total": total, "balance": balance_word(self.balance)}
 
 
 class SelfTraining(PseudoLabeledObjective):

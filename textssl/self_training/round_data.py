@@ -39,8 +39,9 @@ def round_settings(trainer: Any, teacher: PreTrainedModel | None) -> dict[str, A
         "teacher": "trained" if teacher is None else f"sha256:{weights_checksum(teacher)}",
         "processes": args.world_size,
         "processing_class": processor_checksum(trainer.processing_class),
-        **{name: value for name, value in decisive_settings(args).items() if name not in SAID or name in LENGTH},
+        # The settings of the run come last: they have own shares of the classes, where a selection has a word.
         **args.selection(1, trainer.objective.task.num_labels, len(data.unlabeled)),
+        **{name: value for name, value in decisive_settings(args).items() if name not in SAID or name in LENGTH},
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..state import DistributionAlignment
@@ -52,12 +52,13 @@ def parsed_alignment(
             return word
     expected = f"allowed: {', '.join(words)}, a share for each class, or shares by class name"
     try:
+        told: Any = given
         if isinstance(given, str):
-            given = json.loads(given) if given.startswith("{") else given.strip("[] ").replace(",", " ").split()
-        if isinstance(given, Mapping):
-            shares = {str(label): float(share) for label, share in given.items()}
+            told = json.loads(given) if given.startswith("{") else given.strip("[] ").replace(",", " ").split()
+        if isinstance(told, Mapping):
+            shares = {str(label): float(share) for label, share in told.items()}
             return dict(zip(shares, _checked(list(shares.values())), strict=True))
-        return _checked([float(share) for share in given])  # type: ignore[union-attr]
+        return _checked([float(share) for share in told])
     except (TypeError, ValueError) as error:
         raise UserError(f"{name}: got {given!r}; {expected}") from error
 

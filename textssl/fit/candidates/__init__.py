@@ -15,7 +15,7 @@ CANDIDATES: tuple[Candidate, ...] = (
     Probe(),
     SelfTraining(),
     SelfTraining("labeled"),
-    SelfTraining("sqrt"),
+    SelfTraining("estimated"),
     Mixture(),
     Propagation(),
     *FINETUNED,

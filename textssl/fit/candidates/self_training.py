@@ -4,7 +4,8 @@ Of each predicted class the surest examples come first, and more in every round,
 threshold, and what a probability means differs too much between two and fifty classes, and between one and fifty
 labels of each. A pseudo-label is hard, and weighs as much as its class is ahead of the next. The probabilities may be
 aligned with class priors before they are used; which alignment helps differs between data sets, so each is a candidate
-of its own.
+of its own. Priors that depend on the probabilities are those that the probe gives, in all rounds: found anew in each
+they would follow the mistakes of the rounds before (docs/priors.md).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..data import FitData
-from ..priors import align_probs
+from ..priors import align_probs, target_prior
 from ..probe import LinearHead, fit_probe
 from .heads import HeadCandidate
 
@@ -44,8 +45,9 @@ class SelfTraining(HeadCandidate):
         features, unlabeled = data.labeled.features, data.unlabeled.features
         head = fit_probe(features, data.labels, data.num_labels)
         prior = np.bincount(data.labels, minlength=data.num_labels) / len(data.labels)
+        wanted = target_prior(head.probs(unlabeled), prior, self.align)
         for share in np.linspace(FIRST_SHARE, 1.0, ROUNDS):
-            probs = align_probs(head.probs(unlabeled), prior, self.align)
+            probs = align_probs(head.probs(unlabeled), prior, "none" if wanted is None else wanted)
             rows = surest_of_each_class(probs, float(share))
             head = fit_probe(
                 np.concatenate([features, unlabeled[rows]]),
