@@ -113,6 +113,19 @@ def test_attention_and_checkpointing_reach_the_encoder(tmp_path: Path) -> None:
     torch.testing.assert_close(*gradients)
 
 
+@torch.no_grad()
+def test_states_and_attentions_are_those_of_the_encoder(tmp_path: Path) -> None:
+    pooled().save_pretrained(tmp_path)
+    model = PooledTextClassifier.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    inputs: dict[str, Any] = {"input_ids": IDS, "attention_mask": MASK}
+    output = model(**inputs, output_hidden_states=True, output_attentions=True)
+    own = model.encoder(**inputs, output_hidden_states=True, output_attentions=True)
+    assert len(output.hidden_states) == 3
+    assert all(torch.equal(a, b) for a, b in zip(output.hidden_states, own.hidden_states, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(output.attentions, own.attentions, strict=True))
+    assert torch.equal(output.logits, model(**inputs).logits)
+
+
 def test_a_second_network_has_the_encoder_and_another_head() -> None:
     model = pooled(standardize=True, hidden_sizes=(8,))
     model.fit_standardization(torch.randn(20, 32))

@@ -22,6 +22,7 @@ __all__ = [
     "adapter_state",
     "base_of",
     "check_adapters",
+    "frozen_head",
     "has_adapters",
     "load_adapters",
     "refuse_adapters",
@@ -121,16 +122,22 @@ def _check_batch_norms(model: Any, saved: set[int]) -> None:
         )
 
 
-def _tell_frozen_head(model: Any) -> None:
-    """Warn of a part of the head that is neither trained nor saved: loaded again, it may be drawn anew."""
+def frozen_head(model: Any) -> list[str]:
+    """Names of parameters of the head that are neither trained nor saved with the adapters."""
     base = base_of(model)
+    if base.base_model is base:
+        return []
     encoder = {id(parameter) for parameter in base.base_model.parameters()}
-    names = [
+    return [
         name
         for name, parameter in base.named_parameters()
         if not parameter.requires_grad and id(parameter) not in encoder and ".original_module." not in name
     ]
-    if base.base_model is not base and names:
+
+
+def _tell_frozen_head(model: Any) -> None:
+    """Warn of a part of the head that is frozen: loaded again, it may be drawn anew."""
+    if names := frozen_head(model):
         logger.warning(
             "%s is a part of the head that is frozen and not saved with the adapters: unless the base model's own "
             "checkpoint holds it, name %r in modules_to_save",

@@ -120,6 +120,8 @@ class PooledTextClassifier(PooledClassifier):
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         labels: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
         """Classify.
@@ -131,13 +133,22 @@ class PooledTextClassifier(PooledClassifier):
             position_ids: [B, T], for encoders that have positions.
             inputs_embeds: [B, T, H], in place of ``input_ids``.
             labels: class numbers [B]; given, the mean cross entropy is returned as ``loss``.
+            output_attentions: whether the attentions of the encoder's layers are returned.
+            output_hidden_states: whether the states of the encoder's layers are returned.
             return_dict: ``False`` for a tuple.
 
         Returns:
-            ``logits`` [B, C], and ``loss`` where there are labels.
+            ``logits`` [B, C], ``loss`` where there are labels, and what else was asked for.
         """
-        vectors = self.embed(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
-        output: SequenceClassifierOutput = self.answer(vectors, labels, return_dict, SequenceClassifierOutput)
+        inputs = {"token_type_ids": token_type_ids, "position_ids": position_ids, "inputs_embeds": inputs_embeds}
+        # peft hands on both, None where nobody asked.
+        asked = {"attentions": output_attentions, "hidden_states": output_hidden_states}
+        wanted = {f"output_{name}": True for name, value in asked.items() if value}
+        states = self._states(input_ids, attention_mask, **inputs, **wanted)
+        also = {name: getattr(states, name) for name, value in asked.items() if value}
+        output: SequenceClassifierOutput = self.answer(
+            self._vectors(states, attention_mask), labels, return_dict, SequenceClassifierOutput, **also
+        )
         return output
 
     def embed(
@@ -159,16 +170,17 @@ class PooledTextClassifier(PooledClassifier):
             position_ids: [B, T].
             inputs_embeds: [B, T, H], in place of ``input_ids``.
         """
-        inputs = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            "token_type_ids": token_type_ids,
-            "position_ids": position_ids,
-            "inputs_embeds": inputs_embeds,
-        }
-        named = named_inputs(type(self.encoder).forward)
-        given = {name: value for name, value in inputs.items() if value is not None and name in named}
-        vectors = pool(self.encoder(**given).last_hidden_state, attention_mask, self.config.pooling)
+        inputs = {"token_type_ids": token_type_ids, "position_ids": position_ids, "inputs_embeds": inputs_embeds}
+        return self._vectors(self._states(input_ids, attention_mask, **inputs), attention_mask)
+
+    def _states(self, input_ids: Tensor | None, attention_mask: Tensor | None, **others: Any) -> Any:
+        """What the encoder gives for those of the inputs that it takes."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, **others}
+        named = named_inputs(type(self.encoder).forward) | {"output_attentions", "output_hidden_states"}
+        return self.encoder(**{name: value for name, value in inputs.items() if value is not None and name in named})
+
+    def _vectors(self, states: Any, attention_mask: Tensor | None) -> Tensor:
+        vectors = pool(states.last_hidden_state, attention_mask, self.config.pooling)
         return nn.functional.normalize(vectors, dim=-1) if self.config.normalize else vectors
 
     def save_sentence_transformer(self, folder: str | Path, tokenizer: Any) -> None:

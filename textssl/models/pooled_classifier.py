@@ -99,11 +99,11 @@ class PooledClassifier(VectorHead, PreTrainedModel):
         model.load_state_dict(classifier.state_dict(), strict=False)
         return model.train(classifier.training)
 
-    def answer(self, vectors: Tensor, labels: Tensor | None, return_dict: bool | None, kind: Any) -> Any:
-        """Output of class ``kind`` for vectors [B, D]: logits [B, C] and, with labels, the mean cross entropy."""
+    def answer(self, vectors: Tensor, labels: Tensor | None, return_dict: bool | None, kind: Any, **also: Any) -> Any:
+        """Output of class ``kind`` for vectors [B, D]: logits [B, C], with labels the mean cross entropy, and ``also``."""
         logits = self.classify(vectors)
         loss = None if labels is None else nn.functional.cross_entropy(logits.float(), labels)
-        output: SequenceClassifierOutput | ImageClassifierOutput = kind(loss=loss, logits=logits)
+        output: SequenceClassifierOutput | ImageClassifierOutput = kind(loss=loss, logits=logits, **also)
         return output.to_tuple() if return_dict is False else output
 
     def _init_weights(self, module: nn.Module) -> None:
