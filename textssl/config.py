@@ -158,11 +158,13 @@ class SSLConfig(SavedSettings):
             raise UserError(f"max_length: got {self.max_length}; expected at least 3")
         if self.warm_start_steps < 0:
             raise UserError(f"warm_start_steps: got {self.warm_start_steps}; expected 0 or more")
-        if self.warm_start_learning_rate is not None:
-            positive("warm_start_learning_rate", self.warm_start_learning_rate)
+        positive("warm_start_learning_rate", self.warm_start_learning_rate)
         not_negative("finetune_steps", self.finetune_steps)
         positive("finetune_learning_rate", self.finetune_learning_rate)
         positive("head_learning_rate", self.head_learning_rate)
+        for name in ("warm_start_learning_rate", "finetune_learning_rate"):
+            if not self.learning_rate and getattr(self, name) is not None:
+                raise UserError(f"learning_rate: got 0; expected a number above 0, of which {name} is a multiple")
         # Trainer knows more, but batches of two streams are made by our own sampler.
         allowed("train_sampling_strategy", self.train_sampling_strategy, ("random", "group_by_length"))
         check_settings(self)

@@ -6,7 +6,7 @@ dropout, in training mode, in the student's own precision: what it changed by is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -107,19 +107,25 @@ def origin_of(student: nn.Module) -> list[Tensor]:
     return [p.detach().clone() for p in _trained(student)]
 
 
-def response_of(forward: Forward, taught: Sequence[Taught], origin: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+def response_of(
+    forward: Forward, taught: Sequence[Taught], origin: Sequence[Tensor], rates: Mapping[int, float] | None = None
+) -> tuple[Tensor, list[Tensor]]:
     """h, and how the log-probabilities at ``origin`` change along the gradient of the new labeled loss.
 
     Args:
         forward: runs the student, which has taken its step.
         taught: all micro-batches of the step on this process.
         origin: what :func:`origin_of` gave before the step.
+        rates: learning rates of parameters, by ``id``, in units of the step's; of those that are missing it is 1.
 
     Returns:
-        A scalar, and w = d log p_{S + e v}(u) / de for each micro-batch, ``[muB, C]``, without gradient.
+        A scalar, and w = d log p_{S + e v}(u) / de for each micro-batch, ``[muB, C]``, without gradient. v is the
+        gradient, each parameter's part of it times its rate.
     """
     parameters = _trained(forward.unwrapped)
     losses, gradient = _labeled_gradient(forward, taught, parameters)
+    if rates:
+        gradient = [g * rates.get(id(p), 1.0) for p, g in zip(parameters, gradient, strict=True)]
     norm = torch.stack(torch._foreach_norm(gradient)).float().norm()
     step = PROBE / norm.clamp_min(TINY)
     ends: list[list[Tensor]] = []

@@ -31,9 +31,15 @@ def attach_optimizer(
         num_training_steps: of all training; the network rests in the fine-tuning.
 
     Raises:
-        UserError: an optimizer that is no function of the gradients alone.
+        UserError: an optimizer that is no function of the gradients alone; a ratio of the head's learning rate to
+            another one of 0.
     """
     args: Any = trainer.args
+    if args.head_learning_rate is not None and not args.learning_rate:
+        raise UserError(
+            "learning_rate: got 0; with head_learning_rate expected a number above 0, for the head of the second "
+            "network learns in the ratio of the two"
+        )
     own = derive(args, type(args), learning_rate=learning_rate)
     kind, settings = Trainer.get_optimizer_cls_and_kwargs(own)
     if not isinstance(kind, type) or {"params", "model", "optimizer_dict"} & settings.keys():

@@ -88,6 +88,7 @@ def extended(scheduler: Any, args: SSLConfig, steps: int, warm_ratio: float) -> 
     if tuned:
         if args.optim == "adagrad":
             raise UserError("optim: got 'adagrad', whose state cannot be made anew; finetune_steps needs that")
-        rate = args.finetune_learning_rate or args.learning_rate
-        scheduler = with_finetuning(scheduler, steps - tuned, tuned, rate / args.learning_rate)
+        own = args.finetune_learning_rate
+        ratio = 1.0 if own is None else own / args.learning_rate
+        scheduler = with_finetuning(scheduler, steps - tuned, tuned, ratio)
     return scheduler

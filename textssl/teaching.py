@@ -20,6 +20,7 @@ from .second_network import check_second, second_network
 from .state import NetworkOptimizer, average_batch_norms, average_gradients, leave_out_shared
 from .teachers import load_teacher
 from .trainer import SSLTrainer
+from .training.head_learning_rate import relative_rates
 from .training.model_init import as_given
 
 
@@ -35,6 +36,7 @@ class TeachingObjective(Objective):
         teacher: the network.
         trained: those of its parameters that learn.
         student_rate: the student's learning rate in the step under way, which the trainer tells.
+        student_rates: learning rates of its parameters that have others, by ``id``, in units of that one.
         told: what the teacher's last step was made of, for the log.
     """
 
@@ -45,6 +47,7 @@ class TeachingObjective(Objective):
         super().__init__(config, task)
         self.teacher_optimizer = NetworkOptimizer()
         self.student_rate = float(config.learning_rate)
+        self.student_rates: dict[int, float] = {}
         self.told: dict[str, Tensor] = {}
 
     def bind(self, model: nn.Module) -> None:
@@ -144,6 +147,8 @@ class TeachingTrainer(SSLTrainer):
         scheduler = super().create_scheduler(num_training_steps, optimizer)
         with learning(objective.trained):
             attach_optimizer(objective.teacher_optimizer, self, objective.teacher, rate, num_training_steps)
+        if self.args.head_learning_rate is not None:
+            objective.student_rates = relative_rates(self.optimizer if optimizer is None else optimizer)
         return scheduler
 
     @property

@@ -250,7 +250,7 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
     @property
     def warm_start_ratio(self) -> float:
         """Peak learning rate of the warm start, in units of ``learning_rate``."""
-        return (self.args.warm_start_learning_rate or self.args.learning_rate) / self.args.learning_rate
+        return 1.0 if (peak := self.args.warm_start_learning_rate) is None else peak / self.args.learning_rate
 
     @property
     def begins_anew(self) -> bool:

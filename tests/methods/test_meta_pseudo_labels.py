@@ -53,16 +53,18 @@ def caught(trainer: MetaPseudoLabelsTrainer) -> list[list[Tensor]]:
     return found
 
 
-def step_of(trainer: MetaPseudoLabelsTrainer, *batches: dict[str, Any], progress: float = 0.5) -> None:
-    """One optimizer step of both networks, the student's by plain gradient descent."""
+def step_of(
+    trainer: MetaPseudoLabelsTrainer, *batches: dict[str, Any], progress: float = 0.5, head: float = 1.0
+) -> None:
+    """One optimizer step of both networks, the student's by plain gradient descent, its head's ``head`` times it."""
     objective, forward = trainer.objective, trainer.forward_for(trainer.model)
     objective.before_step(forward, [*batches], progress)
     trainer.model.zero_grad()
     for batch in batches:
         (objective.loss(forward, batch, progress)["loss"] / len(batches)).backward()
     with torch.no_grad():
-        for p in trainer.model.parameters():
-            p -= trainer.args.learning_rate * p.grad
+        for name, p in trainer.model.named_parameters():
+            p -= trainer.args.learning_rate * (head if name.startswith("head") else 1.0) * p.grad
     trainer.model.zero_grad()
     objective.after_step(forward, progress)
 
@@ -82,7 +84,9 @@ def supervised_gradient(trainer: MetaPseudoLabelsTrainer, batch: dict[str, Any])
     return flat(torch.autograd.grad(nn.functional.cross_entropy(teacher(x).logits, y), [*teacher.parameters()]))
 
 
-def exact_gradient(trainer: MetaPseudoLabelsTrainer, batch: dict[str, Any], rate: float) -> Tensor:
+def exact_gradient(
+    trainer: MetaPseudoLabelsTrainer, batch: dict[str, Any], rate: float, head: float = 1.0
+) -> Tensor:
     """grad_T L(S'(T)) by autograd through the student's step on soft labels, in float64."""
     teacher = copy.deepcopy(trainer.objective.teacher).double().requires_grad_(True)
     student = copy.deepcopy(trainer.model).double()
@@ -93,7 +97,8 @@ def exact_gradient(trainer: MetaPseudoLabelsTrainer, batch: dict[str, Any], rate
     told = teacher(u).softmax(-1)
     loss = -(told * functional_call(student, weights, (u,)).log_softmax(-1)).sum(-1).mean()
     steps = torch.autograd.grad(loss, [*weights.values()], create_graph=True)
-    after = {name: p - rate * g for (name, p), g in zip(weights.items(), steps, strict=True)}
+    rates = {name: rate * head if name.startswith("head") else rate for name in weights}
+    after = {name: p - rates[name] * g for (name, p), g in zip(weights.items(), steps, strict=True)}
     end = nn.functional.cross_entropy(functional_call(student, after, (x,)), batch["labeled"]["labels"])
     return flat(torch.autograd.grad(end, [*teacher.parameters()]))
 
@@ -105,17 +110,19 @@ def as_double(network: Any) -> Any:
 # --- the gradient of the feedback
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_the_jvp_is_the_gradient_through_the_students_step(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "head"), [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0), (0, 5.0)])
+def test_the_jvp_is_the_gradient_through_the_students_step(seed: int, head: float, tmp_path: Path) -> None:
+    """Also where the head's learning rate is another one."""
     trainer = made(tmp_path, feedback="jvp", feedback_weight=100.0, unlabeled_weight=0.0, seed=seed)
     with torch.no_grad():
         # Heads of ordinary size: drawn anew they are nearly zero.
         trainer.objective.teacher.head.weight.mul_(20)
         trainer.model.head.weight.mul_(20)
     batch, found = first_batch(trainer), caught(trainer)
-    exact = exact_gradient(trainer, batch, RATE)
+    exact = exact_gradient(trainer, batch, RATE, head)
+    trainer.objective.student_rates = {id(p): head for p in trainer.model.head.parameters()}
     plain = supervised_gradient(trainer, batch)
-    step_of(trainer, batch)
+    step_of(trainer, batch, head=head)
     ours = (flat(found[0]) - plain) / 100
     assert cosine(ours, exact) > 0.999
     assert (ours.norm() / exact.norm()).item() == pytest.approx(1, abs=0.01)

@@ -21,7 +21,8 @@ gradient descent. With v = grad L(S') it is that of
     eta mean_u sum_c p_T(u)_c w_c(u),    w(u) = (log p_{S + e v}(u) - log p_{S - e v}(u)) / 2e,    e = 0.01 / ||v||
 
 for grad_T L(S') = -eta v . grad_T grad_S CE, and w is the derivative of log p_S along v: two more passes of the
-student, no graph of second order. On average over draws the sampled term is 1/N of this one, since it has the mean of
+student, no graph of second order. With ``head_learning_rate`` the head's part of v is as many times larger as its
+rate is. On average over draws the sampled term is 1/N of this one, since it has the mean of
 N log-likelihoods where REINFORCE has their sum: ``feedback_weight`` means another size in each.
 
 *Views.* labeled: ``weak``; unlabeled: ``weak`` and ``strong``. Both networks are labeled and taught on ``strong``.
@@ -216,7 +217,7 @@ class MetaPseudoLabels(TeachingObjective):
             return torch.zeros_like(self.baseline), [None] * len(taught)
         if self.config.feedback == "sampled":
             return gain_of(forward, taught), [None] * len(taught)
-        gain, responses = response_of(forward, taught, self._origin)
+        gain, responses = response_of(forward, taught, self._origin, self.student_rates)
         self._origin = []
         return gain, [*responses]
 

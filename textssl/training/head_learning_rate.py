@@ -11,12 +11,12 @@ from transformers import PreTrainedModel
 
 from ..backends.inside import last_linear
 from ..errors import UserError
-from ..models.adapters import base_of
+from ..models.adapters import base_of, frozen_head, has_adapters
 from ..models.vector_head import VectorHead
 from ..sealed_trainer import SealedTrainer
 
 
-__all__ = ["HeadLearningRate", "give_head_rate", "head_parameters"]
+__all__ = ["HeadLearningRate", "give_head_rate", "head_parameters", "relative_rates"]
 
 
 class HeadLearningRate(SealedTrainer):
@@ -27,10 +27,7 @@ class HeadLearningRate(SealedTrainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         rate = kwargs["args"].head_learning_rate
         if rate is not None and not head_parameters(kwargs["model"]):
-            raise UserError(
-                f"head_learning_rate: got {rate}; {type(kwargs['model']).__name__} trains no head apart from an "
-                "encoder: set learning_rate"
-            )
+            raise UserError(f"head_learning_rate: got {rate}; {_why_no_head(kwargs['model'])}")
         super().__init__(*args, **kwargs)
 
     def create_optimizer(self, model: Any = None) -> Any:
@@ -76,6 +73,19 @@ def give_head_rate(optimizer: torch.optim.Optimizer, models: Iterable[nn.Module]
         elif head:
             group["params"] = [parameter for parameter in group["params"] if id(parameter) not in heads]
             optimizer.add_param_group({**group, "params": head, "lr": rate})
+
+
+def relative_rates(optimizer: Any) -> dict[int, float]:
+    """The peak learning rate of each parameter, by ``id``, in units of that of the first group."""
+    groups = optimizer.param_groups
+    peaks = [float(group.get("initial_lr", group["lr"])) for group in groups]
+    return {id(p): peak / peaks[0] for group, peak in zip(groups, peaks, strict=True) for p in group["params"]}
+
+
+def _why_no_head(model: Any) -> str:
+    if has_adapters(model) and (names := frozen_head(model)):
+        return f"the head is frozen: name {names[0].split('.')[0]!r} in modules_to_save of peft's config"
+    return f"{type(model).__name__} trains no head apart from an encoder: set learning_rate"
 
 
 def _networks(module: nn.Module) -> Iterator[PreTrainedModel]:
