@@ -84,9 +84,7 @@ def supervised_gradient(trainer: MetaPseudoLabelsTrainer, batch: dict[str, Any])
     return flat(torch.autograd.grad(nn.functional.cross_entropy(teacher(x).logits, y), [*teacher.parameters()]))
 
 
-def exact_gradient(
-    trainer: MetaPseudoLabelsTrainer, batch: dict[str, Any], rate: float, head: float = 1.0
-) -> Tensor:
+def exact_gradient(trainer: MetaPseudoLabelsTrainer, batch: dict[str, Any], rate: float, head: float = 1.0) -> Tensor:
     """grad_T L(S'(T)) by autograd through the student's step on soft labels, in float64."""
     teacher = copy.deepcopy(trainer.objective.teacher).double().requires_grad_(True)
     student = copy.deepcopy(trainer.model).double()

@@ -10,9 +10,7 @@ import pytest
 
 from tests.contract import cases
 from tests.contract import test_contract as contract
-from tests.contract.cases import build
 from tests.models.tiny_pooled import pooled
-from textssl.ensemble import Ensemble
 
 
 # Mixing at each place inside, inputs that are perturbed, second networks, and labels of a teacher.

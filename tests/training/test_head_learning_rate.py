@@ -71,7 +71,7 @@ def test_the_head_alone_learns_where_the_other_rate_is_0(tmp_path: Path) -> None
     before = model().state_dict()
     moved = {name for name, value in trainer.model.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {"classifier.weight", "classifier.bias"}
-    with pytest.raises(UserError, match="learning_rate: got 0; expected .* of which finetune_learning_rate"):
+    with pytest.raises(UserError, match=r"learning_rate: got 0; expected .* of which finetune_learning_rate"):
         ours(tmp_path, learning_rate=0.0, head_learning_rate=0.2, finetune_learning_rate=0.1)
 
 

@@ -100,7 +100,7 @@ class PooledClassifier(VectorHead, PreTrainedModel):
         return model.train(classifier.training)
 
     def answer(self, vectors: Tensor, labels: Tensor | None, return_dict: bool | None, kind: Any, **also: Any) -> Any:
-        """Output of class ``kind`` for vectors [B, D]: logits [B, C], with labels the mean cross entropy, and ``also``."""
+        """Output of class ``kind`` for vectors [B, D]: logits [B, C], with labels the mean cross entropy; ``also``."""
         logits = self.classify(vectors)
         loss = None if labels is None else nn.functional.cross_entropy(logits.float(), labels)
         output: SequenceClassifierOutput | ImageClassifierOutput = kind(loss=loss, logits=logits, **also)
