@@ -14,15 +14,27 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Citation": "citation",
+    "FitResult": "fit",
     "Objective": "objective",
     "SSLConfig": "config",
     "SSLTrainer": "trainer",
     "Task": "objective",
     "UserError": "errors",
     "fit_classifier": "fit",
+    "fit_from_names": "fit",
 }
 
-__all__ = ["Citation", "Objective", "SSLConfig", "SSLTrainer", "Task", "UserError", "fit_classifier"]
+__all__ = [
+    "Citation",
+    "FitResult",
+    "Objective",
+    "SSLConfig",
+    "SSLTrainer",
+    "Task",
+    "UserError",
+    "fit_classifier",
+    "fit_from_names",
+]
 
 
 def __getattr__(name: str) -> Any:

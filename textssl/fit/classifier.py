@@ -19,22 +19,24 @@ from .candidates.base import LEVELS, Candidate
 from .candidates.named import named_candidates
 from .data import Examples, FitData
 from .embeddings import embeddings, encoder_folder
+from .folder import claim_folder, disk_guard
 from .folds import make_folds
-from .inputs import Inputs, check_inputs
+from .inputs import Inputs, check_inputs, check_names
 from .names import Descriptions, descriptions_of, with_descriptions
 from .outcome import outcome
 from .result import FitResult
 from .search import Search
 from .store import ResultStore
+from .without_labels import classes_without_labels, fit_without_labels
 
 
-__all__ = ["fit_classifier"]
+__all__ = ["candidates_of", "fit_classifier"]
 
 logger = logging.getLogger(__name__)
 
 
 def fit_classifier(
-    labeled: datasets.Dataset,
+    labeled: datasets.Dataset | None,
     unlabeled: datasets.Dataset | None = None,
     *,
     encoder: str = "embedded",
@@ -46,6 +48,7 @@ def fit_classifier(
     label_column: str = "label",
     max_length: int = 128,
     candidates: Sequence[Candidate] | None = None,
+    label_names: Sequence[str] | None = None,
     label_descriptions: Descriptions | None = None,
     template: str | Sequence[str] | None = None,
     seed: int = 0,
@@ -55,20 +58,24 @@ def fit_classifier(
     """Train the classifiers that a level has, score them on folds of the labels, and give back the best.
 
     Args:
-        labeled: the labeled examples; labels are integers, strings, booleans or a ``ClassLabel``.
+        labeled: the labeled examples; labels are integers, strings, booleans or a ``ClassLabel``. Of texts there may
+            be none, ``None``: names and descriptions of classes are then all that tells them, the same at each level;
+            see :func:`fit_from_names`.
         unlabeled: the unlabeled ones; without them only supervised candidates are tried.
         encoder: what makes the features and is fine-tuned: a folder, a name on the Hub, or ``"embedded"`` for
             all-MiniLM-L6-v2 from a package.
         level: ``"fast"`` trains heads on features, under two minutes for 5,000 texts on two cores; ``"balanced"``
             fine-tunes the encoder too, under twenty minutes; ``"best"`` has no limit.
         output_dir: of the results of candidates and, in the folder ``model``, of what was chosen. A call that was
-            interrupted goes on from there.
+            interrupted goes on from there. It holds nothing else.
         time_budget: seconds that all may take, in place of the level's.
         text_column: of the texts.
         image_column: of images, which then are classified; ``encoder`` is one of images.
         label_column: of ``labeled``.
         max_length: most tokens of a text.
         candidates: to try, in place of those of the level.
+        label_names: the classes in their order, with those that have no label but a name that says something; by
+            default those of the labels, or of ``label_descriptions`` where there are no labels.
         label_descriptions: of texts' classes, by name: one text or several about each. Classes that it lacks are
             described by their names, where these say something. The folds decide whether descriptions are believed.
         template: one or several texts that descriptions are put into in the place of ``{}``.
@@ -82,31 +89,75 @@ def fit_classifier(
     """
     if level not in LEVELS:
         raise UserError(f"level: got {level!r}; allowed: {', '.join(LEVELS)}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise UserError(f"seed: got {seed!r}; expected an integer, 0 or above")
     check_time_budget(time_budget)
     clock = budget = Budget(time_budget)
     modality, column = ("text", text_column) if image_column is None else ("image", image_column)
-    described = list(label_descriptions or ())
-    inputs = check_inputs(labeled, unlabeled, column, label_column, modality, described)
+    if labeled is None:
+        return _without_labels(
+            unlabeled, modality, candidates, classes_without_labels(label_names, label_descriptions),
+            label_descriptions=label_descriptions, template=template, encoder=encoder, text_column=text_column,
+            max_length=max_length, seed=seed, time_budget=time_budget, output_dir=output_dir, cache_dir=cache_dir,
+            progress=progress,
+        )  # fmt: skip
+    described = _described_names(modality, label_names, label_descriptions, template)
+    inputs = check_inputs(labeled, unlabeled, column, label_column, modality, label_names, described)
     descriptions_of(inputs.label_names, label_descriptions, template)  # mistakes, before anything long
-    folder = Path(output_dir)
-    where = {"cache_dir": cache_dir, "fallback_dir": folder / "embeddings", "progress": progress}
-    data = _embedded(inputs, encoder, max_length, seed, budget, **where)
-    data = _described(data, label_descriptions, template, budget, **where)
-    if time_budget is None:
-        budget = Budget(LEVEL_SECONDS[level])
-    tried = [*_candidates_of(level), *named_candidates(data)] if candidates is None else candidates
-    folds = make_folds(data.labels, seed)
-    say = PartialState().print if progress else logger.info
-    search = Search(data, folds, tried, ResultStore(folder / "search"), budget, say)
-    search.run()
-    result = outcome(search, encoder, clock.spent)
-    result.save(folder / "model")
+    folder = claim_folder(output_dir, inputs.label_names)
+    with disk_guard(folder):
+        where = {"cache_dir": cache_dir, "fallback_dir": folder / "embeddings", "progress": progress}
+        data = _embedded(inputs, encoder, max_length, seed, budget, **where)
+        data = _described(data, label_descriptions, template, budget, **where)
+        if time_budget is None:
+            budget = Budget(LEVEL_SECONDS[level])
+        tried = [*candidates_of(level), *named_candidates(data)] if candidates is None else candidates
+        folds = make_folds(data.labels, seed)
+        say = PartialState().print if progress else logger.info
+        search = Search(data, folds, tried, ResultStore(folder / "search"), budget, say)
+        search.run()
+        result = outcome(search, encoder, clock.spent)
+        result.save(folder / "model")
     return result
 
 
-def _candidates_of(level: str) -> list[Candidate]:
-    """The candidates of a level, those of cheaper levels included."""
+def candidates_of(level: str) -> list[Candidate]:
+    """The candidates of a level, those of cheaper levels included, beside those that descriptions add."""
     return [candidate for candidate in CANDIDATES if LEVELS.index(candidate.level) <= LEVELS.index(level)]
+
+
+def _without_labels(
+    unlabeled: datasets.Dataset | None,
+    modality: str,
+    candidates: Sequence[Candidate] | None,
+    label_names: Sequence[str],
+    **settings: Any,
+) -> FitResult:
+    """The answer to no labels, and refusals of what then cannot act."""
+    if modality != "text":
+        raise UserError("labeled: got None with image_column; without labels only texts are classified, by names")
+    if candidates is not None:
+        raise UserError("candidates: got some without labels; only names and descriptions tell the classes then")
+    result = fit_without_labels(unlabeled, label_names, **settings)
+    folder = Path(settings["output_dir"])
+    with disk_guard(folder):
+        result.save(folder / "model")
+    return result
+
+
+def _described_names(
+    modality: str,
+    label_names: Sequence[str] | None,
+    label_descriptions: Descriptions | None,
+    template: str | Sequence[str] | None,
+) -> list[str]:
+    """Classes that need no label: those with a description, and those named by a person whose names say something."""
+    if modality != "text":
+        return []
+    if label_names is None:
+        return list(label_descriptions or ())
+    names = check_names(label_names)
+    return [names[number] for number, _ in descriptions_of(names, label_descriptions, template)]
 
 
 def _embedded(inputs: Inputs, encoder: str, max_length: int, seed: int, budget: Budget, **where: Any) -> FitData:

@@ -23,6 +23,9 @@ def label_warnings(data: FitData) -> list[str]:
     """Warnings that can be given before any training."""
     counts = np.bincount(data.labels, minlength=data.num_labels)
     found = []
+    absent = [name for name, count in zip(data.label_names, counts, strict=True) if not count]
+    if absent:
+        found.append(f"{_classes(absent)} no label: only names and descriptions tell what is of it")
     single = [name for name, count in zip(data.label_names, counts, strict=True) if count == 1]
     if len(single) == data.num_labels:
         found.append(

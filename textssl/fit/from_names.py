@@ -14,10 +14,12 @@ from transformers import AutoTokenizer
 
 from ..data.validation import check_texts
 from ..errors import UserError
-from .budget import Budget
+from .budget import Budget, check_time_budget
 from .candidates.heads import TrainedHead
 from .data import Examples, FitData
 from .embeddings import embeddings, encoder_folder
+from .folder import claim_folder, disk_guard
+from .inputs import check_names
 from .names import Descriptions, descriptions_of, with_descriptions
 from .prompt_teacher import prompt_probs
 from .zero_label import ZeroLabel, zero_label
@@ -41,6 +43,7 @@ def fit_from_names(
     max_length: int = 128,
     cache_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    time_budget: float | None = None,
     progress: bool = True,
 ) -> ZeroLabel:
     """Train a classifier without labels; a warning says where the names seem to fail.
@@ -59,25 +62,25 @@ def fit_from_names(
         max_length: most tokens of a text.
         cache_dir: of embeddings, which runs share; see :func:`textssl.features.embed`.
         seed: of what is drawn.
+        time_budget: seconds that embedding the texts may take; what is embedded when they end is kept.
         progress: show what is embedded.
 
     Raises:
         UserError: fewer than two classes or a name that stands twice, texts that are missing, and as
             :func:`textssl.fit.zero_label.zero_label` and :func:`textssl.fit.names.descriptions_of` do.
     """
-    names = tuple(label_names)
-    if isinstance(label_names, str) or len(names) < 2 or len(set(names)) < len(names):
-        raise UserError(f"label_names: got {label_names!r:.80}; expected two different names or more")
+    names = tuple(check_names(label_names))
     described = {number for number, _ in descriptions_of(names, label_descriptions, template)}
     missing = [name for number, name in enumerate(names) if number not in described]
     if missing:
         raise UserError(f"label_descriptions: nothing tells what {missing[0]!r} means; expected a description")
     texts = check_texts(unlabeled, text_column, "unlabeled").select_columns([text_column])
-    place = encoder_folder(encoder, "text")
-    where: dict[str, Any] = {"cache_dir": cache_dir, "fallback_dir": Path(output_dir) / "embeddings"}
+    check_time_budget(time_budget)
+    folder, place, budget = claim_folder(output_dir, names), encoder_folder(encoder, "text"), Budget(time_budget)
+    where: dict[str, Any] = {"cache_dir": cache_dir, "fallback_dir": folder / "embeddings"}
 
     def embed(rows: datasets.Dataset, shown: bool) -> np.ndarray:
-        return embeddings(rows, text_column, place, max_length, Budget(None), **where, progress=shown)
+        return embeddings(rows, text_column, place, max_length, budget, progress=shown, **where)
 
     features = embed(texts, progress)
     none, nobody = np.empty((0, features.shape[1]), np.float32), np.empty(0, np.int64)
@@ -97,7 +100,8 @@ def fit_from_names(
     result = zero_label(data, first)
     if result.warning is not None:
         logger.warning("%s", result.warning)
-    _save(result, data, Path(output_dir) / "model")
+    with disk_guard(folder):
+        _save(result, data, folder / "model")
     return result
 
 

@@ -16,12 +16,12 @@ from ..data.class_names import label_ids, names_in, told_names
 from ..data.columns import check_column, label_column_of
 from ..data.image_validation import check_images
 from ..data.quality import DataQuality, label_findings
-from ..data.row_keys import blank_rows
+from ..data.row_keys import DistinctRows, blank_rows, first_rows
 from ..data.validation import check_texts
 from ..errors import UserError
 
 
-__all__ = ["Inputs", "check_inputs"]
+__all__ = ["Inputs", "check_inputs", "check_names"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ def check_inputs(
     column: str,
     label_column: str,
     modality: str,
+    label_names: Sequence[str] | None = None,
     described: Sequence[str] = (),
 ) -> Inputs:
     """Check labeled and unlabeled examples.
@@ -63,17 +64,19 @@ def check_inputs(
         column: of texts or images.
         label_column: of integers, strings, booleans or a ``ClassLabel``.
         modality: ``"text"`` or ``"image"``.
-        described: names of classes that descriptions were given for: they need no label.
+        label_names: the classes in their order; by default those of the labels.
+        described: names of classes that something describes: they need no label.
 
     Raises:
         UserError: no data set, no such column, an input that is missing or no text or image, a labeled text that is
-            blank, a label that is missing, one class alone, a class without a label or a description.
+            blank, a label that is missing or not among ``label_names``, one class alone, a class without a label or
+            a description.
     """
     check: Callable[[datasets.Dataset, str, str], datasets.Dataset]
     check = check_texts if modality == "text" else check_images
     _check_rows(labeled, "labeled")
     labeled = check(labeled, column, "labeled")
-    names, labels = _labels(labeled, label_column, described)
+    names, labels = _labels(labeled, label_column, label_names)
     _check_classes(labels, names, described)
     if unlabeled is not None:
         unlabeled = _unlabeled(unlabeled, column, check)
@@ -81,6 +84,8 @@ def check_inputs(
     quality = DataQuality([column], label_column, "warn", label_names=names)
     quality.report(label_findings(labeled, label_column, "labeled"))
     quality.check_training(("labeled", numbered), None)
+    if unlabeled is not None:
+        _tell_shared(numbered, unlabeled, column)
     return Inputs(tuple(names), labels, labeled.select_columns([column]), unlabeled, column, modality)
 
 
@@ -94,20 +99,39 @@ def _check_rows(dataset: Any, argument: str) -> None:
         raise UserError(f"{argument}: got no rows; expected at least one")
 
 
-def _labels(labeled: datasets.Dataset, column: str, described: Sequence[str]) -> tuple[list[str], np.ndarray]:
+def _labels(labeled: datasets.Dataset, column: str, label_names: Sequence[str] | None) -> tuple[list[str], np.ndarray]:
     """Names of the classes, and class numbers ``[N]``."""
     check_column(labeled, column, "labeled", "label_column")
     _check_nan(labeled, column)
-    names = names_in(labeled, column, "labeled")
-    if names is None:
+    if label_names is not None:
+        names = check_names(label_names)
+        return names, _known_labels(labeled, column, names)
+    found_names = names_in(labeled, column, "labeled")
+    if found_names is None:
         numbers = label_column_of(labeled, column, "labeled")
         found = np.unique(numbers.to_numpy())
         if (found == -1).any():
             raise UserError("labeled: a label is -1; rows without a label belong in unlabeled")
         names = [str(number) for number in found]
         return names, np.searchsorted(found, numbers.to_numpy()).astype(np.int64)
-    names = [*names, *(name for name in described if name not in names)]
-    return names, label_ids(labeled, column, len(names), {name: i for i, name in enumerate(names)}, "labeled")
+    return found_names, _known_labels(labeled, column, found_names)
+
+
+def _known_labels(labeled: datasets.Dataset, column: str, names: Sequence[str]) -> np.ndarray:
+    return label_ids(labeled, column, len(names), {name: i for i, name in enumerate(names)}, "labeled")
+
+
+def check_names(label_names: Sequence[str]) -> list[str]:
+    """The names of the classes as a list.
+
+    Raises:
+        UserError: fewer than two, a name that stands twice, that is blank or no string.
+    """
+    names = label_names if isinstance(label_names, str) else list(label_names)
+    texts = not isinstance(names, str) and all(isinstance(name, str) and name.strip() for name in names)
+    if isinstance(names, str) or not texts or len({name.strip() for name in names}) < max(2, len(names)):
+        raise UserError(f"label_names: got {names!r:.80}; expected two different names or more")
+    return [name.strip() for name in names]
 
 
 def _check_nan(labeled: datasets.Dataset, column: str) -> None:
@@ -124,18 +148,30 @@ def _check_nan(labeled: datasets.Dataset, column: str) -> None:
 
 
 def _check_classes(labels: np.ndarray, names: Sequence[str], described: Sequence[str]) -> None:
-    if len(names) < 2:
-        raise UserError(f"labeled: all {len(labels):,} labels are {names[0]!r}; expected two classes or more")
     counts = np.bincount(labels, minlength=len(names))
-    if (counts > 0).sum() < 2 and len(described) < 2:
+    missing = [name for name, count in zip(names, counts, strict=True) if not count and name not in described]
+    if (counts > 0).sum() < 2 and len(names) - len(missing) < 2:
         raise UserError(
             f"labeled: all {len(labels):,} labels are {names[int(labels[0])]!r}; expected two classes or more"
         )
-    missing = [name for name, count in zip(names, counts, strict=True) if not count and name not in described]
     if missing:
         raise UserError(
             f"labeled: got {len(labels):,} labels for {len(names)} classes; there is none of {told_names(missing)}. "
             "Each class needs one label or, by label_descriptions, a description"
+        )
+
+
+def _tell_shared(labeled: datasets.Dataset, unlabeled: datasets.Dataset, column: str) -> None:
+    """Unlabeled examples that are labeled ones too are harmless: what a fold holds out are labels, not texts."""
+    rows = DistinctRows.of(labeled, [column])
+    if rows.blind:
+        return
+    shared = (first_rows(rows.distinct, unlabeled, [column])[rows.codes] >= 0).sum()
+    if shared:
+        logger.warning(
+            "unlabeled: it holds %s of the %s labeled examples too, which is harmless: their labels are not in it.",
+            f"{shared:,}",
+            f"{len(labeled):,}",
         )
 
 

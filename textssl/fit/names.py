@@ -138,7 +138,9 @@ def _given(label_names: Sequence[str], label_descriptions: Descriptions) -> dict
         raise UserError(f"label_descriptions: got {label_descriptions!r:.60}; expected texts by class name")
     unknown = [name for name in label_descriptions if name not in label_names]
     if unknown:
-        raise UserError(f"label_descriptions: got {unknown[0]!r}; the classes are {list(label_names)}")
+        raise UserError(
+            f"label_descriptions: got {unknown[0]!r}; the classes are {list(label_names)}; label_names may name more"
+        )
     given: dict[str, list[str]] = {}
     owner: dict[str, str] = {}
     for name, value in label_descriptions.items():

@@ -10,8 +10,10 @@ from scipy.special import softmax
 from transformers import AutoImageProcessor, AutoTokenizer
 
 from ..errors import UserError
+from ..files import is_disk_full
 from .assemble import assemble
 from .candidate_result import Result
+from .candidates.base import Trained
 from .candidates.named import NamesSelfTraining
 from .choose import Choice
 from .data import FitData
@@ -20,6 +22,7 @@ from .findings import label_warnings, prediction_warnings
 from .names_evidence import names_agree
 from .result import FitResult
 from .search import Search
+from .store import Outputs
 from .table import CandidateRow
 
 
@@ -37,11 +40,10 @@ def outcome(search: Search, encoder: str, seconds: float) -> FitResult:
         seconds: spent before.
     """
     data = search.data
-    choice = _chosen(search)
+    choice, trained = _trained(search)
     weights = choice.weights
     members = list(weights)
     temperatures = {name: search.temperature(name) for name in members}
-    trained = {name: search.final(name) for name in members}
     if len(members) > 1 and choice.out_of_fold is not None:
         # The mean of calibrated logits is not calibrated itself.
         common = choice.out_of_fold.temperature()
@@ -72,6 +74,31 @@ def outcome(search: Search, encoder: str, seconds: float) -> FitResult:
         num_unlabeled=len(data.unlabeled),
         seconds=seconds,
     )
+
+
+def _trained(search: Search) -> tuple[Choice, dict[str, tuple[Trained, Outputs]]]:
+    """The choice and its members trained on all labels; one that then fails is left out, and the next is chosen.
+
+    Raises:
+        UserError: none is left.
+        OSError: the disk is full.
+    """
+    while True:
+        choice, trained = _chosen(search), {}
+        for name in choice.weights:
+            try:
+                trained[name] = search.final(name)
+            except Exception as error:  # a candidate may be anybody's code
+                if is_disk_full(error):
+                    raise
+                result = search.results[name]
+                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+                result.skipped = f"failed on all labels: {kind}{' '.join(str(error).split())}"[:300]
+                result.out_of_fold = None
+                logger.warning("%s: %s; what comes next is chosen.", name, result.skipped)
+                break
+        else:
+            return choice, trained
 
 
 def _chosen(search: Search) -> Choice:

@@ -17,6 +17,7 @@ from .candidate_result import Result
 from .candidates.base import LEVELS, Candidate, Trained
 from .choose import Choice, choose
 from .data import FitData
+from .folder import disk_full
 from .folds import Fold
 from .out_of_fold import OutOfFold, compare
 from .store import Outputs, ResultStore, candidate_key, data_checksum
@@ -273,10 +274,7 @@ class Search:
             result.skipped = " ".join(str(error).split())
         except Exception as error:  # a candidate may be anybody's code
             if is_disk_full(error):
-                raise UserError(
-                    f"output_dir: the disk is full ({' '.join(str(error).split())}); what was finished is kept in "
-                    f"{str(self.store.folder)!r}, and the same call goes on from there once there is room"
-                ) from error
+                raise disk_full(error, self.store.folder) from error
             result.skipped = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
         if result.skipped:
             logger.warning("%s: %s", name, result.skipped)
