@@ -10,6 +10,7 @@ import datasets
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from tests.contract import tiny_images
 from tests.contract.cases import labeled, model, tokenizer, unlabeled
@@ -224,6 +225,32 @@ def test_a_head_is_standardised_by_the_unlabeled_examples(tmp_path: Path) -> Non
     np.testing.assert_allclose(head.std.numpy(), rows.std(0), rtol=1e-4)
     assert head.config.id2label == dict(enumerate(NAMES))
     assert torch.equal(head.head.weight, kind.make_model().get_parameter("head.weight"))
+
+
+@pytest.mark.parametrize("given", ["text", "image"])
+def test_a_head_of_features_begins_as_the_logistic_regression(given: str, encoder: str, tmp_path: Path) -> None:
+    """That of scikit-learn on the features as they are, though the head reads them standardised."""
+    options = RecipeOptions(model=encoder if given == "text" else "pixels", head="probe")
+    args = config() if given == "text" else config(max_length=128)
+    kind = FeatureKind(options, args, task(given), {"weak"})
+    kind.prepare(tmp_path)
+    x, y = vectors(kind.data.labeled), kind.data.labeled["label"][:]
+    reference = LogisticRegression(C=10.0, max_iter=20_000, tol=1e-8).fit(x, y)
+    head = kind.make_model().eval()
+    held_out = vectors(kind.data.test)
+    with torch.no_grad():
+        found = head(torch.from_numpy(held_out)).logits.softmax(-1).numpy()
+    np.testing.assert_allclose(found, reference.predict_proba(held_out), atol=2e-3)
+    second = kind.make_model(of=1).get_parameter("head.weight")
+    assert not torch.allclose(head.get_parameter("head.weight"), second, atol=1e-3)
+
+
+def test_which_heads_of_features_begin_anew(encoder: str) -> None:
+    """Those on pixels, which no encoder made."""
+    assert FeatureKind(RecipeOptions(model=encoder), config(), task("text"), {"weak"}).head == "probe"
+    assert FeatureKind(RecipeOptions(), config(max_length=128), task("image"), {"weak"}).head == "random"
+    told = FeatureKind(RecipeOptions(model=encoder, head="random"), config(), task("text"), {"weak"})
+    assert told.head == "random"
 
 
 def test_a_trainer_of_features_is_not_told_of_texts(encoder: str) -> None:

@@ -34,6 +34,7 @@ from .kind import Kind
 from .models import label_settings
 from .options import RecipeOptions, told_as
 from .pixel_features import PIXELS, image_encoder_of, with_image_features
+from .probe_head import probe_of, resolved_feature_head
 from .strong_view import strong_view
 from .task_data import TaskData
 
@@ -72,6 +73,7 @@ class FeatureKind(Kind):
         else:
             with told_as("model", "encoder"):
                 self.encoder = SentenceEncoder(options.model, max_length=config.max_length)
+        self.head = resolved_feature_head(options.head, options.model, data.modality)
         self._measured_by = self.encoder
         # Until the encoder is known to go in front of the head.
         self.pipeline = None
@@ -126,14 +128,25 @@ class FeatureKind(Kind):
             self.pipeline = f"{self.data.modality}-classification"
 
     def make_model(self, of: int = 0) -> PreTrainedModel:
-        """A head of one hidden layer; dimensions are standardised by the unlabeled examples, or without any by all."""
+        """A linear head that begins as a probe, or a new one of one hidden layer.
+
+        Dimensions are standardised by the unlabeled examples, or without any by all.
+        """
         features = feature_array(self.data.examples, self.config.feature_column)
         set_seed(self._seed(of))
-        made_by = {"encoder": PIXELS} if self.frozen is None else self.frozen.for_config()
+        shape: dict[str, Any] = {"encoder": PIXELS} if self.frozen is None else self.frozen.for_config()
+        if self.head == "probe":
+            shape["hidden_sizes"] = ()
         head = FeatureClassifier(
-            FeatureClassifierConfig(input_size=features.shape[1], **made_by, **label_settings(self.data.label_names))
+            FeatureClassifierConfig(input_size=features.shape[1], **shape, **label_settings(self.data.label_names))
         )
         head.fit_standardization(np.asarray(features))
+        if self.head == "probe":
+            vectors = np.asarray(feature_array(self.data.labeled, self.config.feature_column))
+            probe = probe_of(vectors, self.data, self.config, self._seed(of), of)
+            # The same classifier, of standardised vectors.
+            mean, std = head.mean.double().numpy(), head.std.double().numpy()
+            head.set_linear_head(probe.weight * std, probe.bias + probe.weight @ mean)
         return head
 
     @property

@@ -42,12 +42,14 @@ class Kind:
         strong_views: what ``--strong`` may name, the default first.
         pipeline: of transformers that takes the model; ``None`` if there is none.
         features_alone: why the model takes features and has no encoder in front; ``None`` where it has one.
+        head: what the head begins as, ``"probe"`` or ``"random"``; ``None`` where there is no choice.
     """
 
     modality: ClassVar[type[Modality]]
     strong_views: ClassVar[tuple[str, ...]]
     pipeline: str | None
     features_alone: str | None = None
+    head: str | None = None
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         if options.strong not in ("auto", *self.strong_views):

@@ -88,9 +88,9 @@ class RecipeOptions:
     head: str = field(
         default="auto",
         metadata={
-            "help": "How the classifier of texts begins: probe, the mean of the encoder's states and a logistic "
-            "regression on the labeled examples; random, the architecture's own new head. auto: probe for sentence "
-            "encoders, random for others."
+            "help": "How a classifier of texts or features begins: probe, a logistic regression on the embeddings of "
+            "the labeled examples (of texts, the mean of the encoder's states); random, a new head. auto: probe for "
+            "sentence encoders and features, random for other models and pixels."
         },
     )
     num_labeled: int | None = field(

@@ -11,7 +11,7 @@ import torch
 from ..data.sources import SOURCES
 from .arguments import Preset
 from .options import BACKENDS, ORIGINS
-from .probe_head import resolved_head
+from .probe_head import resolved_feature_head, resolved_head
 from .task_data import modality_of_files
 
 
@@ -31,6 +31,7 @@ Presets = dict[str, dict[str, Any]]
 PASSES = {"num_train_epochs": 8.0, "min_steps": 10, "step_limit": 300, "warm_start_share": 0.0}
 IMAGE_PASSES = {"num_train_epochs": 150.0, "min_steps": 100}
 FEATURE_PASSES = {"num_train_epochs": 100.0, "min_steps": 100}
+FRESH_PASSES = {"num_train_epochs": 24.0, "min_steps": 500, "step_limit": 2000}
 # Aligned half-way, to the geometric mean of the labeled shares and the model's own: without, two classes became one;
 # to the labeled shares alone, which were drawn balanced, unbalanced topics lost.
 CONSISTENT = {"ema_decay": 0.97, "relative_threshold": 0.5, "align": "sqrt"}
@@ -80,7 +81,14 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "mixmatch": {"mu": 2},
         "remixmatch": {"mu": 2, "num_strong": 2},
     },
-    "features": {"adversarial": FEATURE_PASSES, "mixup": FEATURE_PASSES, "supervised": FEATURE_PASSES},
+    "features": {
+        "adversarial": FEATURE_PASSES,
+        "fixmatch": {"relative_threshold": 0.5, "align": "sqrt"},
+        "mixup": FEATURE_PASSES,
+        "supervised": FEATURE_PASSES,
+        "uda": {"relative_threshold": 0.5, "align": "sqrt"},
+    },
+    "fresh features": {"adversarial": FEATURE_PASSES, "mixup": FEATURE_PASSES, "supervised": FEATURE_PASSES},
 }
 
 
@@ -216,12 +224,13 @@ def image_presets(output_dir: str, method: str = "fixmatch", **changes: Any) -> 
     return _settled("image", method, {"cpu": shared | cpu, "paper": shared | paper})
 
 
-def feature_presets(output_dir: str, method: str, **changes: Any) -> Presets:
+def feature_presets(output_dir: str, method: str, head: str = "probe", **changes: Any) -> Presets:
     """A small head on the embeddings of a frozen encoder: the same on any machine.
 
     Args:
         output_dir: of the runs.
         method: a key of ``METHODS``.
+        head: ``"probe"`` or ``"random"``; a fresh head needs more steps.
         **changes: of both presets.
     """
     settings = {
@@ -234,9 +243,7 @@ def feature_presets(output_dir: str, method: str, **changes: Any) -> Presets:
         "max_length": 128,
         "baseline_epochs": 100.0,
         "baseline_learning_rate": 1e-3,
-        "num_train_epochs": 24.0,
-        "min_steps": 500,
-        "step_limit": 2000,
+        **({"num_train_epochs": 8.0, "min_steps": 300, "step_limit": 600} if head == "probe" else FRESH_PASSES),
         "learning_rate": 1e-3,
         "weight_decay": 0.01,
         "per_device_train_batch_size": 16,
@@ -247,7 +254,8 @@ def feature_presets(output_dir: str, method: str, **changes: Any) -> Presets:
         "per_device_eval_batch_size": 500,
         **changes,
     }
-    return _settled("features", method, {"cpu": settings, "paper": settings})
+    kind = "features" if head == "probe" else "fresh features"
+    return _settled(kind, method, {"cpu": settings, "paper": settings})
 
 
 def presets_for(
@@ -274,13 +282,16 @@ def presets_for(
         name = source if name in ORIGINS else name
         modality: str = SOURCES[name].modality if name in SOURCES else "text"
         backend, own = str(flags.get("backend", "auto")), flags.get("train_file")
+        head, model = str(flags.get("head", "auto")), str(flags.get("model", "embedded"))
         if own is not None:
             name, modality = Path(str(own)).stem, modality_of_files(str(own), backend)
         if backend not in BACKENDS or backend == "auto":
             backend = modality
         shared = {"num_labeled": 50 if backend == "image" else 100, **changes}
         if backend == "text":
-            shared["head"] = resolved_head(str(flags.get("head", "auto")), str(flags.get("model", "embedded")))
+            shared["head"] = resolved_head(head, model)
+        if backend == "features":
+            shared["head"] = resolved_feature_head(head, model, modality)
         makers: dict[str, Callable[..., Presets]] = {
             "text": text_presets,
             "image": image_presets,

@@ -1,4 +1,4 @@
-"""A head that begins as a logistic regression on the labeled examples' embeddings (Kumar et al., 2022, 2202.10054)."""
+"""A head that begins as a logistic regression on the labeled embeddings (Kumar et al., 2022, arXiv:2202.10054)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from ..data.encoding import contents_of
 from ..fit.probe import LinearHead, fit_probe
 from ..modalities.text import TextModality
 from .models import hub_fault, load_pooled_classifier
+from .pixel_features import PIXELS
 from .task_data import TaskData
 
 
-__all__ = ["ProbedModels", "head_line", "is_sentence_encoder", "resolved_head"]
+__all__ = ["ProbedModels", "head_line", "is_sentence_encoder", "probe_of", "resolved_feature_head", "resolved_head"]
 
 # What a folder of sentence-transformers holds.
 SENTENCE_MODULES = "modules.json"
@@ -35,6 +36,13 @@ def resolved_head(head: str, model: str) -> str:
     if head != "auto":
         return head
     return "probe" if is_sentence_encoder(model) else "random"
+
+
+def resolved_feature_head(head: str, model: str, modality: str) -> str:
+    """The same for a head on features: ``auto`` is a probe, on pixels a random head with a hidden layer."""
+    if head != "auto":
+        return head
+    return "random" if modality == "image" and model in ("embedded", PIXELS) else "probe"
 
 
 def is_sentence_encoder(model: str) -> bool:
@@ -81,10 +89,7 @@ class ProbedModels:
         """
         model: Any = load_pooled_classifier(start, data.label_names, seed, self.like)
         if (start, of) not in self._probes:
-            labels = np.asarray(data.labeled[self.config.label_column][:])
-            weights = np.random.default_rng(seed).exponential(size=len(labels)) if of else None
-            vectors = self._embedded(model, data)
-            self._probes[start, of] = fit_probe(vectors, labels, len(data.label_names), weights=weights)
+            self._probes[start, of] = probe_of(self._embedded(model, data), data, self.config, seed, of)
         probe = self._probes[start, of]
         model.set_linear_head(torch.from_numpy(probe.weight), torch.from_numpy(probe.bias))
         made: PreTrainedModel = model
@@ -102,6 +107,21 @@ class ProbedModels:
             batch.pop("lengths")
             vectors.append(model.embed(**batch).float().numpy())
         return np.concatenate(vectors)
+
+
+def probe_of(vectors: np.ndarray, data: TaskData, config: SSLConfig, seed: int, of: int = 0) -> LinearHead:
+    """The logistic regression that a network's head begins as.
+
+    Args:
+        vectors: embeddings [n, D] of the labeled examples.
+        data: of the task.
+        config: the run's.
+        seed: of the weights of the examples where ``of`` is above 0.
+        of: number of the network.
+    """
+    labels = np.asarray(data.labeled[config.label_column][:])
+    weights = np.random.default_rng(seed).exponential(size=len(labels)) if of else None
+    return fit_probe(vectors, labels, len(data.label_names), weights=weights)
 
 
 def head_line(head: str, data: TaskData) -> str:

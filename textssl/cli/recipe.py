@@ -69,7 +69,7 @@ def train_recipe(
         run.claim(strong_view=kind.strong, method=method, **kind.circumstances())
         save_split(data, run)
     say(f"{method}; {data.describe()}; strong view: {kind.strong}; model: {kind.model_name}")
-    if isinstance(kind, TextKind):
+    if kind.head is not None:
         say(head_line(kind.head, data))
     say(plan_of(method, length, options, config, data))
     # Before the baseline, so that a translator which is missing is told before anything long.
@@ -77,7 +77,7 @@ def train_recipe(
     if run.stage_result(method) is None:
         rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
     results = {}
-    if options.baseline and isinstance(kind, TextKind) and kind.head == "probe":
+    if options.baseline and kind.head == "probe":
         make = maker(METHODS["supervised"], baseline_config(options, config), kind)
         results["probe"] = run_stage(run, "probe", make, kind.data, train=False)
     if options.baseline and method != "supervised":
