@@ -287,6 +287,7 @@ def test_a_source_that_may_be_mirrored_is_so_as_images_alone(
 REFUSED: dict[str, tuple[type, str, dict[str, Any], dict[str, Any], str]] = {
     "images, of words": (ImageKind, "image", {"strong": "tfidf"}, {}, "strong: got 'tfidf'; here allowed: auto, rand"),
     "images, long": (ImageKind, "image", {}, {"max_length": 64}, "max_length: got 64; it is for text"),
+    "images, probed": (ImageKind, "image", {"head": "probe"}, {}, "head: got 'probe'; it is for text and features"),
     "texts, noisy": (TextKind, "text", {"strong": "noise"}, {}, "strong: got 'noise'; here allowed: auto, tfidf"),
     "texts, mirrored": (TextKind, "text", {}, {"horizontal_flip": True}, "horizontal_flip: got True; it is for image"),
     "features, translated": (FeatureKind, "text", {"strong": "seq2seq"}, {}, "here allowed: auto, noise, tfidf, unif"),

@@ -13,6 +13,7 @@ from .arguments import Preset
 from .options import BACKENDS, ORIGINS
 from .probe_head import resolved_feature_head, resolved_head
 from .task_data import modality_of_files
+from .tuned_settings import FEATURE_STEPS, FRESH_FEATURE_STEPS, TUNED
 
 
 __all__ = [
@@ -25,71 +26,6 @@ __all__ = [
 ]
 
 Presets = dict[str, dict[str, Any]]
-
-# What some methods need beside the common settings, found on validation data; a method that is not named takes its
-# own defaults. The first key is the backend; of text there are two: with a head from a probe, and with a fresh one.
-PASSES = {"num_train_epochs": 8.0, "min_steps": 10, "step_limit": 300, "warm_start_share": 0.0}
-IMAGE_PASSES = {"num_train_epochs": 150.0, "min_steps": 100}
-FEATURE_PASSES = {"num_train_epochs": 100.0, "min_steps": 100}
-FRESH_PASSES = {"num_train_epochs": 24.0, "min_steps": 500, "step_limit": 2000}
-# Aligned half-way, to the geometric mean of the labeled shares and the model's own: without, two classes became one;
-# to the labeled shares alone, which were drawn balanced, unbalanced topics lost.
-CONSISTENT = {"ema_decay": 0.97, "relative_threshold": 0.5, "align": "sqrt"}
-LABELED_ALONE = {"max_steps": 120, "learning_rate": 1e-4, "warm_start_share": 0.0}
-TUNED: dict[str, dict[str, dict[str, Any]]] = {
-    "text": {
-        "supervised": PASSES,
-        "adversarial": PASSES,
-        # It counts its own warm-up, in epochs.
-        "dividemix": {"warm_start_share": None},
-        "fixmatch": CONSISTENT,
-        "ict": {"ema_decay": 0.97},
-        "in_domain_pretraining": PASSES | {"pretraining_steps": 75, "pretraining_batch_size": 32},
-        "mean_teacher": {"ema_decay": 0.97, "unlabeled_weight": 0.5, "second_view": "same"},
-        "mixtext": {"mu": 2, "ema_decay": 0.97},
-        "mixup": PASSES,
-        "noisy_student": {"rounds": 1, "unlabeled_weight": 1.0, "warm_start_share": 0.0},
-        "uda": CONSISTENT | {"tsa": "none", "temperature": 0.5},
-    },
-    "fresh text": {
-        "supervised": LABELED_ALONE,
-        "adversarial": LABELED_ALONE,
-        "fixmatch": {"ema_decay": 0.97, "threshold": 0.9},
-        "ict": {"ema_decay": 0.97},
-        "in_domain_pretraining": LABELED_ALONE | {"pretraining_steps": 75, "pretraining_batch_size": 32},
-        "mean_teacher": {
-            "ema_decay": 0.97,
-            "unlabeled_weight": 0.5,
-            "learning_rate": 1e-4,
-            "second_view": "same",
-        },
-        "mixtext": {"mu": 2, "ema_decay": 0.97},
-        "noisy_student": {
-            "rounds": 1,
-            "unlabeled_weight": 1.0,
-            "max_steps": 160,
-            "num_unlabeled": 3000,
-            "learning_rate": 1e-4,
-            "warm_start_share": 0.0,
-        },
-        "uda": {"tsa": "none", "ema_decay": 0.97, "align": "labeled", "threshold": 0.9, "temperature": 1.0},
-    },
-    "image": {
-        "adversarial": IMAGE_PASSES,
-        "mixup": IMAGE_PASSES,
-        "supervised": IMAGE_PASSES,
-        "mixmatch": {"mu": 2},
-        "remixmatch": {"mu": 2, "num_strong": 2},
-    },
-    "features": {
-        "adversarial": FEATURE_PASSES,
-        "fixmatch": {"relative_threshold": 0.5, "align": "sqrt"},
-        "mixup": FEATURE_PASSES,
-        "supervised": FEATURE_PASSES,
-        "uda": {"relative_threshold": 0.5, "align": "sqrt"},
-    },
-    "fresh features": {"adversarial": FEATURE_PASSES, "mixup": FEATURE_PASSES, "supervised": FEATURE_PASSES},
-}
 
 
 def fitting_preset() -> tuple[str, str]:
@@ -241,9 +177,9 @@ def feature_presets(output_dir: str, method: str, head: str = "probe", **changes
         "num_validation": 0,
         "num_test": 1000,
         "max_length": 128,
-        "baseline_epochs": 100.0,
-        "baseline_learning_rate": 1e-3,
-        **({"num_train_epochs": 8.0, "min_steps": 300, "step_limit": 600} if head == "probe" else FRESH_PASSES),
+        "baseline_epochs": 50.0 if head == "probe" else 100.0,
+        "baseline_learning_rate": 2e-5 if head == "probe" else 1e-3,
+        **(FEATURE_STEPS if head == "probe" else FRESH_FEATURE_STEPS),
         "learning_rate": 1e-3,
         "weight_decay": 0.01,
         "per_device_train_batch_size": 16,
