@@ -87,6 +87,24 @@ MAY_IMPORT = {
         "state",
     },
     "teachers": {"backends", "config", "data", "ensemble", "errors", "features", "modalities", "models", "positions"},
+    "fit": {
+        "augment",
+        "backends",
+        "config",
+        "data",
+        "ensemble",
+        "errors",
+        "features",
+        "files",
+        "functional",
+        "hub",
+        "methods",
+        "modalities",
+        "models",
+        "positions",
+        "textssl",
+        "training",
+    },
 }
 
 

@@ -19,7 +19,7 @@ from transformers.hf_argparser import string_to_bool
 from ..errors import UserError
 
 
-__all__ = ["Preset", "Told", "parse_arguments"]
+__all__ = ["Preset", "Told", "parse_arguments", "parse_flags"]
 
 Preset = Mapping[str, Any]
 
@@ -83,15 +83,31 @@ def parse_arguments(
     if {"-h", "--help"} & set(argv):
         _show_values(parser, {**presets[preset], **file, "preset": preset})
     namespace, unknown = parser.parse_known_args([*settings, *argv, "--preset", preset])
-    if unknown:
-        name = unknown[0].split("=")[0]
-        raise UserError(f"{name}: no such flag{_hint(name.lstrip('-').replace('-', '_'), keys)}")
+    _refuse_unknown(unknown, keys)
     built = _build(types, namespace)
     asked = _asked(parser, [*argv, *[f"--{key}" for key in file]])
     for part in built:
         if isinstance(part, Told):
             part.told(asked)
     return built
+
+
+def parse_flags(kind: type, argv: Sequence[str] | None = None) -> Any:
+    """Parse one dataclass from the command line alone: no presets, no file.
+
+    Raises:
+        UserError: an unknown flag, or a value of the wrong type or out of range.
+    """
+    parser = _parser([kind])
+    namespace, unknown = parser.parse_known_args(list(sys.argv[1:] if argv is None else argv))
+    _refuse_unknown(unknown, {entry.name for entry in fields(kind)})
+    return _build([kind], namespace)[0]
+
+
+def _refuse_unknown(words: Sequence[str], keys: set[str]) -> None:
+    if words:
+        name = words[0].split("=")[0]
+        raise UserError(f"{name}: no such flag{_hint(name.lstrip('-').replace('-', '_'), keys)}")
 
 
 def _show_values(parser: argparse.ArgumentParser, settings: Preset) -> None:

@@ -24,10 +24,14 @@ __all__ = ["run_program"]
 PATIENCE = 15.0
 
 
-def run_program(main: Callable[[], object]) -> NoReturn:
+def run_program(main: Callable[[], object], again: str = "--resume_from_checkpoint") -> NoReturn:
     """Call ``main`` and exit: 0, 2 after a UserError or on a full disk, 130 after Ctrl-C.
 
     Of several processes the first one speaks; another one only if its mistake was not that of the first.
+
+    Args:
+        main: the program.
+        again: what goes on with a program that was stopped.
     """
     try:
         main()
@@ -37,10 +41,10 @@ def run_program(main: Callable[[], object]) -> NoReturn:
         if not is_disk_full(error):
             raise
         reason = " ".join(str(error).split())
-        _refuse(f"error: the disk is full ({reason}); once there is room, --resume_from_checkpoint goes on")
+        _refuse(f"error: the disk is full ({reason}); once there is room, {again} goes on")
     except KeyboardInterrupt:
         if _is_first():
-            _say("interrupted; --resume_from_checkpoint goes on from the newest checkpoint")
+            _say(f"interrupted; {again} goes on from what was saved last")
         sys.exit(130)
     _leave_group()
     sys.exit(0)

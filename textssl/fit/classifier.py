@@ -171,7 +171,9 @@ def _embedded(inputs: Inputs, encoder: str, max_length: int, seed: int, budget: 
         label_names=inputs.label_names,
         labels=inputs.labels,
         labeled=Examples(features[:count], inputs.labeled),
-        unlabeled=Examples(features[count:], rows.select(range(count, len(rows)))),
+        unlabeled=Examples(
+            features[count:], inputs.labeled.select([]) if inputs.unlabeled is None else inputs.unlabeled
+        ),
         column=inputs.column,
         modality=inputs.modality,
         encoder=place,

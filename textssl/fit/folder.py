@@ -39,14 +39,16 @@ def claim_folder(output_dir: str | os.PathLike[str], label_names: Sequence[str])
         before = _recorded(folder / RECORD) if RECORD in present else None
         if present and before is None:
             raise UserError(f"output_dir: {str(folder)!r} holds files of something else; choose another")
-        if before is None:
+        # A record alone is of a call that failed before any work.
+        if before is None or present == {RECORD}:
+            before = list(label_names)
             write_atomically(folder / RECORD, _record(label_names))
     except OSError as error:
         if is_disk_full(error):
             raise disk_full(error, folder) from error
         reason = " ".join(str(error).split())
         raise UserError(f"output_dir: {str(folder)!r} cannot be written ({reason})") from error
-    if before is not None and before != list(label_names):
+    if before != list(label_names):
         raise UserError(
             f"output_dir: {str(folder)!r} is of a classifier of the classes {before!r:.200}, not of "
             f"{list(label_names)!r:.200}; choose another"
