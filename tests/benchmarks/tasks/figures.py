@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from sklearn.metrics import f1_score
 
@@ -59,10 +61,15 @@ def paired_interval(differences: np.ndarray, level: float = 0.9, seed: int = 0) 
         level: of the interval.
         seed: of the resamples.
     """
-    rng = np.random.default_rng(seed)
-    seeds, examples = differences.shape
-    of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES) / seeds
-    of_examples = rng.multinomial(examples, np.full(examples, 1 / examples), RESAMPLES) / examples
+    of_seeds, of_examples = _resamples(*differences.shape, seed)
     means = np.einsum("rs,sn,rn->r", of_seeds, differences, of_examples, optimize=True)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+@functools.cache
+def _resamples(seeds: int, examples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of seeds and of examples in each resample."""
+    rng = np.random.default_rng(seed)
+    of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES) / seeds
+    return of_seeds, rng.multinomial(examples, np.full(examples, 1 / examples), RESAMPLES) / examples

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from datasets import Dataset
 from scipy.special import softmax
 
 from textssl.fit import FitResult, fit_classifier, fit_from_names
@@ -21,7 +22,7 @@ def fitted(problem: Problem, level: str, folder: Path, cache_dir: Path) -> tuple
     """Probabilities [n, C] of the test examples, and what the library expected of its choice."""
     task = problem.task
     result = fit_classifier(
-        task.train.select(problem.labeled).flatten_indices(),
+        _labeled(problem),
         task.train.select(problem.unlabeled).select_columns([task.column]).flatten_indices(),
         level=level,
         output_dir=folder,
@@ -36,6 +37,15 @@ def fitted(problem: Problem, level: str, folder: Path, cache_dir: Path) -> tuple
     told = result.to_dict()
     names = ("chosen", "expected_accuracy", "expected_macro_f1", "log_loss", "warnings", "seconds", "candidates")
     return probs, {name: told.get(name) for name in names}
+
+
+def _labeled(problem: Problem) -> Dataset:
+    """The labeled rows; where a class has no label, with names as labels, for such a class is not to be learned."""
+    task = problem.task
+    rows = task.train.select(problem.labeled).flatten_indices()
+    if len(np.unique(problem.labels)) == problem.num_labels:
+        return rows
+    return rows.remove_columns("label").add_column("label", [task.label_names[c] for c in problem.labels])
 
 
 def _predicted(result: FitResult, task: Task, level: str) -> np.ndarray:
