@@ -208,7 +208,8 @@ def test_sources_of_one_origin(online, monkeypatch):
     [
         (
             ("imbd",),
-            "name: no source 'imbd'; known are cifar10, digits, imdb, mnist5k, newsgroups, rotten_tomatoes, svhn",
+            "name: no source 'imbd'; known are cifar10, digits, election_tweets, imdb, mnist5k, newsgroups, "
+            "reuters_r52, rotten_tomatoes, shapes, svhn",
         ),
         (("imdb", "disk"), "origin: 'disk'; allowed are auto, hub, embedded"),
     ],

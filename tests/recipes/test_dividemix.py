@@ -39,7 +39,7 @@ def test_each_label_of_own_texts_is_judged(noise: float, task: TinyTask, tmp_pat
     out = tmp_path / "out"
     done = ran("dividemix_noisy_imdb.py", out, noise=noise, **own(task))
     results = json.loads((out / "results.json").read_text())
-    assert list(results) == ["supervised", "dividemix"]
+    assert list(results) == ["probe", "supervised", "dividemix"]
     table: dict[str, Any] = pq.read_table(out / "label_quality.parquet").to_pydict()
     assert table["index"] == list(range(12))
     probability = np.array(table["clean_probability"])
