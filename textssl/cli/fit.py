@@ -108,5 +108,6 @@ def _plan(options: FitOptions, task: FitTask, described: Mapping[str, Any] | Non
         lines.append(f"level {options.level}, {seconds}: {tried}")
     if task.modality == "text":
         told = "names of classes, made readable" if described is None else f"{options.label_descriptions}, then names"
-        lines.append(f"descriptions of classes: {told}; folds decide whether they are believed")
+        believed = "" if task.labeled is None else "; folds decide whether they are believed"
+        lines.append(f"descriptions of classes: {told}{believed}")
     return lines
