@@ -76,7 +76,7 @@ def bench_embedding(bank: Bank, folder: Path, count: int, rounds: int) -> None:
         run_job(job, rows, folder, columns=["text"], progress=False)
 
     ours()
-    half = encoders._computes_in_bfloat16(torch.device("cpu"))
+    half = encoders.computes_in_bfloat16(torch.device("cpu"))
     rates = race({"bare": lambda: encode(False), "bare, bfloat16": lambda: encode(half), "job": ours}, rounds)
     print(f"\nEmbedding {count:,} sentences, sentences per CPU second")
     for name, seconds in rates.items():

@@ -55,7 +55,7 @@ def test_the_embedded_encoder_is_sentence_transformers(tmp_path: Path) -> None:
 
 
 def test_max_length_cuts_and_is_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("textssl.features.encoders._computes_in_bfloat16", lambda device: False)
+    monkeypatch.setattr("textssl.features.encoders.computes_in_bfloat16", lambda device: False)
     rows = Dataset.from_dict({"text": TEXTS})
     short = embed(rows, "text", "embedded", tmp_path, max_length=16, batch_size=2, progress=False)
     np.testing.assert_allclose(np.array(short["features"][:]), reference(max_seq_length=16), atol=2e-6)

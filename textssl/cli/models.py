@@ -26,10 +26,10 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from transformers.utils import cached_file
 from transformers.utils.hub import extract_commit_hash
 
-from ..data.sources import embedded_model_path
 from ..errors import UserError
 from ..features import VisionEncoder
 from ..files import sha256_of_all
+from ..models.encoders import place_of
 from ..models.modeling_pooled_classifier import PooledTextClassifier
 from ..models.sentence_transformers_files import read_sentence_files
 
@@ -57,7 +57,7 @@ HUB_SECONDS = 5.0
 
 def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a model; see :func:`load_classifier`. One without a padding token pads with its end token."""
-    tokenizer: PreTrainedTokenizerBase = _loading(model, AutoTokenizer.from_pretrained, _place(model))
+    tokenizer: PreTrainedTokenizerBase = _loading(model, AutoTokenizer.from_pretrained, place_of(model))
     if tokenizer.pad_token is None and tokenizer.eos_token is not None:
         logger.warning(
             "model: the tokenizer of %s has no padding token; texts are padded with %s", model, tokenizer.eos_token
@@ -81,7 +81,7 @@ def load_classifier(model: str, label_names: tuple[str, ...], seed: int) -> PreT
     network: PreTrainedModel = _loading(
         model,
         AutoModelForSequenceClassification.from_pretrained,
-        _place(model),
+        place_of(model),
         **label_settings(label_names),
         dtype=torch.float32,
         # With dropout the fused kernel falls back to a slower path on CPUs.
@@ -103,9 +103,9 @@ def load_pooled_classifier(model: str, label_names: tuple[str, ...], seed: int, 
         UserError: no such model, or the Hub is out of reach.
     """
     set_seed(seed)
-    files = read_sentence_files(_place(like))
+    files = read_sentence_files(place_of(like))
     network: PreTrainedModel = _loading(
-        model, _pooled, _place(model), label_names, pooling=files.pooling, normalize=files.normalize
+        model, _pooled, place_of(model), label_names, pooling=files.pooling, normalize=files.normalize
     )
     return network
 
@@ -209,10 +209,6 @@ def hub_fault(model: str) -> str | None:
     except Exception as error:  # the HTTP client's errors share no class across its versions
         return f"the Hub cannot be reached, {type(error).__name__}: {error}"
     return None
-
-
-def _place(model: str) -> str:
-    return str(embedded_model_path()) if model == "embedded" else model
 
 
 def _loading(model: str, load: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..data.sources import SOURCES
+from ..models.precision import computes_in_bfloat16
 from .arguments import Preset
 from .options import BACKENDS, ORIGINS
 from .probe_head import resolved_feature_head, resolved_head
@@ -38,8 +39,7 @@ def fitting_preset() -> tuple[str, str]:
 
 def cpu_precision() -> dict[str, Any]:
     """Settings of a run on the processor: bfloat16 where it computes in it."""
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    return {"use_cpu": True, "bf16": bool(native)}
+    return {"use_cpu": True, "bf16": computes_in_bfloat16(torch.device("cpu"))}
 
 
 def text_presets(output_dir: str, method: str, head: str = "probe", **changes: Any) -> Presets:

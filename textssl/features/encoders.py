@@ -18,6 +18,7 @@ from ..data.sources import embedded_model_path
 from ..errors import UserError
 from ..files import sha256_of_all
 from ..models.load_report import quiet_load_report
+from ..models.precision import computes_in_bfloat16
 from ..models.sentence_transformers_files import SentenceFiles, read_sentence_files
 from ..positions import position_limit
 from .settings import EncoderSettings
@@ -138,7 +139,7 @@ class SentenceEncoder:
 
     @property
     def _in_bfloat16(self) -> bool:
-        return _computes_in_bfloat16(torch.device(self._device)) if self.bf16 is None else self.bf16
+        return computes_in_bfloat16(torch.device(self._device)) if self.bf16 is None else self.bf16
 
     @property
     def _device(self) -> str:
@@ -197,12 +198,6 @@ def _is_hub_name(model: str) -> bool:
     except HFValidationError:
         return False
     return "/" in model
-
-
-def _computes_in_bfloat16(device: torch.device) -> bool:
-    if device.type == "cpu":
-        return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def folder_checksum(folder: Path) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..errors import UserError
 from .candidates.base import Candidate
 from .folds import Fold
 from .out_of_fold import OutOfFold
 from .store import Outputs
 
 
-__all__ = ["Result"]
+__all__ = ["Result", "told_failure"]
 
 
 @dataclass(eq=False)
@@ -42,3 +43,9 @@ class Result:
     def seconds_each(self) -> float:
         """That one training took on average; 0 without any."""
         return self.seconds / len(self.outputs) if self.outputs else 0.0
+
+
+def told_failure(error: Exception) -> str:
+    """One line about a candidate that failed; the kind of error where its message was not written for a person."""
+    told = " ".join(str(error).split())
+    return told if isinstance(error, UserError) else f"{type(error).__name__}: {told}"

@@ -10,12 +10,12 @@ from typing import Any
 
 import datasets
 import numpy as np
-from transformers import AutoTokenizer
 
 from ..data.validation import check_texts
 from ..errors import UserError
 from .budget import Budget, check_time_budget
 from .candidates.heads import TrainedHead
+from .candidates.networks import saved_processing_class_of
 from .data import Examples, FitData
 from .embeddings import embeddings, encoder_folder
 from .folder import claim_folder, disk_guard
@@ -107,6 +107,4 @@ def fit_from_names(
 
 def _save(result: ZeroLabel, data: FitData, folder: Path) -> None:
     TrainedHead(result.head, data).model().save_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(data.encoder)
-    tokenizer.model_max_length = data.max_length
-    tokenizer.save_pretrained(folder)
+    saved_processing_class_of(data).save_pretrained(folder)

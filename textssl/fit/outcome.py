@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import numpy as np
 from scipy.special import softmax
-from transformers import AutoImageProcessor, AutoTokenizer
 
 from ..errors import UserError
 from ..files import is_disk_full
 from .assemble import assemble
-from .candidate_result import Result
+from .candidate_result import Result, told_failure
 from .candidates.base import Trained
 from .candidates.named import NamesSelfTraining
+from .candidates.networks import saved_processing_class_of
 from .choose import Choice
-from .data import FitData
 from .estimates import Estimate, expected_scores, optimism, scores_of
 from .findings import label_warnings, prediction_warnings
 from .names_evidence import names_agree
@@ -58,7 +56,7 @@ def outcome(search: Search, encoder: str, seconds: float) -> FitResult:
     accuracy, macro_f1 = _expected(search, choice, probs)
     return FitResult(
         model=model,
-        processor=_processor(data),
+        processor=saved_processing_class_of(data),
         label_names=data.label_names,
         modality=data.modality,
         max_length=data.max_length,
@@ -92,8 +90,7 @@ def _trained(search: Search) -> tuple[Choice, dict[str, tuple[Trained, Outputs]]
                 if is_disk_full(error):
                     raise
                 result = search.results[name]
-                kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-                result.skipped = f"failed on all labels: {kind}{' '.join(str(error).split())}"[:300]
+                result.skipped = f"failed on all labels: {told_failure(error)}"[:300]
                 result.out_of_fold = None
                 logger.warning("%s: %s; what comes next is chosen.", name, result.skipped)
                 break
@@ -161,14 +158,3 @@ def _status(result: Result, choice: Choice) -> str:
         return "chosen" if len(choice.weights) == 1 else "averaged"
     told = f" ({result.skipped})" if result.skipped else ""
     return f"lost{told}" if name != choice.baseline else "lost: the baseline"
-
-
-def _processor(data: FitData) -> Any:
-    if data.modality == "image":
-        return AutoImageProcessor.from_pretrained(data.encoder)
-    tokenizer = AutoTokenizer.from_pretrained(data.encoder)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    # A pipeline that cuts texts cuts them where training did.
-    tokenizer.model_max_length = data.max_length
-    return tokenizer

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import UserError
 from ..files import is_disk_full
 from .budget import Budget
-from .candidate_result import Result
+from .candidate_result import Result, told_failure
 from .candidates.base import LEVELS, Candidate, Trained
 from .choose import Choice, choose
 from .data import FitData
@@ -271,10 +271,10 @@ class Search:
         try:
             self._score(result)
         except UserError as error:
-            result.skipped = " ".join(str(error).split())
+            result.skipped = told_failure(error)
         except Exception as error:  # a candidate may be anybody's code
             if is_disk_full(error):
                 raise disk_full(error, self.store.folder) from error
-            result.skipped = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+            result.skipped = told_failure(error)[:300]
         if result.skipped:
             logger.warning("%s: %s", name, result.skipped)

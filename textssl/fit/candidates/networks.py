@@ -24,6 +24,7 @@ from ...modalities import modality_of
 from ...models import PooledImageClassifier, PooledTextClassifier
 from ...models.encoders import place_of
 from ...models.pooled_classifier import PooledClassifier
+from ...models.precision import computes_in_bfloat16
 from ..data import Examples, FitData
 from ..probe import LinearHead
 from .base import Candidate, Trained
@@ -38,6 +39,7 @@ __all__ = [
     "precision",
     "processing_class_of",
     "quiet",
+    "saved_processing_class_of",
     "seconds_per_row",
 ]
 
@@ -75,6 +77,17 @@ def processing_class_of(data: FitData) -> Any:
     return kind.from_pretrained(place_of(data.encoder))
 
 
+def saved_processing_class_of(data: FitData) -> Any:
+    """The same as it is saved beside a classifier: a pipeline that cuts texts cuts them where training did."""
+    processing_class = processing_class_of(data)
+    if data.modality == "image":
+        return processing_class
+    if processing_class.pad_token is None:
+        processing_class.pad_token = processing_class.eos_token
+    processing_class.model_max_length = data.max_length
+    return processing_class
+
+
 def _kind(data: FitData) -> type[PooledClassifier]:
     return PooledImageClassifier if data.modality == "image" else PooledTextClassifier
 
@@ -97,9 +110,8 @@ def precision() -> dict[str, Any]:
     """Settings of a trainer on this machine: bfloat16 where it computes in it."""
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if accelerator is None:
-        return {"use_cpu": True, "bf16": bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())}
-    bfloat16 = accelerator.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return {"bf16": bfloat16}
+        return {"use_cpu": True, "bf16": computes_in_bfloat16(torch.device("cpu"))}
+    return {"bf16": computes_in_bfloat16(accelerator)}
 
 
 def column_settings(data: FitData) -> dict[str, Any]:
