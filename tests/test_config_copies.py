@@ -156,7 +156,7 @@ def test_a_run_config_is_made_of_what_was_asked_for(monkeypatch: pytest.MonkeyPa
     config = UDAConfig("out", use_cpu=True, report_to=[], eval_strategy="epoch", push_to_hub=True)
     before = values(config)
     for validation, flip, modality in [(None, True, "image"), ([1], True, "features"), ([1], False, "text")]:
-        data: Any = SimpleNamespace(validation=validation, flip=flip)
+        data: Any = SimpleNamespace(validation=validation, flip=flip, truncation="end")
         made = run_config(RecipeOptions(), config, data, modality, run)
         assert made.hub_model_id == "me/tiny"
         assert made.eval_strategy == ("epoch" if validation else "no")

@@ -230,7 +230,7 @@ def test_a_checkpoint_without_a_record_is_gone_on_with_and_that_is_said(
 
 def test_two_sets_of_rules_do_not_overlap_and_name_settings_that_exist() -> None:
     kinds = [TrainingArguments, PretrainingConfig, *(METHODS[name].config_class for name in METHODS)]
-    known = {entry.name for kind in kinds for entry in fields(kind)} | {"config", "overwrite"}
+    known = {entry.name for kind in kinds for entry in fields(kind)} | {"config", "embedding_cache", "overwrite"}
     # What releases of transformers that are allowed may lack.
     newer = {"activation_checkpointing", "activation_checkpointing_kwargs", "trackio_", "project"}
     for rules in (resume_rules.FREE, resume_rules.SAID):
