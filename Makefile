@@ -2,6 +2,7 @@
 # make test         the whole test suite
 # make lint         ruff and mypy
 # make test-oldest  the whole suite on the oldest versions that pyproject allows (torch stays)
+# make docs         the documentation as HTML in docs/_build/html; a warning or a broken link fails
 # make bench        benchmarks: they print ratios, and are no tests
 # make gpu          contract and figures on one CUDA device, in under eight minutes; one line where there is none
 # make gpu-wheels   fetch what a bare machine with PyTorch lacks for make gpu, into .wheels
@@ -22,7 +23,7 @@ GPU_OUT ?= outputs/gpu
 # The Python of the machine that the wheels are for.
 GPU_PYTHON_VERSION ?= 3.12
 
-.PHONY: quickstart test test-oldest lint bench gpu gpu-wheels clean
+.PHONY: quickstart test test-oldest lint docs bench gpu gpu-wheels clean
 
 quickstart: $(VENV)/.quickstart
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/accelerate launch --num_cpu_threads_per_process $(THREADS) \
@@ -35,6 +36,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Nothing is fetched. The suite runs this line too.
+docs: $(VENV)/.test
+	$(OFFLINE) $(BIN)/python -m sphinx -b html -q -W --keep-going -n docs docs/_build/html
 
 bench: $(VENV)/.test
 	for script in tests/benchmarks/bench_*.py; do OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python $$script || exit 1; done

@@ -5,7 +5,7 @@
     python recipes/fit.py --unlabeled_file many.csv --label_names sport politics science
 
 The third one has no label: names and descriptions tell the classes. A command that was stopped goes on when it is
-given again. docs/fit.md says how the choice is made.
+given again. docs/guides/fit.md says how the choice is made.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ BALANCES = ("none", "labeled", "uniform", "sqrt", "estimated", "duplicate")
 # Those that are guessed from the probabilities.
 GUESSED = ("sqrt", "estimated")
 NEED_A_PRIOR = ("labeled", *GUESSED)
-# Of an estimate, to the labeled shares; see docs/priors.md.
+# Of an estimate, to the labeled shares; see docs/guides/priors.md.
 SHRINKAGE = 0.5
 
 

@@ -1,4 +1,4 @@
-"""What each class prior costs and gains in self-training, as docs/priors.md has it.
+"""What each class prior costs and gains in self-training, as docs/guides/priors.md has it.
 
 Self-training of a logistic regression on frozen all-MiniLM-L6-v2 embeddings (of digits, on pixels): five rounds, and
 pseudo-labels of confidence above 0.5. Each cell, a task with so many labels, drawn balanced or as they come, is a line

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python tests/benchmarks/table_tasks.py --out CELLS [--tasks TASK ...] [--rows ROW ...]
         [--labels N ...] [--drawings balanced drawn] [--seeds SEED ...] [--setfit_python PYTHON] [--retry]
-    python tests/benchmarks/table_tasks.py --out CELLS --page docs/table_tasks.md
+    python tests/benchmarks/table_tasks.py --out CELLS --page docs/results/table_tasks.md
 
 Rows may be patterns, such as ``"features:*"``; ``--list`` prints them. A cell is one file: a call that was killed goes
 on where it was, and one that failed is kept with its error, until ``--retry``. Rows that are cheap come first.

@@ -216,6 +216,6 @@ def test_labels_that_are_only_spaces_are_missing() -> None:
 
 
 def test_the_example_of_the_docs_runs() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "labels.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "labels.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(example, {})

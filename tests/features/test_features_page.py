@@ -9,7 +9,7 @@ import pytest
 from transformers import pipeline
 
 
-PAGE = (Path(__file__).parents[2] / "docs" / "features.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "features.md").read_text()
 
 
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

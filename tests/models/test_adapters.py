@@ -564,7 +564,7 @@ def test_the_card_says_how_adapters_are_loaded(base: Path, tmp_path: Path) -> No
 
 
 def test_the_page_on_adapters_runs(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "lora.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "lora.md").read_text()
     tokenizer().save_pretrained(base)
     monkeypatch.chdir(tmp_path)
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 
-PAGE = (Path(__file__).parents[2] / "docs" / "pooled_classifier.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "pooled_classifier.md").read_text()
 
 
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

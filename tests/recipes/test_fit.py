@@ -141,7 +141,7 @@ def test_the_example_of_the_page_runs(task: TinyTask, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("textssl.fit.embeddings.embedded_model_path", lambda: task.folder / "model")
     monkeypatch.setenv("TEXTSSL_CACHE", str(tmp_path / "cache"))
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "fit.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guides" / "fit.md").read_text(), re.DOTALL)
     assert len(blocks) == 2
     scope: dict[str, Any] = {
         "labeled": load_table(task.folder / "few.csv"),

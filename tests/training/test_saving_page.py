@@ -12,7 +12,7 @@ from textssl.saved_settings import write_settings
 from textssl.training.resume_rules import FREE, SAID
 
 
-PAGE = (Path(__file__).parents[2] / "docs" / "saving.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "saving.md").read_text()
 
 
 def test_the_tables_are_the_rules() -> None:

@@ -1,4 +1,4 @@
-"""The code of docs/text_inputs.md, run from top to bottom."""
+"""The code of docs/guides/text_inputs.md, run from top to bottom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contract.tiny_pairs import dataset, tokenizer
 from textssl import FixMatchConfig, FixMatchTrainer
 
 
-PAGE = Path(__file__).parents[2] / "docs" / "text_inputs.md"
+PAGE = Path(__file__).parents[2] / "docs" / "guides" / "text_inputs.md"
 
 
 def test_the_code_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from textssl.training.trainer_arguments import ARGUMENTS, SETTINGS
 
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "trainer_arguments.md"
+PAGE = ROOT / "docs" / "reference" / "trainer_arguments.md"
 
 # --- the table
 

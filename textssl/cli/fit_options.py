@@ -71,7 +71,7 @@ class FitOptions:
         metadata={"help": "Results of candidates and the model; the same command goes on."},
     )
     embedding_cache: str | None = field(
-        default=None, metadata={"help": "Folder of the embeddings that runs share; default: as in docs/features.md."}
+        default=None, metadata={"help": "Folder of the embeddings that runs share; see docs/guides/features.md."}
     )
     seed: int = field(default=0, metadata={"help": "Of the labels that are drawn, folds and trainings."})
 

@@ -15,7 +15,7 @@ __all__ = ["ALIGNMENTS", "align_probs", "target_prior"]
 
 ALIGNMENTS = ("none", "labeled", "uniform", "sqrt", "estimated")
 
-# Share of the labeled distribution in an estimate; see docs/priors.md for what others cost.
+# Share of the labeled distribution in an estimate; see docs/guides/priors.md for what others cost.
 SHRINKAGE = 0.5
 RIDGE = 0.01
 SMALLEST_MEAN = 1e-6
@@ -67,7 +67,7 @@ def target_prior(
     :func:`~textssl.functional.estimate_prior_em` without, half shrunk to the labeled distribution.
 
     In self-training, call it once, on what the supervised classifier says, and pass the numbers on as ``how``: shares
-    that are estimated in each round follow the mistakes of the rounds before (docs/priors.md).
+    that are estimated in each round follow the mistakes of the rounds before (docs/guides/priors.md).
     """
     probs = np.asarray(probs, dtype=np.float64)
     prior = np.asarray(labeled_prior, dtype=np.float64)

@@ -65,7 +65,8 @@ class NoisyStudentConfig(PseudoLabeledConfig):
         per_class: at most so many examples of a class, the surest; ``None`` keeps all (130,000 on ImageNet).
         balance: ``duplicate``, copies bring each class to ``per_class`` or to the size of the largest; a class ratio,
             for which the scarcest class decides how many are kept: ``labeled``, ``uniform``, own shares, as a list or
-            by class name, ``sqrt`` or ``estimated``, from what the first teacher says (docs/priors.md); ``none``.
+            by class name, ``sqrt`` or ``estimated``, from what the first teacher says
+            (docs/guides/priors.md); ``none``.
         noise_labeled: whether labeled examples are augmented too; ``None``: images are, texts and features are not.
         survival: probability that the last residual block is kept; ``None``: 0.8 for images, 1 otherwise.
         label_smoothing_factor: of labels and of hard pseudo-labels; 0.1.

@@ -56,8 +56,8 @@ class SelfTrainingConfig(PseudoLabeledConfig):
             the rounds, N / (C ``rounds``).
         threshold: least confidence of an example that is kept; 0.
         balance: class ratio of what is kept: ``labeled``, that of the labeled examples; ``uniform``; own shares, as
-            a list or by class name; ``sqrt`` or ``estimated``, from what the first teacher says (docs/priors.md);
-            ``none``, the surest of all, which may collapse.
+            a list or by class name; ``sqrt`` or ``estimated``, from what the first teacher says
+            (docs/guides/priors.md); ``none``, the surest of all, which may collapse.
         unlabeled_weight: lambda; 1.
 
     Raises:

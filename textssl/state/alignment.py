@@ -14,7 +14,7 @@ from textssl.state.averages import RecentMean, RunningMean
 __all__ = ["DistributionAlignment"]
 
 TARGETS = ("prior", "sqrt", "estimated")
-# Share of the prior in an estimate of it; docs/priors.md says why.
+# Share of the prior in an estimate of it; docs/guides/priors.md says why.
 SHRINKAGE = 0.5
 
 

@@ -1,7 +1,7 @@
 """What each argument of ``transformers.Trainer`` and each field of ``TrainingArguments`` does in this library.
 
 An argument acts, and a test would notice if it did not; or a value of it is refused with its reason before training.
-The same tables are in ``docs/trainer_arguments.md``.
+The same tables are in ``docs/reference/trainer_arguments.md``.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from textssl.augment.text.translation_guard import (
 )
 
 
-PAGE = (Path(__file__).parents[3] / "docs" / "text_views.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "guides" / "text_views.md").read_text(encoding="utf-8")
 
 
 def test_the_examples_run() -> None:

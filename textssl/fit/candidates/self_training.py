@@ -5,7 +5,7 @@ threshold, and what a probability means differs too much between two and fifty c
 labels of each. A pseudo-label is hard, and weighs as much as its class is ahead of the next. The probabilities may be
 aligned with class priors before they are used; which alignment helps differs between data sets, so each is a candidate
 of its own. Priors that depend on the probabilities are those that the probe gives, in all rounds: found anew in each
-they would follow the mistakes of the rounds before (docs/priors.md).
+they would follow the mistakes of the rounds before (docs/guides/priors.md).
 """
 
 from __future__ import annotations
