@@ -18,9 +18,9 @@ from pathlib import Path
 
 from datasets import Dataset
 
-from textssl.data.sources import SOURCES, load_source
 from textssl.errors import UserError
 from textssl.retrieval import build_bank
+from textssl.sources.named import SOURCES, load_source
 
 
 def main(argv: Sequence[str] | None = None) -> int:

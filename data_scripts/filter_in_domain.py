@@ -20,9 +20,9 @@ from typing import Any
 from datasets import Dataset
 
 from textssl.data.files import write_parquet
-from textssl.data.in_domain import filter_in_domain
-from textssl.data.sources import SOURCES, load_source, load_table
 from textssl.errors import UserError
+from textssl.retrieval.in_domain import filter_in_domain
+from textssl.sources.named import SOURCES, load_source, load_table
 
 
 def main(argv: Sequence[str] | None = None) -> int:

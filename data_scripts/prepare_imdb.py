@@ -21,10 +21,10 @@ import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
 
 from textssl.data.files import write_parquet
-from textssl.data.sources import SOURCES, LoadedSource, load_source
-from textssl.data.splits import Split, few_labels
 from textssl.data.tables import take_rows
 from textssl.errors import UserError
+from textssl.sources.named import SOURCES, LoadedSource, load_source
+from textssl.sources.splits import Split, few_labels
 
 
 FILES = ("train_labeled.parquet", "unlabeled.parquet", "validation.parquet", "test.parquet")

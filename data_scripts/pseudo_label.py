@@ -20,14 +20,14 @@ import pyarrow as pa
 from datasets import Dataset
 
 from textssl.data.files import write_parquet
-from textssl.data.sources import load_table
 from textssl.data.tables import take_rows
-from textssl.data.truncation import TRUNCATIONS
 from textssl.errors import UserError
 from textssl.jobs import ENGINES, run_job
+from textssl.modalities.text.truncation import TRUNCATIONS
 from textssl.retrieval import ScoreJob
-from textssl.selection import BALANCES, NEED_A_PRIOR, check_selection, select_pseudo_labels
-from textssl.training.alignment import Alignment, alignment_prior, parsed_alignment
+from textssl.self_training.selection import BALANCES, NEED_A_PRIOR, check_selection, select_pseudo_labels
+from textssl.sources.named import load_table
+from textssl.training.distribution_alignment import Alignment, alignment_prior, parsed_alignment
 
 
 OUTPUT = "pseudo_labeled.parquet"

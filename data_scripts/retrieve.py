@@ -16,10 +16,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from textssl.data.sources import load_table
 from textssl.errors import UserError
 from textssl.jobs import ENGINES
 from textssl.retrieval import RetrievalConfig, open_bank, retrieve
+from textssl.sources.named import load_table
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,7 +4,7 @@
     accelerate launch recipes/train.py --method vat --source imdb --labels 100 --backend features
     accelerate launch recipes/train.py --method uda --train_file few.csv --unlabeled_file many.csv --test_file held.csv
 
-``--method`` is a module of ``textssl.methods``, ``--source`` a name in ``textssl.data.sources``, with its origin if
+``--method`` is a module of ``textssl.methods``, ``--source`` a name in ``textssl.sources.named``, with its origin if
 you like (``imdb:hub``). ``--backend features`` trains a small head on the embeddings of a frozen encoder: on a
 processor that takes a minute. Every field of the method's config is a flag, and a key of ``--config FILE.yaml``.
 """

@@ -16,7 +16,7 @@ from transformers import BertForSequenceClassification, pipeline
 
 from tests.contract import tiny_pairs
 from tests.contract.cases import labeled, model, swap_words, texts, tokenizer, unlabeled
-from tests.rounds_run import make as rounds
+from tests.self_training.rounds_run import make as rounds
 from tests.uda_trainer import NAMES, named_model, table, uda
 from textssl import DivideMixConfig, DivideMixTrainer, FixMatchConfig, FixMatchTrainer, UserError
 from textssl.data.class_names import label_names

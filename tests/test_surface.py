@@ -172,12 +172,14 @@ def test_all_is_sorted_true_and_complete(module: str) -> None:
 
 def test_the_reader_of_imports_sees_what_it_must() -> None:
     """An oracle that sees nothing would find nothing wrong."""
-    assert {"textssl.objective", "textssl.data.validation"} <= imports_of("textssl.data.preparation")
-    assert {"textssl.errors", "textssl.augment.text"} <= imports_of("textssl.modalities.text")
-    assert "textssl.config" not in imports_of("textssl.data.preparation")
-    assert "textssl.config" in imports_of("textssl.data.preparation", all_of_them=True)
-    assert {"textssl.checkpoints", "textssl.objective"} <= imports_of("textssl.sealed_trainer")
-    assert "textssl.trainer" in imports_of("textssl.methods.uda")
+    assert {"textssl.objective", "textssl.data.validation"} <= imports_of("textssl.training.data_preparation")
+    assert {"textssl.errors", "textssl.augment.text"} <= imports_of("textssl.modalities.text.modality")
+    assert "textssl.config" not in imports_of("textssl.training.data_preparation")
+    assert "textssl.config" in imports_of("textssl.training.data_preparation", all_of_them=True)
+    assert {"textssl.training.checkpoints", "textssl.objective"} <= imports_of(
+        "textssl.training.checkpointing_trainer"
+    )
+    assert "textssl.training.trainer" in imports_of("textssl.methods.uda")
     assert "textssl.functional" in imports_of("textssl.methods.uda")
 
 

@@ -11,14 +11,14 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from . import functional as F
 from .citation import Citation
+from .config.class_weights import weights_of_classes
 from .errors import UserError
-from .training.class_weights import weights_of_classes
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .backends.base import Backend, Forward
+    from .forward.base import Backend, Forward
 
 
 __all__ = ["Batch", "Objective", "Scores", "Task", "numbered"]

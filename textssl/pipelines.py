@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from transformers import TextClassificationPipeline
 
-from .data.encoding import TextEncoder
-from .data.truncation import trained_with
 from .errors import UserError
+from .modalities.text.encoding import TextEncoder
+from .modalities.text.truncation import trained_with
 
 
 __all__ = ["HeadTailPipeline"]

@@ -18,9 +18,9 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 
 from textssl.augment.image import Cutout, RandAugment, strong_view, weak_view
 from textssl.augment.views import Augmentation, Chain
-from textssl.data.image_encoding import ImageEncoder
 from textssl.data.sampler import Key
 from textssl.data.views import view_rng
+from textssl.modalities.image.encoding import ImageEncoder
 
 
 def race(rivals: dict[str, Callable[[], object]], count: int, rounds: int) -> dict[str, float]:

@@ -37,10 +37,10 @@ from transformers import BertConfig, BertForSequenceClassification, PrinterCallb
 
 from textssl.cli.models import label_settings, load_image_processor, load_tokenizer, small_resnet
 from textssl.cli.presets import cpu_precision
-from textssl.data.sources import load_source
 from textssl.features import FeatureClassifier, FeatureClassifierConfig
 from textssl.methods import METHODS
-from textssl.trainer import SSLTrainer
+from textssl.sources.named import load_source
+from textssl.training.trainer import SSLTrainer
 
 
 TEN = tuple(str(digit) for digit in range(10))

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
-from textssl.backends.base import Forward, Inputs, Mix
-from textssl.backends.rows import ImageBackend
-from textssl.backends.text import TextBackend
 from textssl.cli.models import small_resnet
+from textssl.forward.base import Forward, Inputs, Mix
+from textssl.forward.rows import ImageBackend
+from textssl.modalities.text.backend import TextBackend
 
 
 BUSY = 1.2

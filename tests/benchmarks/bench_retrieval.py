@@ -23,7 +23,6 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
 from textssl.augment.text.sentences import cut
-from textssl.data.sources import embedded_model_path, load_source
 from textssl.features import encoders
 from textssl.jobs import run_job
 from textssl.retrieval import (
@@ -37,6 +36,7 @@ from textssl.retrieval import (
     open_index,
     search,
 )
+from textssl.sources.named import embedded_model_path, load_source
 
 
 MAX_LENGTH = 64

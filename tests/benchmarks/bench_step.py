@@ -24,8 +24,8 @@ from transformers import TrainerCallback, set_seed
 
 from textssl.cli.models import load_classifier, load_tokenizer
 from textssl.cli.presets import cpu_precision
-from textssl.data.sources import load_source
 from textssl.methods.uda import UDAConfig, UDATrainer
+from textssl.sources.named import load_source
 
 
 class Clock(TrainerCallback):

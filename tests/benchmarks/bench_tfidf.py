@@ -23,7 +23,7 @@ import numpy as np
 from transformers import AutoTokenizer
 
 from textssl.augment.text import TfIdfReplacement, UniformReplacement, split_words
-from textssl.data.word_pieces import WordPieceCache
+from textssl.modalities.text.word_pieces import WordPieceCache
 
 
 ROUNDS = 7

@@ -18,11 +18,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from transformers import set_seed
 
 from textssl.cli.models import label_settings
-from textssl.data.feature_validation import feature_array
-from textssl.data.sources import LoadedSource, load_source
-from textssl.data.splits import few_labels
 from textssl.features import FeatureClassifier, FeatureClassifierConfig, embed
 from textssl.methods import METHODS
+from textssl.modalities.features.validation import feature_array
+from textssl.sources.named import LoadedSource, load_source
+from textssl.sources.splits import few_labels
 
 
 LABELED_ALONE = {"supervised", "adversarial"}

@@ -30,9 +30,9 @@ from torch import nn
 
 from tests.reference.problems import ConvNet, ConvNetConfig
 from textssl.cli.models import load_image_processor, small_resnet
-from textssl.data.noise import flip_labels
-from textssl.data.sources import load_source
 from textssl.methods import METHODS
+from textssl.sources.named import load_source
+from textssl.sources.noise import flip_labels
 
 
 TEN = tuple(str(digit) for digit in range(10))

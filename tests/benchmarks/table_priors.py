@@ -30,13 +30,13 @@ from scipy.special import softmax
 from sklearn.metrics import f1_score
 
 from textssl import functional as F
-from textssl.data.feature_validation import feature_array
-from textssl.data.sources import load_source
 from textssl.features import embed
 from textssl.fit.calibration import fit_temperature
 from textssl.fit.folds import make_folds
 from textssl.fit.priors import align_probs, target_prior
 from textssl.fit.probe import LinearHead, fit_probe
+from textssl.modalities.features.validation import feature_array
+from textssl.sources.named import load_source
 
 
 ROUNDS = 5
@@ -51,7 +51,7 @@ class Task:
     """Some classes of a source, in some proportion.
 
     Attributes:
-        source: a key of ``textssl.data.sources.SOURCES``.
+        source: a key of ``textssl.sources.named.SOURCES``.
         classes: those that are kept; all by default.
         largest: keep the largest so many classes.
         least: keep classes of so many training rows.

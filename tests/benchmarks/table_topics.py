@@ -25,9 +25,9 @@ import torch
 from textssl.augment.text import TextCTAugment, TfIdfReplacement
 from textssl.cli.models import load_classifier, load_tokenizer
 from textssl.cli.presets import cpu_precision
-from textssl.data.sources import load_source
-from textssl.data.splits import few_labels
 from textssl.methods import METHODS
+from textssl.sources.named import load_source
+from textssl.sources.splits import few_labels
 
 
 TOPICS = ("comp.graphics", "rec.sport.hockey", "sci.med", "sci.space", "talk.politics.mideast")

@@ -17,7 +17,7 @@ from textssl import SSLConfig, UserError
 from textssl.cli.noisy_labels import TRUE_LABEL, noisy_labels, wrong_labels
 from textssl.cli.options import RecipeOptions
 from textssl.cli.task_data import TaskData, load_task
-from textssl.data.noise import SENTIMENT_RULES, flip_labels, keyword_labels
+from textssl.sources.noise import SENTIMENT_RULES, flip_labels, keyword_labels
 
 
 Load = Callable[..., TaskData]

@@ -15,8 +15,8 @@ from textssl.cli import presets as module
 from textssl.cli.arguments import parse_arguments
 from textssl.cli.options import RecipeOptions
 from textssl.cli.presets import feature_presets, fitting_preset, image_presets, presets_for, text_presets
-from textssl.data.sources import SOURCES
 from textssl.methods import METHODS
+from textssl.sources.named import SOURCES
 
 
 # Learning rates of the presets, which tell them apart.

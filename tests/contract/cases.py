@@ -17,7 +17,7 @@ from tests.contract.tiny_texts import CLASSES, WORDS, labeled, model, swap_words
 from textssl.augment.image import CTAugment
 from textssl.augment.text import TextCTAugment
 from textssl.methods import METHODS
-from textssl.trainer import SSLTrainer
+from textssl.training.trainer import SSLTrainer
 
 
 __all__ = ["CLASSES", "WORDS", "build", "counted_with", "first_batch", "has", "labeled", "model", "state_of"]

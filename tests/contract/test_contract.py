@@ -16,7 +16,7 @@ from tests.contract.cases import Variant, build, counted_with, first_batch, has,
 from tests.contract.tiny_texts import CLASSES
 from textssl.config import SSLConfig
 from textssl.methods import METHODS
-from textssl.scoring import score
+from textssl.training.dataset_scores import score
 
 
 VARIANTS = variants()

@@ -19,7 +19,7 @@ from tests.contract.tiny_decoders import DECODERS, decoder, tokenizer
 from textssl.errors import UserError
 from textssl.methods import METHODS
 from textssl.models.padding import counts_left_padding
-from textssl.trainer import SSLTrainer
+from textssl.training.trainer import SSLTrainer
 
 
 # A decoder has no masked language model, and its last linear layer reads every position.

@@ -13,7 +13,7 @@ from transformers import pipeline
 from tests.contract.cases import build, first_batch, has, state_of
 from tests.contract.tiny_pairs import tokenizer
 from textssl.methods import METHODS
-from textssl.scoring import score
+from textssl.training.dataset_scores import score
 
 
 # Plain passes; two views; teachers; a perturbed input; a mix of inputs, of hidden layers; a pretext task; rounds.

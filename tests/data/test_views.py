@@ -13,10 +13,10 @@ from torch.utils.data import DataLoader
 
 from tests.contract.cases import labeled, swap_words, texts, tokenizer, unlabeled
 from textssl.augment import Column, Identity
-from textssl.data.encoding import TextEncoder
 from textssl.data.sampler import Key, TwoStreamSampler
 from textssl.data.two_stream import Item, TwoStreamDataset
 from textssl.data.views import ViewCollator, view_rng
+from textssl.modalities.text.encoding import TextEncoder
 
 
 VIEWS = {"labeled": ("weak",), "unlabeled": ("weak", "strong")}

@@ -14,8 +14,8 @@ from transformers import (
 )
 
 from data_scripts import filter_in_domain
-from textssl.data.in_domain import predict_probs, select_in_domain
 from textssl.data.tables import load_table
+from textssl.retrieval.in_domain import predict_probs, select_in_domain
 
 
 @pytest.fixture(scope="module")

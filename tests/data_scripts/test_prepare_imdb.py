@@ -13,9 +13,9 @@ from datasets import Dataset
 
 from data_scripts import prepare_imdb
 from textssl.data.files import content_checksum
-from textssl.data.sources import SOURCES, LoadedSource, load_source
-from textssl.data.splits import Split
 from textssl.data.tables import load_table
+from textssl.sources.named import SOURCES, LoadedSource, load_source
+from textssl.sources.splits import Split
 
 
 NAMES = ["split.json", "test.parquet", "train_labeled.parquet", "unlabeled.parquet"]

@@ -15,8 +15,6 @@ from transformers import AutoModelForImageClassification, AutoModelForSequenceCl
 from tests.contract.cases import model, texts, tokenizer
 from tests.features.test_image_encoders import pictures, saved, vit
 from textssl import UserError
-from textssl.data.truncation import trained_with
-from textssl.ensemble import Ensemble
 from textssl.features import (
     FeatureClassifier,
     FeatureClassifierConfig,
@@ -28,8 +26,10 @@ from textssl.features import (
     save_deployable,
 )
 from textssl.features.merging import merged
+from textssl.modalities.text.truncation import trained_with
 from textssl.models import PooledImageClassifier, PooledTextClassifier
-from textssl.teachers import load_teacher
+from textssl.models.modeling_ensemble import Ensemble
+from textssl.self_training.teachers import load_teacher
 
 
 NAMES = {0: "bad", 1: "fair", 2: "good"}

@@ -12,10 +12,10 @@ import pytest
 import torch
 from datasets import Dataset
 
-from textssl.data.sources import embedded_model_path
 from textssl.errors import UserError
 from textssl.features import SentenceEncoder, embed
 from textssl.features.encoders import folder_checksum
+from textssl.sources.named import embedded_model_path
 
 
 TEXTS = [

@@ -13,12 +13,12 @@ from transformers import PreTrainedModel
 from tests.contract import tiny_texts
 from tests.fit.fit_data import NAMES, encoded_data
 from tests.models.tiny_pooled import pooled
-from textssl.ensemble import Ensemble
 from textssl.fit.assemble import assemble
 from textssl.fit.candidates.base import Trained
 from textssl.fit.candidates.heads import TrainedHead
 from textssl.fit.data import Examples, FitData
 from textssl.fit.probe import LinearHead
+from textssl.models.modeling_ensemble import Ensemble
 
 
 class Network(Trained):

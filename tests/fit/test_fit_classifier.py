@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-import textssl.ensemble  # noqa: F401  (makes the classifiers known)
+import textssl.models  # noqa: F401  (makes the classifiers known)
 from tests.contract import tiny_texts
 from textssl import FitResult, UserError, fit_classifier
 from textssl.fit import search as search_module

@@ -12,7 +12,7 @@ import torch
 from tests.contract.cases import Variant, build, first_batch, has, state_of, variants
 from tests.gpu.device import DEVICE, record
 from textssl.methods import METHODS
-from textssl.scoring import score
+from textssl.training.dataset_scores import score
 
 
 VARIANTS = variants()

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from textssl.augment import Column
 from textssl.methods import METHODS
-from textssl.trainer import SSLTrainer
+from textssl.training.trainer import SSLTrainer
 
 
 __all__ = ["SIZES", "Size", "trainer_of"]

@@ -207,8 +207,8 @@ def test_import_is_cheap():
 @pytest.mark.parametrize(
     ("task", "line"),
     [
-        ("text-classification", "import textssl.ensemble  # makes"),
-        (None, "from textssl.ensemble import Ensemble\n\nclassifier = Ensemble.from_pretrained"),
+        ("text-classification", "import textssl.models  # makes"),
+        (None, "from textssl.models import Ensemble\n\nclassifier = Ensemble.from_pretrained"),
     ],
 )
 def test_transformers_is_told_of_a_model_of_several_networks(task: str | None, line: str) -> None:

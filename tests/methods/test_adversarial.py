@@ -16,9 +16,9 @@ from tests.contract.cases import build, first_batch, labeled, model, tokenizer
 from tests.methods.naive import ConvNet, cross_entropy, row_logits, softmax
 from tests.methods.perturbed import MODALITIES, MODEL_INPUT, IdsOnly, norm, recorded, terms_of
 from textssl import AdversarialConfig, AdversarialTrainer, Task, UserError
-from textssl.backends.base import Forward
-from textssl.backends.rows import FeatureBackend, ImageBackend
 from textssl.features import FeatureClassifier, FeatureClassifierConfig
+from textssl.forward.base import Forward
+from textssl.forward.rows import FeatureBackend, ImageBackend
 from textssl.methods.adversarial import Adversarial
 
 

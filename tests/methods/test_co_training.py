@@ -11,8 +11,8 @@ from transformers import AutoModelForSequenceClassification
 
 from tests.contract.cases import build, first_batch
 from tests.contract.tiny_features import model as feature_model
-from textssl.ensemble import Ensemble
 from textssl.errors import UserError
+from textssl.models.modeling_ensemble import Ensemble
 from textssl.state.class_thresholds import ClassThresholds
 
 

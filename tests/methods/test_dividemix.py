@@ -19,12 +19,12 @@ from tests.methods.mixed import blend, coefficients, known_draws, mixed_logits, 
 from tests.methods.naive import Row, cross_entropy, logits_of, row_logits, softmax, squared_error
 from textssl import UserError
 from textssl import functional as F
-from textssl.callbacks import StepCallback
-from textssl.division import divide, normalized
-from textssl.ensemble import Ensemble
 from textssl.methods.dividemix import DivideMixConfig, DivideMixTrainer
+from textssl.methods.dividemix.loss_mixture import divide, normalized
+from textssl.models.modeling_ensemble import Ensemble
 from textssl.objective import Scores
-from textssl.scoring import score
+from textssl.training.callbacks import StepCallback
+from textssl.training.dataset_scores import score
 
 
 CONTRACT: list[dict[str, Any]] = [
@@ -401,7 +401,7 @@ def test_a_pipeline_loads_what_was_saved(tmp_path: Path) -> None:
     classify = pipeline("text-classification", model=str(tmp_path / "run"), device="cpu")
     (answer,) = classify(trainer.train_dataset.labeled[0]["text"])
     trainer.create_model_card()
-    assert "import textssl.ensemble" in (tmp_path / "run" / "README.md").read_text()
+    assert "import textssl.models" in (tmp_path / "run" / "README.md").read_text()
     logits = trainer.predict(trainer.train_dataset.labeled.select([0])).predictions[0]
     assert answer["score"] == pytest.approx(max(softmax(logits.tolist())), abs=1e-5)
 

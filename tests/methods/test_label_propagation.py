@@ -19,7 +19,7 @@ from textssl.functional import nearest_neighbors
 from textssl.methods import label_propagation as module
 from textssl.methods.label_propagation import LabelPropagation, LabelPropagationConfig
 from textssl.objective import Scores, Task
-from textssl.scoring import score
+from textssl.training.dataset_scores import score
 
 
 CONTRACT = [{"refresh_steps": 2, "k": 5, "diffusion": 0.8, "warm_start_steps": 1}]

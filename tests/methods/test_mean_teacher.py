@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from tests.contract.cases import build, first_batch
 from tests.methods.naive import ConvNet, cross_entropy, kl, row_logits, softmax, squared_error
 from textssl import UserError
-from textssl.backends.base import Forward
-from textssl.backends.rows import ImageBackend
+from textssl.forward.base import Forward
+from textssl.forward.rows import ImageBackend
 from textssl.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
 from textssl.objective import Task
 

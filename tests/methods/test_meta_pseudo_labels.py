@@ -16,12 +16,12 @@ from transformers import pipeline
 
 from tests.contract import tiny_features
 from tests.contract.cases import build, first_batch, labeled, model, state_of, tokenizer, unlabeled
-from tests.test_second_network import conv_net
+from tests.families.test_second_network import conv_net
 from textssl import MetaPseudoLabelsConfig, MetaPseudoLabelsTrainer, UserError
-from textssl.backends.base import Backend, Forward
-from textssl.feedback import Taught, origin_of, response_of
+from textssl.families.second_network import second_network
+from textssl.families.teacher_feedback import Taught, origin_of, response_of
+from textssl.forward.base import Backend, Forward
 from textssl.objective import Task
-from textssl.second_network import second_network
 
 
 # Labels that are drawn do not show that the teacher has moved a little.

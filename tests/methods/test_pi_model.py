@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from tests.contract.cases import build, first_batch
 from tests.methods.naive import cross_entropy, row_logits, softmax, squared_error
 from textssl import UserError
-from textssl.backends.base import Forward
-from textssl.backends.rows import FeatureBackend
+from textssl.forward.base import Forward
+from textssl.forward.rows import FeatureBackend
 from textssl.methods.pi_model import PiModel, PiModelConfig
 from textssl.objective import Task
 

@@ -12,9 +12,9 @@ import torch
 from tests.contract.cases import build, first_batch, state_of
 from tests.methods.naive import ConvNet
 from textssl import UDAConfig, UserError
-from textssl.backends.base import Forward
+from textssl.forward.base import Forward
 from textssl.methods.uda import UDA
-from textssl.modalities.image import ImageBackend
+from textssl.modalities.image.modality import ImageBackend
 from textssl.objective import Task
 
 

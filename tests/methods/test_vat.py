@@ -17,9 +17,9 @@ from tests.methods.naive import cross_entropy, kl, row_logits, softmax
 from tests.methods.perturbed import MODALITIES, MODEL_INPUT, IdsOnly, norm, recorded, terms_of
 from textssl import Task, UserError, VATConfig, VATTrainer
 from textssl import functional as F
-from textssl.backends.base import Forward
-from textssl.backends.text import TextBackend
+from textssl.forward.base import Forward
 from textssl.methods.vat import VAT
+from textssl.modalities.text.backend import TextBackend
 
 
 CONTRACT = [

@@ -16,8 +16,8 @@ from tests.methods.perturbed import MODALITIES, MODEL_INPUT, recorded, terms_of
 from tests.methods.test_vat import config, steps_taken
 from textssl import Task
 from textssl import functional as F
-from textssl.backends.base import Forward
-from textssl.backends.rows import ImageBackend
+from textssl.forward.base import Forward
+from textssl.forward.rows import ImageBackend
 from textssl.methods.vat import VAT
 
 

@@ -31,13 +31,13 @@ from tests.contract import cases, tiny_images
 from tests.contract.cases import build, first_batch, state_of
 from tests.contract.tiny_texts import CLASSES, labeled, model, swap_words, tokenizer, unlabeled
 from tests.hub_server import LocalHub, local_hub  # noqa: F401, the fixture hub
-from textssl.backends.inside import last_linear
-from textssl.backends.mix import Mix
 from textssl.errors import UserError
+from textssl.families.second_network import second_network
+from textssl.forward.inside import last_linear
+from textssl.forward.mix import Mix
 from textssl.methods import METHODS
 from textssl.models.adapters import load_adapters
-from textssl.second_network import second_network
-from textssl.teachers import check_same_labels, load_teacher
+from textssl.self_training.teachers import check_same_labels, load_teacher
 
 
 NAMES = {0: "a", 1: "b", 2: "c"}

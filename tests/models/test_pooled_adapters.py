@@ -19,7 +19,7 @@ from tests.models.test_adapters import NAMES, logits_of, trainer, wrapped
 from tests.models.tiny_pooled import pooled
 from textssl import UserError
 from textssl.models.adapters import load_adapters
-from textssl.teachers import load_teacher
+from textssl.self_training.teachers import load_teacher
 from textssl.training.head_learning_rate import head_parameters
 
 

@@ -16,13 +16,13 @@ from transformers import AutoModelForSequenceClassification
 from tests.contract.tiny_texts import texts, tokenizer
 from tests.models.tiny_pooled import encoder, pooled
 from textssl import UserError
-from textssl.ensemble import Ensemble
+from textssl.families.second_network import second_network
 from textssl.features import FeatureClassifier, FeatureClassifierConfig
 from textssl.models import PooledClassifierConfig, PooledTextClassifier
+from textssl.models.inspection import position_limit
+from textssl.models.modeling_ensemble import Ensemble
 from textssl.models.padding import counts_left_padding
 from textssl.models.pooling import pool
-from textssl.positions import position_limit
-from textssl.second_network import second_network
 
 
 IDS = torch.tensor([[2, 9, 11, 30, 3], [2, 14, 3, 0, 0]])

@@ -20,11 +20,11 @@ from transformers import (
 
 from tests.contract.cases import labeled, model, tokenizer, unlabeled
 from tests.contract.tiny_texts import texts
-from textssl.checkpoints import sealed_checkpoints
 from textssl.data.files import content_checksum
 from textssl.errors import UserError
 from textssl.pretraining import PretrainingConfig, PretrainingTrainer, pretrain_in_domain
 from textssl.pretraining import stage as module
+from textssl.training.checkpoints import sealed_checkpoints
 
 
 SETTINGS: dict[str, Any] = {

@@ -13,7 +13,7 @@ import torch
 
 from tests.recipes.conftest import WholeRun
 from tests.recipes.tiny_task import AT_MOMENT, TinyTask, comparable, error_line, run_recipe, weights
-from textssl.checkpoints import sealed_checkpoints
+from textssl.training.checkpoints import sealed_checkpoints
 
 
 def test_while_a_checkpoint_is_saved(

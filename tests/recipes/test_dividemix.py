@@ -17,7 +17,9 @@ from textssl.cli.options import RecipeOptions
 from textssl.methods import METHODS
 
 
-needs_method = pytest.mark.skipif("dividemix" not in METHODS, reason="textssl/methods/dividemix.py does not exist")
+needs_method = pytest.mark.skipif(
+    "dividemix" not in METHODS, reason="textssl/methods/dividemix/__init__.py does not exist"
+)
 # One step of the warm-up, and more than one epoch of 12 examples.
 SHORT = {"max_length": 16, "warm_start_steps": 1, "max_steps": 4}
 

@@ -15,7 +15,7 @@ import torch
 
 from tests.recipes.conftest import WholeRun
 from tests.recipes.tiny_task import AT_MOMENT, TinyTask, comparable, finished, run_recipe, weights
-from textssl.checkpoints import sealed_checkpoints
+from textssl.training.checkpoints import sealed_checkpoints
 
 
 # Five processes one after the other, on a machine that may be busy.

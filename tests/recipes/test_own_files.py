@@ -13,8 +13,8 @@ from transformers import pipeline
 from tests.recipes.tiny_pictures import make_pictures, ran
 from tests.recipes.tiny_task import TinyTask, texts, write_csv
 from textssl.data.files import content_checksum
-from textssl.data.splits import Split
 from textssl.data.tables import load_table
+from textssl.sources.splits import Split
 
 
 @pytest.fixture

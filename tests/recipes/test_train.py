@@ -16,10 +16,10 @@ from transformers import AutoModelForSequenceClassification, pipeline
 
 from tests.recipes.tiny_pictures import KINDS, Ran, make_pictures, ran, run, run_words
 from tests.recipes.tiny_task import LABELS, ROOT, TinyTask, error_line, tree
-from textssl.data.sources import load_source
 from textssl.features import FeatureClassifier
 from textssl.methods import METHODS
 from textssl.models import PooledTextClassifier
+from textssl.sources.named import load_source
 
 
 DIGITS = {"source": "digits", "labels": 20, "num_test": 40}

@@ -18,11 +18,11 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 from textssl import DivideMixTrainer, MetaPseudoLabelsTrainer, SSLTrainer
 from textssl.augment import Augmentation, Chain
 from textssl.augment.image import Cutout, RandAugment, Shift
-from textssl.data.noise import flip_labels
-from textssl.data.sources import load_source
-from textssl.data.splits import few_labels
 from textssl.features import FeatureClassifier, FeatureClassifierConfig
 from textssl.methods import METHODS
+from textssl.sources.named import load_source
+from textssl.sources.noise import flip_labels
+from textssl.sources.splits import few_labels
 
 
 class ConvNetConfig(PretrainedConfig):

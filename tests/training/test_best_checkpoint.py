@@ -16,9 +16,9 @@ from transformers import AutoModelForImageClassification, AutoModelForSequenceCl
 from tests.contract.cases import build, state_of
 from tests.contract.tiny_decoders import decoder
 from tests.contract.tiny_decoders import tokenizer as decoders_tokenizer
-from textssl.checkpoints import load_objective, save_objective, seal, verify
 from textssl.errors import UserError
-from textssl.trainer import SSLTrainer
+from textssl.training.checkpoints import load_objective, save_objective, seal, verify
+from textssl.training.trainer import SSLTrainer
 
 
 EMA = {"ema_decay": 0.5}

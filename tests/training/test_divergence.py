@@ -16,10 +16,10 @@ from transformers import BertForSequenceClassification, TrainerCallback
 from tests.contract.cases import build, labeled, state_of, swap_words, unlabeled
 from tests.contract.tiny_texts import model, tokenizer
 from tests.pretraining.test_pretraining_trainer import build as build_pretraining
-from textssl.checkpoints import sealed_checkpoints
 from textssl.config import SSLConfig
 from textssl.errors import UserError
 from textssl.methods import METHODS
+from textssl.training.checkpoints import sealed_checkpoints
 from textssl.training.loss_watch import LossWatch
 
 

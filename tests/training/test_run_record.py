@@ -22,10 +22,10 @@ from tests.contract.cases import WORDS, build, labeled, model, state_of, swap_wo
 from textssl import FixMatchConfig, FixMatchTrainer, UserError
 from textssl.augment import Chain
 from textssl.augment.text import TfIdfReplacement
-from textssl.checkpoints import seal, sealed_checkpoints
 from textssl.methods import METHODS
 from textssl.pretraining import PretrainingConfig, pretrain_in_domain
 from textssl.training import resume_rules
+from textssl.training.checkpoints import seal, sealed_checkpoints
 from textssl.training.run_record import dataset_checksum, processor_checksum
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from textssl import UDAConfig
-from textssl.saved_settings import write_settings
+from textssl.config.saved_settings import write_settings
 from textssl.training.resume_rules import FREE, SAID
 
 

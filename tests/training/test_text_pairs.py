@@ -27,22 +27,22 @@ from tests.contract.cases import build
 from tests.contract.tiny_pairs import COLUMNS, dataset, problem, tokenizer
 from textssl.augment import Chain, Column, EachSide, Identity
 from textssl.augment.text import TextCTAugment, TfIdfReplacement, WordSwap, for_pairs
-from textssl.backends.text import TextBackend
 from textssl.cli.kinds import FeatureKind
 from textssl.cli.options import RecipeOptions
 from textssl.cli.strong_view import strong_view
 from textssl.cli.task_data import load_task
-from textssl.data.encoding import TextEncoder
-from textssl.data.in_domain import predict_probs
 from textssl.errors import UserError
 from textssl.functional import mix
 from textssl.methods.fixmatch import FixMatchConfig, FixMatchTrainer
 from textssl.methods.supervised import SupervisedConfig
-from textssl.modalities.features import FeatureModality
+from textssl.modalities.features.modality import FeatureModality
+from textssl.modalities.text.backend import TextBackend
+from textssl.modalities.text.encoding import TextEncoder
 from textssl.models.pairs import takes_token_types
 from textssl.pretraining.corpus import texts_of
 from textssl.self_training.round_data import round_settings
-from textssl.teachers import TeacherJob, load_teacher
+from textssl.self_training.teachers import TeacherJob, load_teacher
+from textssl.retrieval.in_domain import predict_probs
 
 
 PAIRS = [("w0 w1 w2", "w3"), ("w4", "w5 w6 w7 w8 w9 w10 w11"), ("", "w1"), (" ".join(["w1"] * 20), "w2 w3")]

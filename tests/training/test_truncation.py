@@ -18,16 +18,16 @@ from tests.contract.cases import labeled, model, swap_words, tokenizer, unlabele
 from tests.contract.tiny_texts import WORDS
 from textssl.augment.text import split_words
 from textssl.config import SSLConfig, derive
-from textssl.data.encoding import TextEncoder
-from textssl.data.in_domain import predict_probs
-from textssl.data.truncation import as_trained, head_and_tail, trained_with
 from textssl.errors import UserError
 from textssl.methods.fixmatch import FixMatchConfig
 from textssl.methods.self_training import SelfTrainingConfig, SelfTrainingTrainer
 from textssl.methods.supervised import SupervisedConfig, SupervisedTrainer
+from textssl.modalities.text.encoding import TextEncoder
+from textssl.modalities.text.truncation import as_trained, head_and_tail, trained_with
 from textssl.pipelines import HeadTailPipeline
 from textssl.retrieval import ScoreJob
-from textssl.teachers import TeacherJob, load_teacher
+from textssl.self_training.teachers import TeacherJob, load_teacher
+from textssl.retrieval.in_domain import predict_probs
 from textssl.training.truncation_report import excess_of
 
 

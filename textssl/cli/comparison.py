@@ -15,7 +15,7 @@ from ..config import SSLConfig
 from ..hub import RunFacts, TextFacts, changed_hyperparameters
 from ..report.plots import plot_confidence, plot_run
 from ..report.table import comparison_table, save_results
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 from .kinds import Kind
 from .label_quality import quality_line, write_label_quality
 from .options import RecipeOptions

@@ -65,7 +65,7 @@ def fit_program(argv: Sequence[str] | None = None) -> None:
         )
     kind = "text" if task.modality == "text" else "image"
     say(f"{result.seconds:,.0f} s; the model is in {folder / 'model'}:")
-    say("    import textssl.ensemble; from transformers import pipeline")
+    say("    import textssl.models; from transformers import pipeline")
     say(f'    classify = pipeline("{kind}-classification", model={str(folder / "model")!r})')
 
 

@@ -10,11 +10,11 @@ import datasets
 import numpy as np
 
 from ..config import SSLConfig
-from ..data.image_folder import load_images
 from ..data.quality import DataQuality
-from ..data.sources import SOURCES, load_source
 from ..data.tables import load_table
 from ..errors import UserError
+from ..modalities.image.folder import load_images
+from ..sources.named import SOURCES, load_source
 from .fit_options import FitOptions
 from .options import RecipeOptions, told_as
 from .task_data import load_task, modality_of_files

@@ -14,7 +14,7 @@ from ..config import SSLConfig
 from ..errors import UserError
 from ..features.settings import EncoderSettings
 from ..modalities import MODALITIES, Modality
-from ..modalities.features import FeatureModality
+from ..modalities.features.modality import FeatureModality
 from .models import model_version
 from .options import RecipeOptions
 from .task_data import TaskData

@@ -13,8 +13,8 @@ from ..augment.text import TfIdfReplacement, for_pairs
 from ..augment.text.special_tokens import special_tokens_of
 from ..config import SSLConfig
 from ..errors import UserError
-from ..modalities.image import ImageModality
-from ..modalities.text import TextModality
+from ..modalities.image.modality import ImageModality
+from ..modalities.text.modality import TextModality
 from ..pretraining import PretrainingConfig, pretrain_in_domain
 from ..pretraining.config import before_fine_tuning
 from ..pretraining.corpus import texts_of

@@ -12,7 +12,7 @@ from datasets import ClassLabel, Features, Value
 from sklearn.metrics import roc_auc_score
 
 from ..data.files import write_parquet
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 from .noisy_labels import TRUE_LABEL
 from .task_data import TaskData
 

@@ -8,8 +8,8 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
-from ..data.noise import SENTIMENT_RULES, flip_labels, keyword_labels
 from ..errors import UserError
+from ..sources.noise import SENTIMENT_RULES, flip_labels, keyword_labels
 from .options import KEYWORDS, RecipeOptions
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..config import allowed, in_unit_interval, not_negative, positive
-from ..data.noise import FLIPS
 from ..errors import UserError
+from ..sources.noise import FLIPS
 
 
 __all__ = ["BACKENDS", "HEADS", "KEYWORDS", "NOISE_KINDS", "ORIGINS", "STRONG_VIEWS", "RecipeOptions", "told_as"]

@@ -8,8 +8,8 @@ import datasets
 import numpy as np
 
 from ..data.files import content_checksum
-from ..data.splits import Split, hold_out, stratified_rows
 from ..errors import UserError
+from ..sources.splits import Split, hold_out, stratified_rows
 from .options import RecipeOptions
 
 

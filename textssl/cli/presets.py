@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from ..data.sources import SOURCES
 from ..models.precision import computes_in_bfloat16
+from ..sources.named import SOURCES
 from .arguments import Preset
 from .options import BACKENDS, ORIGINS
 from .probe_head import resolved_feature_head, resolved_head

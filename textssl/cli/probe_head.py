@@ -11,9 +11,9 @@ from transformers import PreTrainedModel
 from transformers.utils import cached_file
 
 from ..config import SSLConfig
-from ..data.encoding import contents_of
 from ..fit.probe import LinearHead, fit_probe
-from ..modalities.text import TextModality
+from ..modalities.text.encoding import contents_of
+from ..modalities.text.modality import TextModality
 from .models import hub_fault, load_pooled_classifier
 from .pixel_features import PIXELS
 from .task_data import TaskData

@@ -13,7 +13,7 @@ from ..config import SSLConfig, derive
 from ..errors import UserError
 from ..methods import METHODS
 from ..methods.supervised import SupervisedConfig
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
 from .comparison import report_comparison
 from .kinds import Kind, TextKind, kind_of

@@ -16,12 +16,12 @@ from accelerate import PartialState
 from datasets import Dataset
 
 from ..config import SSLConfig, allowed, derive
-from ..data.sources import SOURCES, load_source
 from ..errors import UserError
 from ..methods import METHODS
 from ..retrieval import Bank, RetrievalConfig, build_bank, open_bank, retrieve
 from ..retrieval.bank import check_k
-from ..trainer import SSLTrainer
+from ..sources.named import SOURCES, load_source
+from ..training.trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
 from .comparison import report_comparison
 from .kinds import TextKind

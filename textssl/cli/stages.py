@@ -8,10 +8,10 @@ from typing import Any
 
 from accelerate import PartialState
 
-from ..checkpoints import sealed_checkpoints
 from ..config import SSLConfig
 from ..report.table import Row
-from ..trainer import SSLTrainer
+from ..training.checkpoints import sealed_checkpoints
+from ..training.trainer import SSLTrainer
 from .run_folder import RunFolder
 from .task_data import OWN_FILES, TaskData
 

@@ -22,7 +22,7 @@ from ..augment.text import (
     for_pairs,
 )
 from ..config import SSLConfig
-from ..data.truncation import head_size
+from ..modalities.text.truncation import head_size
 from .options import RecipeOptions
 
 

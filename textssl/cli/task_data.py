@@ -10,13 +10,13 @@ import datasets
 
 from ..config import SSLConfig
 from ..data.files import content_checksum
-from ..data.image_folder import load_images
-from ..data.image_validation import check_images
-from ..data.sources import SOURCES, load_source, load_table
-from ..data.splits import Split, few_labels
 from ..data.validation import check_labeled
 from ..errors import UserError
 from ..hub import DataFacts, SplitFacts
+from ..modalities.image.folder import load_images
+from ..modalities.image.validation import check_images
+from ..sources.named import SOURCES, load_source, load_table
+from ..sources.splits import Split, few_labels
 from ..training.run_record import dataset_checksum
 from .data_checks import check_quality
 from .noisy_labels import check_noise_source, noisy_labels, wrong_labels

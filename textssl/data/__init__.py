@@ -1,1 +1,1 @@
-"""Named data sets, splits, two-stream batches and views."""
+"""Rows: checked, read from files, drawn in batches of two streams, and shown as views."""

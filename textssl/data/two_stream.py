@@ -9,7 +9,7 @@ from typing import Any
 import datasets
 from torch.utils.data import Dataset
 
-from .feature_validation import feature_array
+from ..modalities.features.validation import feature_array
 from .sampler import Key
 
 

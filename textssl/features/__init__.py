@@ -4,7 +4,7 @@ Training such a classifier costs a thousandth of fine-tuning the encoder, so tha
 Importing this package makes the classifier known to ``AutoModelForSequenceClassification``.
 """
 
-from .classifier import FeatureClassifier, FeatureClassifierConfig
+from ..models.modeling_feature_classifier import FeatureClassifier, FeatureClassifierConfig
 from .deployment import deployable, head_of, save_deployable
 from .embedding import embed, embed_views
 from .encoders import Encoder, SentenceEncoder

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from transformers import AutoTokenizer, PreTrainedModel
 
-from ..data.truncation import as_trained, truncation_of
 from ..errors import UserError
+from ..modalities.text.truncation import as_trained, truncation_of
 from ..models import PooledImageClassifier, PooledTextClassifier
-from .classifier import FeatureClassifier, FeatureClassifierConfig
+from ..models.modeling_feature_classifier import FeatureClassifier, FeatureClassifierConfig
 from .encoders import EMBEDDED, OTHER, SentenceEncoder
 from .image_encoders import POOLED, POOLINGS, TOKEN_MEAN, VisionEncoder
 from .merging import merged
@@ -40,7 +40,7 @@ def deployable(
     ``bf16=False`` to within 1e-5. Features that were computed in bfloat16 differ by what rounding makes of them.
 
     Args:
-        classifier: a :class:`FeatureClassifier`, or several in a :class:`textssl.ensemble.Ensemble`, which become one.
+        classifier: a :class:`FeatureClassifier`, or several in a :class:`textssl.models.Ensemble`, which become one.
         encoder: what made its features: a folder, a name on the Hub, ``"embedded"``, or the encoder itself; by default
             what ``classifier.config.encoder`` names, where that is a model of the Hub or the embedded one.
         max_length: most tokens of a text, where the classifier does not say how many there were.

@@ -11,9 +11,9 @@ from accelerate import PartialState
 from datasets import Dataset
 
 from ..augment import Augmentation
-from ..data.feature_validation import with_features
 from ..data.validation import check_texts
 from ..errors import UserError
+from ..modalities.features.validation import with_features
 from .cache import FeatureCache, cache_folders
 from .encoders import DEFAULT_LENGTH, Encoder, SentenceEncoder
 from .settings import settings_of

@@ -14,13 +14,13 @@ from accelerate import PartialState
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from ..data.sources import embedded_model_path
 from ..errors import UserError
 from ..files import sha256_of_all
+from ..models.inspection import position_limit
 from ..models.load_report import quiet_load_report
 from ..models.precision import computes_in_bfloat16
 from ..models.sentence_transformers_files import SentenceFiles, read_sentence_files
-from ..positions import position_limit
+from ..sources.named import embedded_model_path
 from .settings import EncoderSettings
 
 
@@ -61,7 +61,7 @@ class SentenceEncoder:
 
     Args:
         model: a folder, the ``owner/name`` of a model on the Hub, or ``"embedded"`` for all-MiniLM-L6-v2 from
-            the package of :func:`textssl.data.sources.embedded_model_path`.
+            the package of :func:`textssl.sources.named.embedded_model_path`.
         revision: of a model on the Hub: branch, tag or commit; the default branch as the cache has it, or as the
             Hub has it if the model is not in the cache.
         max_length: most tokens of a text, special ones included; the model's own limit by default.

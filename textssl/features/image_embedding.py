@@ -10,9 +10,9 @@ import numpy as np
 from accelerate import PartialState
 from datasets import Dataset
 
-from ..data.feature_validation import with_features
 from ..data.image_tables import image_digests
 from ..errors import UserError
+from ..modalities.features.validation import with_features
 from .cache import FeatureCache, cache_folders
 from .image_encoders import ImageEncoder
 from .settings import settings_of

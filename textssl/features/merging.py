@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .classifier import FeatureClassifier, FeatureClassifierConfig
+from ..models.modeling_feature_classifier import FeatureClassifier, FeatureClassifierConfig
 
 
 __all__ = ["merged"]

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from ..backends.inside import last_linear
-from ..ensemble import Ensemble
+from ..forward.inside import last_linear
+from ..models.modeling_ensemble import Ensemble
 from .candidates.base import Trained
 from .probe import LinearHead
 
@@ -22,7 +22,7 @@ def assemble(members: Sequence[tuple[Trained, float, float]]) -> PreTrainedModel
     """The model whose logits are the weighted mean of calibrated logits.
 
     The mean of linear heads on one frozen encoder is one linear head. Other networks become an
-    :class:`textssl.ensemble.Ensemble`.
+    :class:`textssl.models.Ensemble`.
 
     Args:
         members: of each classifier the trained one, its temperature, and its weight; weights sum to one.

@@ -10,11 +10,11 @@ from typing import Any
 import datasets
 import numpy as np
 
-from ..data.sources import embedded_model_path
 from ..errors import UserError
 from ..features import SentenceEncoder, VisionEncoder
 from ..features.extraction import features_of
 from ..features.settings import EncoderSettings, settings_of
+from ..sources.named import embedded_model_path
 from .budget import Budget
 
 

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 
 from ..data.class_names import label_ids, names_in, told_names
 from ..data.columns import check_column, label_column_of
-from ..data.image_validation import check_images
 from ..data.quality import DataQuality, label_findings
 from ..data.row_keys import DistinctRows, blank_rows, first_rows
 from ..data.validation import check_texts
 from ..errors import UserError
+from ..modalities.image.validation import check_images
 
 
 __all__ = ["Inputs", "check_inputs", "check_names"]

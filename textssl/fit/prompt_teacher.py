@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from ..errors import UserError
-from ..positions import position_limit
+from ..models.inspection import position_limit
 from .names import Descriptions, descriptions_of, templates_of
 
 

@@ -89,7 +89,7 @@ class FitResult:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the model with its tokenizer or image processor, a model card and ``fit.json``.
 
-        ``pipeline("text-classification", model=folder)`` answers with it, once ``textssl.ensemble`` was imported.
+        ``pipeline("text-classification", model=folder)`` answers with it, once ``textssl.models`` was imported.
 
         Returns:
             ``folder``.

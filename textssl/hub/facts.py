@@ -124,7 +124,7 @@ class RunFacts:
         task: what a pipeline of transformers calls the task, `"text-classification"` or
             `"image-classification"`; None where no pipeline takes the model.
         texts: how the model reads texts; None for other inputs.
-        ensemble: whether the model is a :class:`textssl.ensemble.Ensemble`, which transformers must be told of.
+        ensemble: whether the model is a :class:`textssl.models.Ensemble`, which transformers must be told of.
         pooled: whether the model is a :class:`textssl.models.PooledTextClassifier` or one of images, which
             transformers must be told of.
         frozen_encoder: the encoder that only the head was trained on, and how it makes a vector; in words.

@@ -36,7 +36,7 @@ def _pipeline(facts: RunFacts, model: str, comment: str) -> list[str]:
     """Code that makes a pipeline, one that cuts texts as training did, and calls it."""
     (imports, options), code = _cutting(facts), []
     if facts.ensemble:
-        code.append("import textssl.ensemble  # makes a model of several networks known to transformers")
+        code.append("import textssl.models  # makes a model of several networks known to transformers")
     elif facts.pooled:
         code.append(POOLED)
     code += ["from transformers import pipeline", *imports]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 
 
 __all__ = ["METHODS"]

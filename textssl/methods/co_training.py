@@ -20,7 +20,7 @@ One that is trained as a whole (``frozen_peer=False``) learns from the strong vi
 *State.* The peer, the EMA of the student if there is one, and the running means p~ of both networks' predictions, with
 ``align`` those that it divides by too.
 
-*Saved.* Both networks as one model, :class:`textssl.ensemble.Ensemble`; ``import textssl.ensemble`` makes it known to
+*Saved.* Both networks as one model, :class:`textssl.models.Ensemble`; ``import textssl.models`` makes it known to
 ``pipeline`` and the Auto classes. With ``ensemble=False`` the student alone is evaluated and saved.
 
 *Differs from the paper in.* Targets are soft, made without dropout, and the student's come from its EMA; the head of a
@@ -45,23 +45,23 @@ import torch
 from torch import Tensor, nn
 
 from .. import functional as F
-from ..backends.base import Backend
 from ..citation import Citation
 from ..config import SSLConfig, decay, in_unit_interval, not_negative, positive
-from ..ensemble import Ensemble
 from ..errors import UserError
-from ..known_gradient import settled
+from ..families.co_training import PeerObjective, PeerTrainer
+from ..families.early_backward import settled
+from ..forward.base import Backend
 from ..models.adapters import base_of, has_adapters
+from ..models.modeling_ensemble import Ensemble
 from ..objective import Batch, Task
-from ..peers import PeerObjective, PeerTrainer
 from ..state import EMATeacher, copy_sharing_frozen
 from ..state.class_thresholds import ClassThresholds
-from ..training.alignment import distribution_alignment, parsed_alignment
+from ..training.distribution_alignment import distribution_alignment, parsed_alignment
 from ..training.head_learning_rate import give_head_rate
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 PEER_LEARNING_RATE = 0.01

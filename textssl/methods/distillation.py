@@ -13,7 +13,7 @@ the data they help.
 
 *Views.* labeled: ``weak``; unlabeled: ``weak``.
 
-*State.* None; the teacher's labels are files (:mod:`textssl.round_folder`).
+*State.* None; the teacher's labels are files (:mod:`textssl.self_training.round_folder`).
 
 *Differs from the paper in.* The teacher sees each example once and as it is, not each augmented version of it: this is
 what lets its tokenizer be another. tau^2 is Hinton et al.'s and stands in SimCLRv2's code; its section 2.3 has none.
@@ -34,13 +34,13 @@ from .. import functional as F
 from ..citation import Citation
 from ..config import in_unit_interval, positive
 from ..objective import Batch
-from ..pseudo_labeled import PseudoLabeledConfig, PseudoLabeledObjective
-from ..rounds import RoundsTrainer
+from ..self_training.objective import PseudoLabeledConfig, PseudoLabeledObjective
+from ..self_training.trainer import RoundsTrainer
 from .supervised import SupervisedTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["Distillation", "DistillationConfig", "DistillationTrainer"]
@@ -48,7 +48,7 @@ __all__ = ["Distillation", "DistillationConfig", "DistillationTrainer"]
 
 @dataclass
 class DistillationConfig(PseudoLabeledConfig):
-    """Arguments of distillation; those of the teacher are in :class:`textssl.pseudo_labeled.PseudoLabeledConfig`.
+    """Arguments of distillation; those of the teacher are in :class:`.PseudoLabeledConfig`.
 
     Args:
         alpha: weight of the teacher's term; 1 - alpha is that of the labels. 1, the teacher alone: the labeled

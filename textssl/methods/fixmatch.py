@@ -29,16 +29,16 @@ import torch
 from torch import Tensor, nn
 
 from .. import functional as F
-from ..averaged import AveragedObjective
 from ..citation import Citation
 from ..config import SSLConfig, decay, in_unit_interval, not_negative
+from ..families.ema_evaluated import AveragedObjective
 from ..objective import Batch, Task
-from ..trainer import SSLTrainer
-from ..training.alignment import distribution_alignment, parsed_alignment
+from ..training.distribution_alignment import distribution_alignment, parsed_alignment
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["FixMatch", "FixMatchConfig", "FixMatchTrainer"]

@@ -33,14 +33,14 @@ from torch import Tensor, nn
 from .. import functional as F
 from ..citation import Citation
 from ..config import allowed, decay, in_unit_interval, not_negative
-from ..mixing import Mixer, MixingConfig, MixingObjective
+from ..families.mixing import Mixer, MixingConfig, MixingObjective
 from ..objective import Batch, Task
 from ..state import EMATeacher
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward, Inputs
+    from ..forward.base import Forward, Inputs
 
 
 __all__ = ["ICT", "ICTConfig", "ICTTrainer"]

@@ -32,12 +32,11 @@ import datasets
 from torch import Tensor, nn
 from transformers import PreTrainedModel, set_seed
 
-from ..backends.base import Backend, Forward
-from ..checkpoints import resolve_checkpoint
 from ..citation import Citation
 from ..config import SSLConfig, positive
 from ..data.validation import check_texts
 from ..errors import UserError
+from ..forward.base import Backend, Forward
 from ..models.adapters import refuse_adapters
 from ..objective import Batch, Objective
 from ..pretraining import PretrainingConfig, pretrain_in_domain
@@ -45,8 +44,9 @@ from ..pretraining.config import before_fine_tuning
 from ..pretraining.corpus import texts_of
 from ..pretraining.masked_lm import copy_encoder, encoder_of
 from ..pretraining.stage import check_pretrainable
-from ..trainer import SSLTrainer
+from ..training.checkpoints import resolve_checkpoint
 from ..training.model_init import new_model
+from ..training.trainer import SSLTrainer
 
 
 __all__ = ["InDomainPretraining", "InDomainPretrainingConfig", "InDomainPretrainingTrainer"]

@@ -45,14 +45,14 @@ from .. import functional as F
 from ..citation import Citation
 from ..config import SSLConfig, allowed, decay, positive
 from ..errors import UserError
-from ..mixing import check_not_compiled
+from ..families.mixing import check_not_compiled
 from ..objective import Batch, Objective, Scores, Task
 from ..state import from_first, rank
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend, Forward
+    from ..forward.base import Backend, Forward
 
 
 __all__ = ["LabelPropagation", "LabelPropagationConfig", "LabelPropagationTrainer"]

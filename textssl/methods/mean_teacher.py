@@ -44,11 +44,11 @@ from ..citation import Citation
 from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative
 from ..objective import Batch, Objective, Task
 from ..state import EMATeacher
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["MeanTeacher", "MeanTeacherConfig", "MeanTeacherTrainer"]

@@ -54,13 +54,13 @@ from torch import Tensor, nn
 from .. import functional as F
 from ..citation import Citation
 from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative, positive
-from ..feedback import Taught, drawn_labels, gain_of, labeled_loss, learning, origin_of, response_of
+from ..families.learned_teacher import TeachingObjective, TeachingTrainer
+from ..families.teacher_feedback import Taught, drawn_labels, gain_of, labeled_loss, learning, origin_of, response_of
 from ..objective import Batch, Task
-from ..teaching import TeachingObjective, TeachingTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["MetaPseudoLabels", "MetaPseudoLabelsConfig", "MetaPseudoLabelsTrainer"]
@@ -259,7 +259,7 @@ class MetaPseudoLabels(TeachingObjective):
 
 
 class MetaPseudoLabelsTrainer(TeachingTrainer):
-    """Fine-tunes by Meta Pseudo Labels; ``teacher=`` gives it a teacher: :class:`textssl.teaching.TeachingTrainer`."""
+    """Fine-tunes by Meta Pseudo Labels; ``teacher=`` gives it a teacher: :class:`.TeachingTrainer`."""
 
     objective_class = MetaPseudoLabels
     config_class = MetaPseudoLabelsConfig

@@ -44,17 +44,17 @@ import torch
 from torch import Tensor
 
 from .. import functional as F
-from ..averaged import AveragedObjective
 from ..citation import Citation
 from ..config import decay, in_unit_interval, not_negative, positive
 from ..errors import UserError
-from ..mixing import Mixer, MixingConfig, MixingObjective
+from ..families.ema_evaluated import AveragedObjective
+from ..families.mixing import Mixer, MixingConfig, MixingObjective
 from ..objective import Batch, Task, numbered
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward, Inputs
+    from ..forward.base import Forward, Inputs
 
 
 __all__ = ["MixMatch", "MixMatchConfig", "MixMatchTrainer"]

@@ -31,13 +31,13 @@ from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..mixing import Mixer, MixingConfig, MixingObjective
+from ..families.mixing import Mixer, MixingConfig, MixingObjective
 from ..objective import Batch, Task
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["Mixup", "MixupConfig", "MixupTrainer"]

@@ -35,17 +35,17 @@ import torch
 from torch import Tensor
 
 from .. import functional as F
-from ..averaged import AveragedObjective
 from ..citation import Citation
 from ..config import decay, in_unit_interval, not_negative
-from ..mixing import Mixer, MixingConfig, MixingObjective, check_distribution
+from ..families.ema_evaluated import AveragedObjective
+from ..families.mixing import Mixer, MixingConfig, MixingObjective, check_distribution
 from ..objective import Batch, Task
 from ..state import ExampleMemory
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["MixupPseudoLabel", "MixupPseudoLabelConfig", "MixupPseudoLabelTrainer"]

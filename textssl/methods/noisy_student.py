@@ -11,7 +11,7 @@ with x' and u' the augmented examples. The student is the teacher of the next ro
 
 *Views.* labeled: ``weak`` and, with ``noise_labeled``, ``strong``; unlabeled: ``strong``.
 
-*State.* None; teachers and their labels are files (:mod:`textssl.round_folder`).
+*State.* None; teachers and their labels are files (:mod:`textssl.self_training.round_folder`).
 
 *Differs from the paper in.* Labels are made once a round, of whole data sets, as there; but every example of the
 balanced set weighs the same in ours, and a batch holds ``mu`` unlabeled examples for each labeled one. r is ``mu``, as
@@ -32,21 +32,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor, nn
 
 from .. import functional as F
-from ..backends.depth import residual_branches, stochastic_depth
 from ..citation import Citation
 from ..config import allowed, in_unit_interval, not_negative, positive
 from ..errors import UserError
-from ..mixing import check_not_compiled
+from ..families.mixing import check_not_compiled
+from ..forward.depth import residual_branches, stochastic_depth
 from ..objective import Batch
-from ..pseudo_labeled import PseudoLabeledConfig, PseudoLabeledObjective, balance_word
-from ..rounds import RoundsTrainer
-from ..selection import BALANCES, check_selection
-from ..training.alignment import parsed_alignment
+from ..self_training.objective import PseudoLabeledConfig, PseudoLabeledObjective, balance_word
+from ..self_training.selection import BALANCES, check_selection
+from ..self_training.trainer import RoundsTrainer
+from ..training.distribution_alignment import parsed_alignment
 from .supervised import SupervisedTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend, Forward
+    from ..forward.base import Backend, Forward
 
 
 __all__ = ["NoisyStudent", "NoisyStudentConfig", "NoisyStudentTrainer"]
@@ -54,7 +54,7 @@ __all__ = ["NoisyStudent", "NoisyStudentConfig", "NoisyStudentTrainer"]
 
 @dataclass
 class NoisyStudentConfig(PseudoLabeledConfig):
-    """Arguments of Noisy Student; those of the teacher are in :class:`textssl.pseudo_labeled.PseudoLabeledConfig`.
+    """Arguments of Noisy Student; those of the teacher are in :class:`.PseudoLabeledConfig`.
 
     Args:
         rounds: students in all; 3.

@@ -35,11 +35,11 @@ from .. import functional as F
 from ..citation import Citation
 from ..config import SSLConfig, in_unit_interval, not_negative
 from ..objective import Batch, Objective
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["PiModel", "PiModelConfig", "PiModelTrainer"]

@@ -33,11 +33,11 @@ from ..citation import Citation
 from ..config import SSLConfig, in_unit_interval, not_negative
 from ..errors import UserError
 from ..objective import Batch, Objective
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["PseudoLabel", "PseudoLabelConfig", "PseudoLabelTrainer"]

@@ -45,19 +45,19 @@ import torch
 from torch import Tensor, nn
 
 from .. import functional as F
-from ..averaged import AveragedObjective
-from ..backends.inside import last_linear
 from ..citation import Citation
 from ..config import allowed, decay, in_unit_interval, not_negative, positive
 from ..errors import UserError
-from ..mixing import Mixer, MixingConfig, MixingObjective, check_distribution, check_not_compiled
+from ..families.ema_evaluated import AveragedObjective
+from ..families.mixing import Mixer, MixingConfig, MixingObjective, check_distribution, check_not_compiled
+from ..forward.inside import last_linear
 from ..objective import Batch, Task, numbered
-from ..trainer import SSLTrainer
-from ..training.alignment import distribution_alignment, parsed_alignment
+from ..training.distribution_alignment import distribution_alignment, parsed_alignment
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Backend, Forward, Inputs
+    from ..forward.base import Backend, Forward, Inputs
 
 
 __all__ = ["ReMixMatch", "ReMixMatchConfig", "ReMixMatchTrainer"]

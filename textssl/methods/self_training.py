@@ -11,7 +11,7 @@ round it trains on in the next.
 
 *Views.* labeled: ``weak``; unlabeled: ``weak``.
 
-*State.* None; teachers and their labels are files (:mod:`textssl.round_folder`).
+*State.* None; teachers and their labels are files (:mod:`textssl.self_training.round_folder`).
 
 *Differs from the paper in.* Labels of earlier rounds are not kept: each round labels everything anew, so that a
 mistake can be taken back. Classes keep the ratio that they have among the labeled examples. The two sets are mixed in
@@ -32,15 +32,15 @@ from ..citation import Citation
 from ..config import not_negative
 from ..errors import UserError
 from ..objective import Batch
-from ..pseudo_labeled import PseudoLabeledConfig, PseudoLabeledObjective, balance_word
-from ..rounds import RoundsTrainer
-from ..selection import check_selection
-from ..training.alignment import parsed_alignment
+from ..self_training.objective import PseudoLabeledConfig, PseudoLabeledObjective, balance_word
+from ..self_training.selection import check_selection
+from ..self_training.trainer import RoundsTrainer
+from ..training.distribution_alignment import parsed_alignment
 from .supervised import SupervisedTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["SelfTraining", "SelfTrainingConfig", "SelfTrainingTrainer"]
@@ -48,7 +48,7 @@ __all__ = ["SelfTraining", "SelfTrainingConfig", "SelfTrainingTrainer"]
 
 @dataclass
 class SelfTrainingConfig(PseudoLabeledConfig):
-    """Arguments of self-training; those of the teacher are in :class:`textssl.pseudo_labeled.PseudoLabeledConfig`.
+    """Arguments of self-training; those of the teacher are in :class:`.PseudoLabeledConfig`.
 
     Args:
         rounds: students in all; 5.

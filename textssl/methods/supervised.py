@@ -14,11 +14,11 @@ from torch import Tensor
 
 from ..config import SSLConfig
 from ..objective import Batch, Objective
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["Supervised", "SupervisedConfig", "SupervisedTrainer"]

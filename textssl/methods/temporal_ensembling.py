@@ -41,12 +41,12 @@ from ..citation import Citation
 from ..config import SSLConfig, decay, in_unit_interval, not_negative
 from ..objective import Batch, Objective, Task
 from ..state import ExampleMemory
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 from .pi_model import PiModel
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["TemporalEnsembling", "TemporalEnsemblingConfig", "TemporalEnsemblingTrainer"]

@@ -35,12 +35,12 @@ from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative, 
 from ..errors import UserError
 from ..objective import Batch, Objective, Task
 from ..state import EMATeacher, all_sum, world_size
-from ..trainer import SSLTrainer
-from ..training.alignment import distribution_alignment, parsed_alignment
+from ..training.distribution_alignment import distribution_alignment, parsed_alignment
+from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["UDA", "UDAConfig", "UDATrainer"]

@@ -45,17 +45,17 @@ import torch
 from torch import Tensor
 
 from .. import functional as F
-from ..backends.base import Inputs, Noise
 from ..citation import Citation
 from ..config import in_unit_interval, not_negative, positive
 from ..errors import UserError
+from ..forward.base import Inputs, Noise
 from ..objective import Batch, Objective, Task
-from ..trainer import SSLTrainer
+from ..training.trainer import SSLTrainer
 from .adversarial import PerturbationConfig
 
 
 if TYPE_CHECKING:
-    from ..backends.base import Forward
+    from ..forward.base import Forward
 
 
 __all__ = ["VAT", "VATConfig", "VATTrainer"]

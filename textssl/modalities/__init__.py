@@ -8,9 +8,9 @@ from transformers import PreTrainedModel
 
 from ..errors import UserError
 from .base import Modality
-from .features import FeatureModality
-from .image import ImageModality
-from .text import TextModality
+from .features.modality import FeatureModality
+from .image.modality import ImageModality
+from .text.modality import TextModality
 
 
 __all__ = ["MODALITIES", "Modality", "modality_of"]

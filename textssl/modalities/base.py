@@ -13,8 +13,8 @@ from transformers import PreTrainedModel
 from ..augment import Augmentation
 from ..augment.plans import HITS, PLAN, PROBE
 from ..augment.unchanged import warn_of_unchanged
-from ..backends.base import Backend
 from ..errors import UserError
+from ..forward.base import Backend
 
 
 if TYPE_CHECKING:

@@ -3,11 +3,18 @@
 Importing this package makes those classifiers known to the Auto classes of transformers.
 """
 
+from .configuration_ensemble import EnsembleConfig
 from .configuration_pooled_classifier import PooledClassifierConfig, PooledImageClassifierConfig
+from .modeling_ensemble import Ensemble
+from .modeling_feature_classifier import FeatureClassifier, FeatureClassifierConfig
 from .modeling_pooled_classifier import PooledImageClassifier, PooledTextClassifier
 
 
 __all__ = [
+    "Ensemble",
+    "EnsembleConfig",
+    "FeatureClassifier",
+    "FeatureClassifierConfig",
     "PooledClassifierConfig",
     "PooledImageClassifier",
     "PooledImageClassifierConfig",

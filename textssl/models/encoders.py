@@ -34,7 +34,7 @@ def place_of(name: str) -> str:
     """The folder of ``"embedded"``; any other folder or name on the Hub as it is."""
     if name != EMBEDDED:
         return name
-    from ..data.sources import embedded_model_path
+    from ..sources.named import embedded_model_path
 
     return str(embedded_model_path())
 

@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from ..positions import position_limit
 from .configuration_pooled_classifier import PooledClassifierConfig
 from .encoders import load_encoder, place_of
 from .inner_config import kept_settings
+from .inspection import position_limit
 from .modeling_pooled_image_classifier import PooledImageClassifier
 from .pooled_classifier import PooledClassifier, head_settings, named_inputs
 from .pooling import pool
@@ -75,7 +75,7 @@ class PooledTextClassifier(PooledClassifier):
 
         Args:
             encoder: a folder, the ``owner/name`` of a model on the Hub, or ``"embedded"`` for all-MiniLM-L6-v2 from
-                the package of :func:`textssl.data.sources.embedded_model_path`.
+                the package of :func:`textssl.sources.named.embedded_model_path`.
             label_names: of the classes, in order.
             pooling: as in :class:`PooledClassifierConfig`; ``None`` for what the files of sentence-transformers
                 beside the encoder say, then for ``classifier_pooling`` of its config (ModernBERT), then the mean.

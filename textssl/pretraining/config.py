@@ -9,8 +9,8 @@ from transformers.trainer_utils import IntervalStrategy, SchedulerType
 from transformers.training_args import OptimizerNames
 
 from ..config import NAN_POLICIES, SSLConfig, allowed, derive, positive
+from ..config.saved_settings import SavedSettings
 from ..errors import UserError
-from ..saved_settings import SavedSettings
 
 
 __all__ = ["PretrainingConfig", "before_fine_tuning"]

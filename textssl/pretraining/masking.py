@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from ..backends.passes import plan_passes
 from ..data.two_stream import Item
 from ..data.views import view_rng
 from ..errors import UserError
+from ..forward.passes import plan_passes
 from .corpus import special_ids
 
 
@@ -96,7 +96,7 @@ class MaskingCollator:
         masker: chooses the tokens.
         tokenizer: pads as it does.
         seed: of all masks.
-        overhead: cost of one more pass, in padded positions; see :func:`textssl.backends.passes.plan_passes`.
+        overhead: cost of one more pass, in padded positions; see :func:`textssl.forward.passes.plan_passes`.
         multiple: widths are multiples of it.
     """
 

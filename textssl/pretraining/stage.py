@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..data.files import content_checksum
 from ..errors import UserError
 from ..files import write_atomically
-from ..positions import position_limit
+from ..models.inspection import position_limit
 from ..training.run_record import processor_checksum
 from .config import PretrainingConfig
 from .corpus import joined_texts, split_texts, windows_of

@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..callbacks import EpochCallback
 from ..config import derive
 from ..data.loader import training_loader
 from ..data.sampler import Key, TwoStreamSampler
 from ..data.two_stream import TwoStreamDataset
 from ..errors import UserError
-from ..modes import evaluating
+from ..models.module_modes import evaluating
 from ..objective import Objective, Task
-from ..sealed_trainer import SealedTrainer
 from ..state import all_sum
-from ..trainer import PASS_OVERHEAD
+from ..training.callbacks import EpochCallback
+from ..training.checkpointing_trainer import SealedTrainer
+from ..training.trainer import PASS_OVERHEAD
 from .config import PretrainingConfig
 from .masked_lm import reading_at
 from .masking import MaskingCollator, TokenMasker

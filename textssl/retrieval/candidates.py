@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import ClassLabel, Dataset, Features, List, Value
 
-from ..selection import Selection
+from ..self_training.selection import Selection
 
 
 __all__ = ["Candidates", "as_examples", "best_of_each"]

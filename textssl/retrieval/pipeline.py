@@ -23,7 +23,7 @@ from ..errors import UserError
 from ..features import Encoder
 from ..files import write_atomically
 from ..jobs import run_job
-from ..selection import Selection, select_pseudo_labels
+from ..self_training.selection import Selection, select_pseudo_labels
 from .bank import Bank, check_k, random_bank_sample
 from .candidates import Candidates, as_examples, best_of_each
 from .cleaning import Cleaned, clean, evaluation_sentences

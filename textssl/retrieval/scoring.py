@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from ..data.in_domain import predict_probs
-from ..data.truncation import TRUNCATIONS
 from ..errors import UserError
 from ..files import sha256_of_all
-from ..teachers import load_teacher
+from ..modalities.text.truncation import TRUNCATIONS
+from ..self_training.teachers import load_teacher
+from ..retrieval.in_domain import predict_probs
 
 
 __all__ = ["ScoreJob", "check_teacher"]

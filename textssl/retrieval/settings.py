@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import UserError
-from ..selection import check_selection
+from ..self_training.selection import check_selection
 from .cleaning import check_cosines
 from .indexing import INDEX_KINDS
 from .searching import QUERIES
@@ -34,7 +34,7 @@ class RetrievalConfig:
         near_evaluation: see :func:`textssl.retrieval.clean`.
         teacher_max_length: most tokens that the teacher reads.
         truncation: what a longer text loses: ``end``, ``start`` or ``head_tail``, its middle; by default as trained.
-        threshold: see :func:`textssl.selection.select_pseudo_labels`, as for the following.
+        threshold: see :func:`textssl.self_training.selection.select_pseudo_labels`, as for the following.
         per_class: most examples of a class.
         total: most examples.
         balance: of the classes; ``"labeled"`` keeps their shares among the labeled examples, as the paper does.

@@ -1,1 +1,1 @@
-"""Self-training: what a round of it is made of, and what it leaves."""
+"""Self-training: teachers, what is chosen of their labels, and rounds of students."""

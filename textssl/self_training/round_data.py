@@ -11,10 +11,10 @@ from transformers import PreTrainedModel
 
 from ..data.files import content_checksum
 from ..data.tables import take_rows
-from ..selection import Selection
-from ..teachers import weights_checksum
 from ..training.resume_rules import SAID
 from ..training.run_record import decisive_settings, processor_checksum
+from .selection import Selection
+from .teachers import weights_checksum
 
 
 __all__ = ["round_examples", "round_settings"]
@@ -27,7 +27,7 @@ def round_settings(trainer: Any, teacher: PreTrainedModel | None) -> dict[str, A
     """What decides all data sets: a run that goes on must have it in common.
 
     Args:
-        trainer: a :class:`textssl.rounds.RoundsTrainer` with the unlabeled examples that are to be labeled.
+        trainer: a :class:`.RoundsTrainer` with the unlabeled examples that are to be labeled.
         teacher: of the first round, unless it is trained.
     """
     args, data, columns = trainer.args, trainer.train_dataset, trainer.modality.columns(trainer.args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from textssl.modes import batch_norms
+from textssl.models.module_modes import batch_norms
 from textssl.state.collectives import all_mean, world_size
 
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from transformers import Trainer
 
-from ..checkpoints import sealed_checkpoints
 from ..errors import UserError
+from .checkpoints import sealed_checkpoints
 from .loss_watch import LossWatch, WatchedStep
 
 

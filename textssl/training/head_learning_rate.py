@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from ..backends.inside import last_linear
 from ..errors import UserError
+from ..forward.inside import last_linear
 from ..models.adapters import base_of, frozen_head, has_adapters
 from ..models.vector_head import VectorHead
-from ..sealed_trainer import SealedTrainer
+from .checkpointing_trainer import SealedTrainer
 
 
 __all__ = ["HeadLearningRate", "give_head_rate", "head_parameters", "relative_rates"]

@@ -8,7 +8,7 @@ import datasets
 from torch.utils.data import DataLoader
 from transformers import Trainer
 
-from ..data.held_out import HeldOutCheck
+from .held_out_checks import HeldOutCheck
 
 
 __all__ = ["CheckedHeldOut"]

@@ -13,8 +13,8 @@ from transformers.trainer_utils import HubStrategy, SaveStrategy
 from transformers.utils import is_torch_xla_available
 from transformers.utils.hub import PushInProgress
 
+from ..config.saved_settings import write_settings
 from ..errors import UserError
-from ..saved_settings import write_settings
 from ..secrets import check_token
 from .published_files import CARD, published_files
 

@@ -15,10 +15,10 @@ import datasets
 import pyarrow as pa
 from transformers import TrainingArguments
 
+from ..config.saved_settings import settings_of
 from ..data.files import content_checksum
 from ..errors import UserError
 from ..files import write_atomically
-from ..saved_settings import settings_of
 from .resume_rules import SAID, is_free
 
 

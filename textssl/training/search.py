@@ -13,7 +13,7 @@ from transformers.hyperparameter_search import ALL_HYPERPARAMETER_SEARCH_BACKEND
 from transformers.trainer_utils import HPSearchBackend
 
 from ..errors import UserError
-from ..sealed_trainer import SealedTrainer
+from .checkpointing_trainer import SealedTrainer
 from .divergence import DivergedError
 from .model_init import new_model
 

@@ -11,11 +11,11 @@ import datasets
 import numpy as np
 from transformers import TrainerCallback
 
-from ..data.encoding import TextEncoder, contents_of
+from ..modalities.text.encoding import TextEncoder, contents_of
 
 
 if TYPE_CHECKING:
-    from ..trainer import SSLTrainer
+    from .trainer import SSLTrainer
 
 
 __all__ = ["Excess", "TruncationReport", "excess_of", "report_once", "report_truncation"]

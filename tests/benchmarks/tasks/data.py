@@ -11,9 +11,9 @@ import numpy as np
 from datasets import ClassLabel
 
 from textssl.cli.pixel_features import with_pixel_features
-from textssl.data.feature_validation import feature_array
-from textssl.data.sources import load_source
 from textssl.features import SentenceEncoder, embed
+from textssl.modalities.features.validation import feature_array
+from textssl.sources.named import load_source
 
 
 __all__ = ["DRAWINGS", "LABELS", "TASKS", "Draw", "Problem", "Task", "draw", "load_task"]

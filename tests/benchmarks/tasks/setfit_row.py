@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from textssl.data.sources import embedded_model_path
+from textssl.sources.named import embedded_model_path
 
 from .data import MAX_LENGTH, Problem
 

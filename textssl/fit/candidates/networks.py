@@ -17,10 +17,10 @@ from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from ...backends.base import Forward
 from ...config import SSLConfig
-from ...data.encoding import contents_of
+from ...forward.base import Forward
 from ...modalities import modality_of
+from ...modalities.text.encoding import contents_of
 from ...models import PooledImageClassifier, PooledTextClassifier
 from ...models.encoders import place_of
 from ...models.pooled_classifier import PooledClassifier

@@ -1,1 +1,0 @@
-"""The only seam between text and images."""

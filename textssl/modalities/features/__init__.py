@@ -1,0 +1,1 @@
+"""Precomputed features: how rows of numbers are checked and encoded."""

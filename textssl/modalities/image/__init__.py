@@ -1,0 +1,1 @@
+"""Images: how they are read, checked, encoded and augmented."""

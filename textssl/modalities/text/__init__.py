@@ -1,0 +1,1 @@
+"""Texts: how they are checked, encoded, cut, augmented and run."""

@@ -1,0 +1,136 @@
+"""Methods that learn from what a teacher said of the unlabeled examples before training began."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from datasets import ClassLabel, Dataset
+
+from ..config import SSLConfig, allowed, positive
+from ..data.class_names import are_defaults, told_names
+from ..data.probabilities import SUM_TOLERANCE
+from ..errors import UserError
+from ..modalities.features.validation import check_features, feature_array, with_features
+from ..objective import Objective, Task
+from ..training.distribution_alignment import Alignment, alignment_prior
+
+
+__all__ = ["PseudoLabeledConfig", "PseudoLabeledObjective", "balance_word", "check_probs"]
+
+STUDENTS = ("fresh", "continued")
+PSEUDO_LABEL = "pseudo_label"
+
+
+@dataclass
+class PseudoLabeledConfig(SSLConfig):
+    """Arguments that all methods with a teacher share.
+
+    Args:
+        teacher: a folder or a model of the Hub: a trained classifier of the same labels. ``None``: a teacher is
+            trained on the labeled examples first.
+        teacher_steps: optimizer steps of that teacher; ``None`` takes ``max_steps``.
+        teacher_learning_rate: its peak learning rate; ``None`` takes ``learning_rate``.
+        probs_column: the column of a teacher's probabilities, ``[C]`` for each unlabeled example, in the order of the
+            model's classes. Data that have it are taken as they are: there is one round, without a teacher. If they
+            have a ``ClassLabel`` column ``pseudo_label`` too, as ``data_scripts/pseudo_label.py`` writes it, its names
+            tell the teacher's order.
+        student: ``fresh``: each student starts from the initial weights, and ``continued``: from those of its
+            teacher.
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    teacher: str | None = field(default=None, metadata={"help": "Trained classifier; default: one is trained first."})
+    teacher_steps: int | None = field(default=None, metadata={"help": "Steps of the teacher; default: max_steps."})
+    teacher_learning_rate: float | None = field(
+        default=None, metadata={"help": "Learning rate of the teacher; default: learning_rate."}
+    )
+    probs_column: str = field(default="probs", metadata={"help": "Column of a teacher's probabilities."})
+    student: str = field(
+        default="fresh", metadata={"help": "Start of a student: fresh, the initial weights, or continued."}
+    )
+
+    def __post_init__(self) -> None:
+        allowed("student", self.student, STUDENTS)
+        if self.teacher_steps is not None and self.teacher_steps < 1:
+            raise UserError(f"teacher_steps: got {self.teacher_steps}; expected at least 1")
+        positive("teacher_learning_rate", self.teacher_learning_rate)
+        super().__post_init__()
+
+    @property
+    def num_rounds(self) -> int:
+        """Students in all; 1 unless the method has a setting ``rounds``."""
+        return int(getattr(self, "rounds", 1))
+
+    def selection(self, round_number: int, num_labels: int, num_unlabeled: int) -> dict[str, Any]:
+        """What :func:`.select_pseudo_labels` is told in a round, from 1; by default to keep all."""
+        return {}
+
+
+class PseudoLabeledObjective(Objective):
+    """A loss of labeled examples and of unlabeled ones with a teacher's probabilities."""
+
+    takes_probs: ClassVar[bool] = True
+    wanted_prior: tuple[float, ...]
+
+    def __init__(self, config: Any, task: Task) -> None:
+        super().__init__(config, task)
+        # What a setting ``balance`` starts from. Made here, so that shares of other classes are found before training.
+        balance = getattr(config, "balance", "none")
+        self.wanted_prior = alignment_prior(balance, task.class_prior, task.label_names, "balance")
+
+
+def balance_word(balance: Alignment | None) -> str:
+    """What :func:`.select_pseudo_labels` is told of a setting ``balance``.
+
+    Own shares stand in for the labeled ones, which :attr:`PseudoLabeledObjective.wanted_prior` hands over.
+    """
+    if balance is None:
+        return "none"
+    return balance if isinstance(balance, str) else "labeled"
+
+
+def check_probs(dataset: Dataset, column: str, names: Sequence[str]) -> Dataset:
+    """Check a column of a teacher's probabilities, and put them in the order of the model's classes.
+
+    Args:
+        dataset: N > 0 rows.
+        column: lists of C numbers.
+        names: [C] of the model's classes. If they are not LABEL_0 and so on, they are compared with those of the
+            column ``pseudo_label``, where it has any.
+
+    Returns:
+        The same rows, the column in float32.
+
+    Raises:
+        UserError: no lists of C finite numbers, or some that are no probabilities; other classes than the model's.
+    """
+    dataset = check_features(dataset, column, "unlabeled_dataset", size=len(names))
+    probs = feature_array(dataset, column)
+    wrong = (np.abs(probs.sum(axis=1, dtype=np.float64) - 1) > SUM_TOLERANCE) | (probs.min(axis=1) < 0)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise UserError(
+            f"unlabeled_dataset: {column!r} of row {row} is {probs[row].tolist()}; expected probabilities, which are "
+            "positive and sum to one"
+        )
+    theirs = _names_of_probs(dataset)
+    if are_defaults(names) or theirs is None or theirs == [*names]:
+        return dataset
+    if sorted(theirs) != sorted(names):
+        raise UserError(
+            f"unlabeled_dataset: {column!r} is of the classes {told_names(theirs)}, which column {PSEUDO_LABEL!r} "
+            f"names; those of the model are {told_names(names)}"
+        )
+    return with_features(dataset, column, np.ascontiguousarray(probs[:, [theirs.index(name) for name in names]]))
+
+
+def _names_of_probs(dataset: Dataset) -> list[str] | None:
+    """Classes of the teacher, in its order, where it had names."""
+    feature = dataset.features.get(PSEUDO_LABEL)
+    names = feature.names if isinstance(feature, ClassLabel) else None
+    return None if not names or are_defaults(names) else list(names)

@@ -1,0 +1,303 @@
+"""SSLTrainer: a transformers.Trainer whose loss is an Objective and whose checkpoints hold the objective's state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import datasets
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel
+
+from ..augment import Augmentation
+from ..config import SSLConfig
+from ..config.trainer_arguments import check_given, check_schedule
+from ..data.class_names import check_classifier
+from ..data.loader import training_loader
+from ..data.sampler import TwoStreamSampler
+from ..data.two_stream import TwoStreamDataset
+from ..data.views import ViewCollator
+from ..errors import UserError
+from ..forward.base import Forward
+from ..hub import changed_hyperparameters, known_facts, write_model_card
+from ..modalities import MODALITIES, modality_of
+from ..models.adapters import check_adapters, has_adapters
+from ..objective import Objective
+from .batch_size import BatchSizeFinder
+from .callbacks import StepCallback
+from .counts import InputCounts
+from .ctaugment_probes import adopt_rates, probed
+from .data_preparation import checked_data
+from .head_learning_rate import HeadLearningRate
+from .held_out import CheckedHeldOut
+from .metrics import compute_metrics as default_metrics
+from .model_init import adopt_labels, filled_settings, first_model
+from .phases import Moment, extended
+from .search import SearchableTrainer
+from .term_means import TermMeans
+from .truncation_report import TruncationReport
+
+
+__all__ = ["SSLTrainer"]
+
+# Cost of one more pass in padded positions: on a GPU a launch costs as much as thousands of positions.
+PASS_OVERHEAD = {"cpu": 256, "cuda": 16_384}
+
+
+class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer, BatchSizeFinder):
+    """Fine-tunes a classifier by a semi-supervised method.
+
+    A method's trainer names its objective and its config and is otherwise empty. All else works as in Trainer.
+
+    Args:
+        model: a classifier with a head, such as ``AutoModelForSequenceClassification``,
+            ``AutoModelForImageClassification`` or :class:`textssl.features.FeatureClassifier`.
+        args: the method's config.
+        train_dataset: the labeled examples. Labels are class numbers, or names; a model whose classes have no names
+            of their own (LABEL_0, ...) is given theirs, in its config.
+        unlabeled_dataset: the unlabeled examples; labels in it are not looked at.
+        eval_dataset: held-out labeled examples, or a dictionary of such sets.
+        processing_class: the tokenizer, of which a copy that cuts as training does is saved, or the image processor.
+        augmentations: how each view of the method is made. A view ``"weak_2"`` that is missing is made as
+            ``"weak"`` is, by an rng of its own. By default ``"weak"`` is the text as it is, a shifted image, or
+            features with a little noise; ``"strong"`` is TF-IDF word replacement fitted on the unlabeled texts,
+            RandAugment with Cutout, or features with more noise and dropout. One that adapts, such as CTAugment,
+            adds a view ``"probe"`` of the labeled examples.
+        model_init: makes a classifier, in place of ``model``; each training begins with a new one.
+        **kwargs: as for ``transformers.Trainer``. ``compute_metrics`` defaults to accuracy and macro-F1.
+
+    Raises:
+        UserError: data, columns, labels or settings that cannot work, before any training.
+    """
+
+    objective_class: ClassVar[type[Objective]]
+    config_class: ClassVar[type[SSLConfig]] = SSLConfig
+    # The argument that takes a second network, of a method that trains two.
+    second: ClassVar[str | None] = None
+    # compute_loss returns a mean over the micro-batch: Trainer must divide by the accumulation steps.
+    loss_is_scaled_for_ga = False
+    args: SSLConfig
+    model_init: Any
+    data_collator: ViewCollator
+    train_dataset: TwoStreamDataset
+    sampler: TwoStreamSampler
+
+    def __init__(
+        self,
+        model: PreTrainedModel | None = None,
+        args: Any = None,
+        train_dataset: datasets.Dataset | None = None,
+        unlabeled_dataset: datasets.Dataset | None = None,
+        eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
+        processing_class: Any = None,
+        augmentations: Mapping[str, Augmentation] | None = None,
+        *,
+        model_init: Callable[..., PreTrainedModel] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._check_arguments(args, train_dataset, unlabeled_dataset)
+        check_given(type(self), args, kwargs)
+        self.model_init = model_init
+        model = first_model(self, model, args, kwargs.get("optimizers"))
+        given, args = args, self._settled(model, args, processing_class)
+        self.filled = filled_settings(given, args)
+        unlabeled_dataset = unlabeled_dataset if "unlabeled" in self.objective_class.views_for(args) else None
+        data = checked_data(model.config, args, self.modality, train_dataset, unlabeled_dataset, eval_dataset)
+        # DataParallel would cut our batches apart; one process per device is what accelerate launches.
+        args._n_gpu = min(args.n_gpu, 1)
+        self._given_views = augmentations or {}
+        kwargs.setdefault("compute_metrics", default_metrics)
+        collator = self._collator(args, data.unlabeled)
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=collator,
+            train_dataset=TwoStreamDataset(data.labeled, data.unlabeled),
+            eval_dataset=data.evaluation,
+            processing_class=getattr(collator.encode, "tokenizer", self.modality.processing_class),
+            **kwargs | {"callbacks": [TruncationReport(self), *(kwargs.get("callbacks") or ())]},
+        )
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
+        self.held_out = data.held_out
+        self.model_init = model_init
+        self._task = data.task(args.label_column, model.config)
+        self._begin(model)
+        self.facts = known_facts(self.objective, model.config, self.modality.name, has_adapters(model))
+        self.add_callback(StepCallback(self))
+
+    def _collator(self, args: SSLConfig, unlabeled: datasets.Dataset | None) -> ViewCollator:
+        """What makes a batch of examples: all views of the method and, where one adapts, its probes."""
+        views = self.objective_class.views_for(args)
+        views, ways = probed(views, self.modality.views(views, self._given_views, args, unlabeled))
+        probs_column = getattr(args, "probs_column", None) if self.objective_class.takes_probs else None
+        columns = (self.modality.column(args), args.label_column, probs_column, args.text_pair_column)
+        return ViewCollator(self.modality.encoder(args), views, ways, args.seed, *columns)
+
+    def _begin(self, model: PreTrainedModel) -> None:
+        """Make the objective, and all that knows of the model."""
+        self.backend = self.modality.backend(self.args)
+        self.objective = self.objective_class(self.args, self._task)
+        self.objective.settle_labeled_loss(self.compute_loss_func)
+        self.objective.check_model(self.backend, model)
+        self._bound(self.accelerator.unwrap_model(model, keep_fp32_wrapper=False))
+        check_schedule(self.lr_scheduler, self.objective)
+        adopt_rates(self.objective, self.data_collator.views, self.data_collator.augmentations)
+        self.objective.to(self.args.device)
+        self.micro_batches: list[dict[str, Any]] = []
+        self._unwrapped: tuple[nn.Module, nn.Module] = (model, model)
+
+    def begin_again(self) -> None:
+        """Make the objective anew, for a batch of another size."""
+        self._begin(self.accelerator.unwrap_model(self.model))
+
+    def begin_anew(self, model: PreTrainedModel) -> None:
+        """Make all of it for a new model and for a config that a search may have changed."""
+        adopt_labels(model.config, self.modality.model.config)
+        vars(self.args).update(vars(self._settled(model, self.args, self.processing_class)))
+        self.data_collator = self._collator(self.args, self.train_dataset.unlabeled)
+        self.processing_class = getattr(self.data_collator.encode, "tokenizer", self.processing_class)
+        self._begin(model)
+        self.facts = replace(self.facts, hyperparameters=changed_hyperparameters(self.args))
+
+    def _bound(self, student: nn.Module) -> None:
+        """Let the objective build what depends on the student. A trainer that was given more hands it over here."""
+        self.objective.bind(student)
+
+    def _check_arguments(self, args: Any, train_dataset: Any, unlabeled_dataset: datasets.Dataset | None) -> None:
+        kind, own = self.config_class.__name__, type(self).__name__
+        if not isinstance(args, self.config_class):
+            raise UserError(f"args: got {type(args).__name__}; {own} takes {kind}")
+        if train_dataset is None:
+            raise UserError("train_dataset: got None; expected the labeled examples")
+        if "unlabeled" in self.objective_class.views and unlabeled_dataset is None:
+            raise UserError(f"unlabeled_dataset: got None; {own} needs unlabeled examples")
+
+    def _settled(self, model: PreTrainedModel, args: SSLConfig, processing_class: Any) -> SSLConfig:
+        """The config with the paper's values for the modality, checked against the model."""
+        check_classifier(model.config, "model")
+        check_adapters(model)
+        self.modality = modality_of(model, processing_class)
+        allowed, name = self.objective_class.modalities, self.modality.name
+        if name not in allowed:
+            raise UserError(f"model: got one of {name}; {type(self).__name__} is for {' and '.join(allowed)}")
+        self.modality.check_settings(args)
+        self.modality.check_foreign_settings(args, [*MODALITIES.values()])
+        return args.for_modality(self.modality.name)
+
+    @property
+    def moment(self) -> Moment:
+        """Where in its training the run is."""
+        return Moment(self.args, self.state.global_step, self.state.max_steps)
+
+    @property
+    def progress(self) -> float:
+        """Share of the method's steps done, in [0, 1]; warm start and fine-tuning are not counted."""
+        return self.moment.progress
+
+    def forward_for(self, model: nn.Module) -> Forward:
+        """What the objective runs ``model`` with. Unwrapping it takes accelerate long, so it is done once."""
+        overhead: int | None = PASS_OVERHEAD.get(self.args.device.type, PASS_OVERHEAD["cuda"])
+        if self._unwrapped[0] is not model:
+            self._unwrapped = (model, self.accelerator.unwrap_model(model, keep_torch_compile=False))
+        overhead = overhead if self.args.length_passes else None
+        autocast = self.accelerator.autocast
+        return Forward(model, self._unwrapped[1], self.backend, autocast, overhead, self.args.batch_norm)
+
+    # --- data: two streams in one loader
+
+    def get_train_dataloader(self) -> DataLoader:
+        """One loader over both streams; batches are a function of the seed and the number of the batch."""
+        args, data = self.args, self.train_dataset
+        sizes = (len(data.labeled), 0 if data.unlabeled is None else len(data.unlabeled))
+        labeled_batch = self._train_batch_size
+        batch_sizes = (labeled_batch, args.mu * labeled_batch if sizes[1] else 0)
+        passed, per_batch = (sizes[1], batch_sizes[1]) if sizes[1] else (sizes[0], batch_sizes[0])
+        steps = -(-passed // (per_batch * args.world_size * args.gradient_accumulation_steps))
+        lengths = None
+        if args.train_sampling_strategy == "group_by_length" and data.unlabeled is not None:
+            lengths = self.modality.lengths(data.unlabeled, args)
+        self.sampler = TwoStreamSampler(
+            sizes,
+            batch_sizes,
+            batches_per_epoch=steps * args.gradient_accumulation_steps * args.world_size,
+            seed=args.seed if args.data_seed is None else args.data_seed,
+            lengths=lengths,
+        )
+        return self.accelerator.prepare(training_loader(data, self.sampler, self.data_collator, args))
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
+        """Finish the views of the coming step, and remember its micro-batches for objectives that count over all."""
+        batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
+        ways, encoded = self.data_collator.augmentations, self.data_collator.encoded
+        self.micro_batches = [self.modality.on_device(batch, ways, encoded) for batch in batches]
+        return self.micro_batches, count
+
+    # --- the loss
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The schedule that was asked for, between the warm start and the fine-tuning if there are any."""
+        args, fresh = self.args, self.lr_scheduler is None
+        around = args.warm_start_steps + args.count_finetune_steps(num_training_steps)
+        super().create_scheduler(num_training_steps - around, optimizer)
+        if fresh:
+            self.lr_scheduler = extended(self.lr_scheduler, args, num_training_steps, self.warm_start_ratio)
+        return self.lr_scheduler
+
+    @property
+    def warm_start_ratio(self) -> float:
+        """Peak learning rate of the warm start, in units of ``learning_rate``."""
+        return 1.0 if (peak := self.args.warm_start_learning_rate) is None else peak / self.args.learning_rate
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether the optimizer forgets, before the coming step, what it remembers: there begins the fine-tuning."""
+        return self.moment.begins_finetuning
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The objective's loss of a training batch; the model's own in evaluation, which changes no state."""
+        if "labeled" not in inputs:
+            # A mean over the batch: what is evaluated may count otherwise than the student.
+            return super().compute_loss(model, inputs, return_outputs)
+        score = self.moment.loss_of(self.objective)
+        if self.begins_anew:
+            assert self.optimizer is not None
+            # Each micro-batch of that step may: none has moved the weights yet.
+            self.optimizer.state.clear()
+        # Mixed precision is for the model's passes alone: losses are computed in float32.
+        with torch.autocast(self.args.device.type, enabled=False):
+            terms = score(self.forward_for(model), inputs, self.progress)
+        self.count_terms(terms)
+        return terms["loss"]
+
+    # --- evaluation: the model that the method's rule names
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> Any:
+        """Evaluate the student or the teacher."""
+        evaluated = self.evaluated_model
+        if evaluated is self.accelerator.unwrap_model(self.model):
+            return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        with self.accelerator.autocast():
+            return super().prediction_step(evaluated, inputs, prediction_loss_only, ignore_keys)
+
+    # --- model card
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Write the card of what is known of the run; set ``facts`` to tell more."""
+        if self.is_world_process_zero():
+            write_model_card(str(self.args.output_dir), self.facts)
