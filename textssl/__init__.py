@@ -17,7 +17,7 @@ _HOMES = {
     "FitResult": "fit",
     "Objective": "objective",
     "SSLConfig": "config",
-    "SSLTrainer": "trainer",
+    "SSLTrainer": "training.trainer",
     "Task": "objective",
     "UserError": "errors",
     "fit_classifier": "fit",

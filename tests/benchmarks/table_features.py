@@ -18,9 +18,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from transformers import set_seed
 
 from textssl.cli.models import label_settings
+from textssl.data.vectors import feature_array
 from textssl.features import FeatureClassifier, FeatureClassifierConfig, embed
 from textssl.methods import METHODS
-from textssl.modalities.features.validation import feature_array
 from textssl.sources.named import LoadedSource, load_source
 from textssl.sources.splits import few_labels
 

@@ -30,12 +30,12 @@ from scipy.special import softmax
 from sklearn.metrics import f1_score
 
 from textssl import functional as F
+from textssl.data.vectors import feature_array
 from textssl.features import embed
 from textssl.fit.calibration import fit_temperature
 from textssl.fit.folds import make_folds
 from textssl.fit.priors import align_probs, target_prior
 from textssl.fit.probe import LinearHead, fit_probe
-from textssl.modalities.features.validation import feature_array
 from textssl.sources.named import load_source
 
 

@@ -24,9 +24,9 @@ from textssl.cli.options import RecipeOptions
 from textssl.cli.run_config import run_config
 from textssl.cli.run_folder import RunFolder
 from textssl.cli.task_data import TaskData, load_task
+from textssl.data.vectors import feature_array
 from textssl.features import FeatureClassifier, SentenceEncoder
 from textssl.hub import DataFacts, SplitFacts
-from textssl.modalities.features.validation import feature_array
 from textssl.sources.named import SOURCES
 
 

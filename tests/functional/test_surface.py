@@ -30,7 +30,7 @@ def test_all_is_sorted_and_complete() -> None:
     ("package", "allowed"),
     [
         (functional, ("textssl.functional",)),
-        (state, ("textssl.functional", "textssl.models.module_modes", "textssl.state")),
+        (state, ("textssl.functional", "textssl.state.module_modes", "textssl.state")),
     ],
 )
 def test_imports_point_one_way(package: object, allowed: tuple[str, ...]) -> None:

@@ -40,9 +40,9 @@ from textssl.modalities.text.backend import TextBackend
 from textssl.modalities.text.encoding import TextEncoder
 from textssl.models.pairs import takes_token_types
 from textssl.pretraining.corpus import texts_of
+from textssl.retrieval.in_domain import predict_probs
 from textssl.self_training.round_data import round_settings
 from textssl.self_training.teachers import TeacherJob, load_teacher
-from textssl.retrieval.in_domain import predict_probs
 
 
 PAIRS = [("w0 w1 w2", "w3"), ("w4", "w5 w6 w7 w8 w9 w10 w11"), ("", "w1"), (" ".join(["w1"] * 20), "w2 w3")]

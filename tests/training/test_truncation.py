@@ -26,8 +26,8 @@ from textssl.modalities.text.encoding import TextEncoder
 from textssl.modalities.text.truncation import as_trained, head_and_tail, trained_with
 from textssl.pipelines import HeadTailPipeline
 from textssl.retrieval import ScoreJob
-from textssl.self_training.teachers import TeacherJob, load_teacher
 from textssl.retrieval.in_domain import predict_probs
+from textssl.self_training.teachers import TeacherJob, load_teacher
 from textssl.training.truncation_report import excess_of
 
 

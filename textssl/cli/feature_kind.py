@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, set_seed
 
 from ..augment import Column, OneOf
 from ..config import SSLConfig, derive
+from ..data.vectors import feature_array
 from ..errors import UserError
 from ..features import (
     FeatureClassifier,
@@ -28,7 +29,6 @@ from ..features import (
 from ..features.cache import cache_folder
 from ..features.settings import EncoderSettings
 from ..modalities.features.modality import FeatureModality
-from ..modalities.features.validation import feature_array
 from ..notices import warn_once
 from .kind import Kind
 from .models import label_settings

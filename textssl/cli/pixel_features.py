@@ -9,9 +9,9 @@ import numpy as np
 from accelerate import PartialState
 
 from ..augment.image.pixels import eight_bit
+from ..data.vectors import with_features
 from ..errors import UserError
 from ..features import VisionEncoder, embed_images
-from ..modalities.features.validation import with_features
 from .models import load_image_encoder
 from .options import told_as
 

@@ -9,7 +9,7 @@ from typing import Any
 import datasets
 from torch.utils.data import Dataset
 
-from ..modalities.features.validation import feature_array
+from ..data.vectors import feature_array
 from .sampler import Key
 
 

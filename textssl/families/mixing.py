@@ -14,8 +14,8 @@ from .. import functional as F
 from ..config import SSLConfig, allowed, positive
 from ..errors import UserError
 from ..forward.base import Backend, Mix
+from ..forward.device_transfer import sent
 from ..forward.inside import check_run_once, hidden_layers
-from ..models.device_transfer import sent
 from ..objective import Objective
 
 

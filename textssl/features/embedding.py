@@ -12,8 +12,8 @@ from datasets import Dataset
 
 from ..augment import Augmentation
 from ..data.validation import check_texts
+from ..data.vectors import with_features
 from ..errors import UserError
-from ..modalities.features.validation import with_features
 from .cache import FeatureCache, cache_folders
 from .encoders import DEFAULT_LENGTH, Encoder, SentenceEncoder
 from .settings import settings_of

@@ -9,7 +9,7 @@ from typing import Any, cast
 import datasets
 import numpy as np
 
-from ..modalities.features.validation import feature_array
+from ..data.vectors import feature_array
 from .embedding import embed
 from .encoders import EMBEDDED, Encoder
 from .image_embedding import embed_images

@@ -11,8 +11,8 @@ from accelerate import PartialState
 from datasets import Dataset
 
 from ..data.image_tables import image_digests
+from ..data.vectors import with_features
 from ..errors import UserError
-from ..modalities.features.validation import with_features
 from .cache import FeatureCache, cache_folders
 from .image_encoders import ImageEncoder
 from .settings import settings_of

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..models.device_transfer import rows_on
-from ..models.module_modes import evaluating, own_precision, still_statistics, training
+from ..state.module_modes import evaluating, own_precision, still_statistics, training
+from .device_transfer import rows_on
 from .inside import mixed_inside, read_vector
 from .mix import Mix
 from .passes import plan_passes

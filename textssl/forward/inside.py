@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..errors import UserError
-from ..models.module_modes import evaluating
+from ..state.module_modes import evaluating
 from .mix import Mix
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..models.device_transfer import rows_on
 from .base import Backend, Inputs
+from .device_transfer import rows_on
 from .inside import check_hidden
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import UserError
-from .module_modes import batch_norms
+from ..state.module_modes import batch_norms
 
 
 __all__ = [

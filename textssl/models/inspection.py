@@ -1,11 +1,14 @@
-"""How many tokens a model has positions for."""
+"""What is read off a model: how many tokens it has positions for, and a checksum of its weights."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
+import torch
 
-__all__ = ["position_limit"]
+
+__all__ = ["position_limit", "weights_checksum"]
 
 
 def position_limit(model: Any) -> int | None:
@@ -25,3 +28,12 @@ def position_limit(model: Any) -> int | None:
         if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
     ]
     return int(positions) - max(offsets, default=0)
+
+
+def weights_checksum(model: torch.nn.Module) -> str:
+    """SHA-256 of all weights and buffers, their names and shapes."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name}{list(value.shape)}{value.dtype}\0".encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

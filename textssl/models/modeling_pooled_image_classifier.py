@@ -11,9 +11,9 @@ from transformers import AutoModelForImageClassification, PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 
 from ..errors import UserError
+from ..state.module_modes import evaluating
 from .configuration_pooled_classifier import PooledImageClassifierConfig
 from .encoders import load_encoder
-from .module_modes import evaluating
 from .pooled_classifier import PooledClassifier, head_settings
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..errors import UserError
-from .module_modes import evaluating
+from ..state.module_modes import evaluating
 
 
 __all__ = ["align_special_tokens", "check_padding_token", "counts_left_padding", "right_padded"]

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..data.files import content_checksum
 from ..errors import UserError
 from ..files import write_atomically
-from ..models.inspection import position_limit
+from ..models.inspection import position_limit, weights_checksum
 from ..training.run_record import processor_checksum
 from .config import PretrainingConfig
 from .corpus import joined_texts, split_texts, windows_of
@@ -147,7 +147,7 @@ def _record(
     batch_size = config.per_device_train_batch_size * config.gradient_accumulation_steps * config.world_size
     made_of = {
         "base_model": str(source.config.name_or_path),
-        "base_sha256": _weights_checksum(source),
+        "base_sha256": weights_checksum(source.base_model),
         "tokenizer_sha256": processor_checksum(tokenizer),
         "data_sha256": content_checksum(texts, [config.text_column]),
         "texts": len(parts[0]),
@@ -168,14 +168,6 @@ def _windows(
             windows_of(part, column, tokenizer, config.max_length, folder / f"{name}-{stem}.arrow")
             for name, part in zip(("train", "held_out"), parts, strict=True)
         ]
-
-
-def _weights_checksum(model: PreTrainedModel) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(model.base_model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _is_finished(folder: Path, record: dict[str, Any], resume: bool) -> bool:

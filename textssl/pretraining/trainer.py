@@ -18,9 +18,9 @@ from ..data.loader import training_loader
 from ..data.sampler import Key, TwoStreamSampler
 from ..data.two_stream import TwoStreamDataset
 from ..errors import UserError
-from ..models.module_modes import evaluating
 from ..objective import Objective, Task
 from ..state import all_sum
+from ..state.module_modes import evaluating
 from ..training.callbacks import EpochCallback
 from ..training.checkpointing_trainer import SealedTrainer
 from ..training.trainer import PASS_OVERHEAD

@@ -20,12 +20,11 @@ from ..data.probabilities import checked_probs
 from ..data.tables import take_rows
 from ..data.validation import check_texts, check_unlabeled
 from ..errors import UserError
-from ..modalities.text.encoding import TextEncoder, contents_of
+from ..modalities.text.encoding import TextEncoder, contents_of, text_lengths
 from ..modalities.text.truncation import truncation_of
 from ..models.inspection import position_limit
-from ..models.module_modes import evaluating
 from ..models.pairs import takes_token_types
-from ..training.data_preparation import text_lengths
+from ..state.module_modes import evaluating
 
 
 if TYPE_CHECKING:

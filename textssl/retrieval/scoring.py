@@ -15,8 +15,8 @@ from datasets import Dataset
 from ..errors import UserError
 from ..files import sha256_of_all
 from ..modalities.text.truncation import TRUNCATIONS
-from ..self_training.teachers import load_teacher
 from ..retrieval.in_domain import predict_probs
+from ..self_training.teachers import load_teacher
 
 
 __all__ = ["ScoreJob", "check_teacher"]

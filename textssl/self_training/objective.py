@@ -12,8 +12,9 @@ from datasets import ClassLabel, Dataset
 from ..config import SSLConfig, allowed, positive
 from ..data.class_names import are_defaults, told_names
 from ..data.probabilities import SUM_TOLERANCE
+from ..data.vectors import feature_array, with_features
 from ..errors import UserError
-from ..modalities.features.validation import check_features, feature_array, with_features
+from ..modalities.features.validation import check_features
 from ..objective import Objective, Task
 from ..training.distribution_alignment import Alignment, alignment_prior
 

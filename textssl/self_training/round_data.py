@@ -11,10 +11,10 @@ from transformers import PreTrainedModel
 
 from ..data.files import content_checksum
 from ..data.tables import take_rows
+from ..models.inspection import weights_checksum
 from ..training.resume_rules import SAID
 from ..training.run_record import decisive_settings, processor_checksum
 from .selection import Selection
-from .teachers import weights_checksum
 
 
 __all__ = ["round_examples", "round_settings"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -32,10 +31,10 @@ from ..modalities.text.truncation import trained_with
 from ..models import PooledImageClassifier, PooledImageClassifierConfig, PooledTextClassifier
 from ..models.adapter_folders import adapters_of, load_adapted
 from ..models.adapters import has_adapters, take_adapters
-from ..models.inspection import position_limit
+from ..models.inspection import position_limit, weights_checksum
 
 
-__all__ = ["TeacherJob", "check_same_labels", "load_teacher", "start_from", "weights_checksum"]
+__all__ = ["TeacherJob", "check_same_labels", "load_teacher", "start_from"]
 
 logger = logging.getLogger(__name__)
 
@@ -201,15 +200,6 @@ def start_from(teacher: PreTrainedModel, student: PreTrainedModel) -> None:
         raise UserError(
             "student: got 'continued', and the teacher is of another architecture or size; allowed then: fresh"
         ) from error
-
-
-def weights_checksum(model: torch.nn.Module) -> str:
-    """SHA-256 of all weights and buffers, their names and shapes."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f"{name}{list(value.shape)}{value.dtype}\0".encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _told(names: list[str]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from textssl.models.module_modes import batch_norms
 from textssl.state.collectives import all_mean, world_size
+from textssl.state.module_modes import batch_norms
 
 
 __all__ = ["average_batch_norms"]

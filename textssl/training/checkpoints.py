@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import logging
 import re
@@ -17,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ..errors import UserError
-from ..files import write_atomically
+from ..files import sha256_of, write_atomically
 from ..models.adapters import STUDENT
 from ..models.weights import is_saved_exactly, load_weights
 from ..objective import Objective
@@ -128,7 +127,7 @@ def seal(folder: str | Path) -> None:
     folder = Path(folder)
     # A kill may have left an earlier attempt at the seal, with a dot before its name.
     content = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.removeprefix(".").startswith(SEAL)]
-    files = {p.relative_to(folder).as_posix(): _sha256(p) for p in content}
+    files = {p.relative_to(folder).as_posix(): sha256_of(p) for p in content}
     write_atomically(folder / SEAL, json.dumps({"files": files}, indent=1).encode())
 
 
@@ -177,7 +176,7 @@ def verify(folder: str | Path) -> None:
         path = folder / name
         if not path.is_file():
             raise UserError(f"resume_from_checkpoint: {path} is missing; {_remedy(folder)}")
-        if _sha256(path) != expected:
+        if sha256_of(path) != expected:
             raise UserError(
                 f"resume_from_checkpoint: {path} is truncated or was changed since it was saved; {_remedy(folder)}"
             )
@@ -236,8 +235,3 @@ def _remedy(folder: Path) -> str:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,8 +15,8 @@ from torch import nn
 
 from .. import functional as F
 from ..augment.plans import HITS, PROBE, AdaptiveAugmentation
+from ..forward.device_transfer import sent
 from ..modalities.base import stem_of
-from ..models.device_transfer import sent
 from ..objective import Objective
 from ..state import BinRates
 

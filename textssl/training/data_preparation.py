@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import datasets
 import numpy as np
-import pyarrow.compute as pc
 
 from ..data.class_names import ids_by_name, label_names, name_classes, own_names
 from ..data.quality import DataQuality, label_findings
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from ..modalities import Modality
 
 
-__all__ = ["CheckedData", "checked_data", "text_lengths"]
+__all__ = ["CheckedData", "checked_data"]
 
 
 @dataclass(frozen=True)
@@ -87,9 +86,3 @@ def _renumbered(model_config: Any, labeled: datasets.Dataset, label_column: str)
     if own is None or not isinstance(feature, datasets.ClassLabel) or feature.names == own:
         return None
     return feature.names if {*feature.names} & {*own} else None
-
-
-def text_lengths(dataset: datasets.Dataset, *columns: str) -> np.ndarray:
-    """Characters of each text, counted by Arrow; of both texts of a pair together."""
-    table = dataset.with_format("arrow")
-    return np.sum([np.asarray(pc.utf8_length(table[column])) for column in columns], axis=0)

@@ -18,8 +18,8 @@ from tqdm.auto import tqdm
 
 from ..data.sampler import LABELED, UNLABELED, Key
 from ..data.two_stream import Item
+from ..forward.device_transfer import sent
 from ..forward.inside import last_linear
-from ..models.device_transfer import sent
 from ..objective import Objective, Scores
 from ..state import all_sum, rank, world_size
 

@@ -11,8 +11,8 @@ import numpy as np
 from datasets import ClassLabel
 
 from textssl.cli.pixel_features import with_pixel_features
+from textssl.data.vectors import feature_array
 from textssl.features import SentenceEncoder, embed
-from textssl.modalities.features.validation import feature_array
 from textssl.sources.named import load_source
 
 

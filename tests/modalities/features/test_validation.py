@@ -9,9 +9,10 @@ import pyarrow as pa
 import pytest
 from datasets import Array2D, Dataset, Features, List, Value, concatenate_datasets, load_from_disk
 
+from textssl.data.vectors import feature_array
 from textssl.errors import UserError
-from textssl.modalities.features.modality import validation as feature_validation
-from textssl.modalities.features.validation import check_features, feature_array
+from textssl.modalities.features import validation
+from textssl.modalities.features.validation import check_features
 
 
 FIXED = List(Value("float32"), length=3)
@@ -40,7 +41,7 @@ def test_a_good_column_is_returned_as_it_is() -> None:
     ],
 )
 def test_other_numbers_and_lists_become_fixed_float32(feature: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feature_validation, "BATCH_ROWS", 2)
+    monkeypatch.setattr(validation, "BATCH_ROWS", 2)
     out = check_features(data(ROWS, feature), "features", "train_dataset", 3)
     assert out.features["features"] == FIXED
     assert out.column_names == ["id", "features", "label"]
@@ -93,7 +94,7 @@ VARIABLE = List(Value("float64"))
 def test_what_is_wrong_is_named_with_its_row(
     rows: list[Any], feature: Any, message: str, batch_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feature_validation, "BATCH_ROWS", batch_rows)
+    monkeypatch.setattr(validation, "BATCH_ROWS", batch_rows)
     with pytest.raises(UserError, match=f"unlabeled_dataset: .*{message}"):
         check_features(data(rows, feature), "features", "unlabeled_dataset", 3)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.device_transfer import sent
+from ...forward.device_transfer import sent
 from ..plans import PLAN
 from ..views import Augmentation
 from .device_operations import NUMBERS, boxes, covered, device_operation

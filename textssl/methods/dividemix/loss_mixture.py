@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
-from ...models.device_transfer import sent
+from ...forward.device_transfer import sent
 from ...state import from_first, rank
 
 

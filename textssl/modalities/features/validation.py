@@ -1,4 +1,4 @@
-"""Checks of a column of feature vectors, and the column as one array. Both look at Arrow, never at Python rows."""
+"""Checks of a column of feature vectors, by Arrow, never by Python rows."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset, DatasetInfo, Features, List, Value
+from datasets import Dataset
 
 from ...data.columns import check_column
+from ...data.vectors import is_fixed_float32, with_features
 from ...errors import UserError
 
 
-__all__ = ["check_features", "feature_array", "with_features"]
+__all__ = ["check_features"]
 
 # Few enough that the numbers of a batch stay in the processor's cache.
 BATCH_ROWS = 4096
@@ -50,62 +51,15 @@ def check_features(dataset: Dataset, column: str, argument: str, size: int | Non
         values = _check_values(chunk, size, column, argument, row)
         row += len(chunk)
         parts.append(values)
-    if _is_fixed_float32(stored.type):
+    if is_fixed_float32(stored.type):
         # What is wrong lies in rows that are not selected.
         return dataset
     return with_features(dataset, column, np.concatenate(parts))
 
 
-def with_features(dataset: Dataset, column: str, vectors: np.ndarray) -> Dataset:
-    """Add a column of vectors, or replace one.
-
-    Args:
-        dataset: N rows.
-        column: its name.
-        vectors: [N, D] float32; held as they are, not copied.
-
-    Returns:
-        The rows with lists of D numbers in float32.
-    """
-    size = vectors.shape[1]
-    values = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), size)
-    feature = List(Value("float32"), length=size)
-    order = dataset.column_names
-    others = dataset.remove_columns([column]) if column in order else dataset
-    if others.column_names:
-        added = others.add_column(column, values, feature=feature)
-        return added.select_columns(order) if column in order else added
-    # Without its last column a data set forgets how many rows it had.
-    features = Features({column: feature})
-    return Dataset(pa.table({column: values}).cast(features.arrow_schema), info=DatasetInfo(features=features))
-
-
-def feature_array(dataset: Dataset, column: str) -> np.ndarray:
-    """All vectors of a checked column as one array, [N, D] in float32.
-
-    It shares the memory of the data set, on the disk where this is, if the column is in one piece and no rows
-    were selected: do not write to it. Else it is a copy.
-
-    Args:
-        dataset: N > 0 rows, such as :func:`check_features` returns.
-        column: lists of D numbers in float32.
-
-    Raises:
-        UserError: the column holds something else.
-    """
-    stored = dataset.data.column(column)
-    if not _is_fixed_float32(stored.type) or stored.null_count:
-        raise UserError(f"{column}: got {stored.type}; expected lists of a fixed size in float32")
-    parts = [chunk.flatten().to_numpy(zero_copy_only=True) for chunk in stored.chunks]
-    whole = (parts[0] if len(parts) == 1 else np.concatenate(parts)).reshape(len(stored), -1)
-    # Arrow would gather selected rows one by one.
-    selected = dataset._indices
-    return whole if selected is None else whole[selected.column(0).to_numpy()]
-
-
 def _all_good(stored: pa.ChunkedArray, size: int | None) -> bool:
     kind = stored.type
-    if not _is_fixed_float32(kind) or stored.null_count or size not in (None, kind.list_size) or not kind.list_size:
+    if not is_fixed_float32(kind) or stored.null_count or size not in (None, kind.list_size) or not kind.list_size:
         return False
     for chunk in stored.chunks:
         for start in range(0, len(chunk), BATCH_ROWS):
@@ -164,7 +118,3 @@ def _check_values(chunk: pa.Array, size: int, column: str, argument: str, start:
 
 def _is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-
-
-def _is_fixed_float32(kind: pa.DataType) -> bool:
-    return pa.types.is_fixed_size_list(kind) and pa.types.is_float32(kind.value_type)

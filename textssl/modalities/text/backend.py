@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from ...errors import UserError
 from ...forward.base import Backend, Inputs
+from ...forward.device_transfer import rows_on
 from ...forward.inside import check_hidden, read_vector
 from ...functional import join_masks
-from ...models.device_transfer import rows_on
-from ...models.module_modes import evaluating
+from ...state.module_modes import evaluating
 
 
 __all__ = ["TextBackend"]

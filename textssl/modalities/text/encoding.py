@@ -6,7 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import datasets
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from transformers import PreTrainedTokenizerBase
 
@@ -16,7 +18,7 @@ from .truncation import as_trained, head_and_tail, special_tokens_of
 from .word_pieces import WordPieceCache
 
 
-__all__ = ["TextEncoder", "contents_of", "gives_token_types"]
+__all__ = ["TextEncoder", "contents_of", "gives_token_types", "text_lengths"]
 
 # Enough for every review of IMDb; more rows than this are tokenised again at each visit.
 CACHED_ROWS = 100_000
@@ -33,6 +35,12 @@ def contents_of(rows: Mapping[str, Sequence[Any]], columns: Sequence[str]) -> li
 def gives_token_types(tokenizer: Any, pairs: bool) -> bool:
     """Whether the tokenizer makes token types that say something: of pairs, or of single texts as XLNet's does."""
     return TYPES in tokenizer.model_input_names and (pairs or any(tokenizer("a").get(TYPES) or ()))
+
+
+def text_lengths(dataset: datasets.Dataset, *columns: str) -> np.ndarray:
+    """Characters of each text, counted by Arrow; of both texts of a pair together."""
+    table = dataset.with_format("arrow")
+    return np.sum([np.asarray(pc.utf8_length(table[column])) for column in columns], axis=0)
 
 
 class TextEncoder:

@@ -21,10 +21,9 @@ from ...errors import UserError
 from ...models.inspection import position_limit
 from ...models.padding import align_special_tokens, check_padding_token, right_padded
 from ...models.pairs import check_pairs, check_text_columns, takes_token_types
-from ...training.data_preparation import text_lengths
 from ..base import Encoded, Modality
 from .backend import TextBackend
-from .encoding import TextEncoder, gives_token_types
+from .encoding import TextEncoder, gives_token_types, text_lengths
 
 
 if TYPE_CHECKING:

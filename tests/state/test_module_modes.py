@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from textssl.models.module_modes import batch_norms, evaluating, own_precision, still_statistics, training
 from textssl.state import EMATeacher
+from textssl.state.module_modes import batch_norms, evaluating, own_precision, still_statistics, training
 
 
 Mode = Callable[[nn.Module], AbstractContextManager[Any]]
