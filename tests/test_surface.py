@@ -323,7 +323,7 @@ def test_a_method_is_reachable_described_and_cited(name: str) -> None:
     assert issubclass(objective, Objective)
     assert issubclass(trainer.config_class, SSLConfig)
     assert objective.__module__ == module.__name__
-    for word in ("*Views.*", "*State.*"):
+    for word in ("*Views.*", "*State.*", "*Cost.*", "*When it fails.*"):
         assert word in str(module.__doc__)
     if name == "supervised":
         assert objective.citation is None

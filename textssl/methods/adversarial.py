@@ -13,12 +13,19 @@ Goodfellow, 2017, arXiv:1605.07725).
 
 *State.* None.
 
+*Cost.* A step is two forwards over the B labeled examples, clean and perturbed, and three backwards: the gradient of
+the input takes one of its own.
+
 *Differs from the paper in.* The terms have weights 1 and 1, as in the paper on text; the paper on images has 0.5 and
 0.5, which is half of it. Both passes meet the same dropout. By default the size of the step is a share of the
 example's own input (``relative_epsilon``), which is ours: the papers give absolute sizes, for pixels in [0, 1] and
 for embeddings normalised over the vocabulary, and a pretrained model's inputs are neither. Special tokens are
 perturbed as words are. The gradient is that of the clean pass itself, in the run's precision, and costs no further
 forward: unlike that of VAT it is no difference of two nearly equal predictions, so bfloat16 suffices.
+
+*When it fails.* It smooths the classifier around labeled examples alone, and can gain little where they are few: on
+embeddings of film reviews it ended at 65.2 % against 65.5 % of the supervised baseline (mean of three seeds). A step
+that is too large changes the class of the input itself.
 
 *Relations.* Without ``adversarial_weight`` it is the supervised baseline; VAT asks for no label, and so for
 agreement on unlabeled examples too.

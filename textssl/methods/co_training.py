@@ -20,6 +20,10 @@ One that is trained as a whole (``frozen_peer=False``) learns from the strong vi
 *State.* The peer, the EMA of the student if there is one, and the running means p~ of both networks' predictions, with
 ``align`` those that it divides by too.
 
+*Cost.* A step is one forward and backward of the student over B + muB rows, one forward without gradient over muB rows
+for its labels, and one forward of a frozen peer over B + muB rows, whose backward ends at its head. With
+``frozen_peer=False`` the peer costs as much as the student. Two networks are in memory.
+
 *Saved.* Both networks as one model, :class:`textssl.models.Ensemble`; ``import textssl.models`` makes it known to
 ``pipeline`` and the Auto classes. With ``ensemble=False`` the student alone is evaluated and saved.
 
@@ -30,6 +34,9 @@ and takes ten steps on unlabeled examples for each on labeled ones: ``frozen_pee
 class_decay=0.9, agreement_weight=0.1, disagreement_weight=0.9, mu=10`` comes closest. MultiMatch (Sirbu et al., 2025,
 arXiv:2506.07801), which has three heads on one encoder, keeps what two agree on and weighs what they find hard;
 here disagreement is weighed by one number.
+
+*When it fails.* Two networks that make the same mistakes confirm each other. ``ssl/agreement`` close to 1 from the
+first steps says that neither has anything to teach the other.
 
 *Relations.* FixMatch with the labels of another network. DivideMix too has a peer, for labels that may be wrong;
 ``meta_pseudo_labels`` a teacher that learns from the student.

@@ -15,9 +15,15 @@ the data they help.
 
 *State.* None; the teacher's labels are files (:mod:`textssl.self_training.round_folder`).
 
+*Cost.* The teacher is trained first, unless it is given, and runs once over the unlabeled examples. A step is then one
+forward and backward over muB rows, and over B more where alpha < 1.
+
 *Differs from the paper in.* The teacher sees each example once and as it is, not each augmented version of it: this is
 what lets its tokenizer be another. tau^2 is Hinton et al.'s and stands in SimCLRv2's code; its section 2.3 has none.
 tau is 1; that paper has 0.1 to 1.
+
+*When it fails.* With alpha = 1 the student sees no true label and inherits the mistakes of its teacher. A weak teacher
+gives a weak student.
 
 *Relations.* ``noisy_student`` with one round, no filter and strong views. SentAugment's student is this one, on
 sentences that were retrieved.

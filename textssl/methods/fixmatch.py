@@ -12,10 +12,18 @@ divided by the **whole** unlabeled batch, so that few confident examples weigh l
 *State.* The EMA of the student, which is evaluated and makes no labels; the running class distribution where
 ``align`` is switched on.
 
+*Cost.* A step is one forward without gradient over the muB weak views, and one forward and backward over the B labeled
+examples and those strong views whose label passes the threshold. The EMA is one copy of the weights.
+
 *Differs from the paper in.* The EMA starts with a warm-up, so that a short run is not evaluated on its first
 weights. Rows below the threshold are not run on the strong view, which changes nothing but time (and, with batch
 norm, whose statistics the strong rows share). Weak views for targets are a pass of their own, where the authors'
 code runs all views in one. The paper has no text: there the EMA decay is 0.99, since a fine-tune is short.
+
+*When it fails.* The labels are the student's own, so that a run that starts from a poor classifier learns its
+mistakes. With three labels a topic and 180 steps it ended at 76.2 %, below the 82.7 % of supervised training (mean of
+three seeds). Warm-start steps, distribution alignment and more steps help. Where few examples pass the threshold, see
+``ssl/mask_rate``, it is supervised training at a higher price.
 
 *Relations.* UDA with T to 0 and without TSA. With threshold 0 it is self-training on every example at each step.
 """

@@ -12,12 +12,18 @@ or a hidden layer (``mix_at``), with the union of their attention masks, since t
 
 *State.* The EMA teacher.
 
+*Cost.* A step is one forward of the teacher without gradient over muB rows, and one forward and backward over B + muB
+rows. The teacher is one copy of the weights.
+
 *Differs from the paper in.* Nothing in the formula. The authors' code mixes the teacher's logits and takes the softmax
 afterwards (``mix="logits"``), and mixes the labeled examples too (``mix_labeled``); another known implementation draws
 a coefficient for each example and folds it to max(l, 1 - l), which ICT does not need, for the mix knows no own row
 (``per_example`` draws, and does not fold). The error is a mean over classes, as in the code, and w of the paper's
 runs is 100 on 10 classes, K^2; here it is K by default, since short runs have a poor teacher for long. The EMA starts
 with a warm-up.
+
+*When it fails.* Where a mix of two inputs means little, as on embeddings of sentences, alpha must be small: with alpha
+= 1 it fell 3 points below supervised training. A short run has a poor teacher for long.
 
 *Relations.* Mean Teacher with mixes in place of noise.
 """

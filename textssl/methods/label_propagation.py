@@ -19,14 +19,19 @@ serves where these tell the classes apart; a network that starts from random wei
 *State.* A label and a weight for each unlabeled example, and a weight for each class: 12 bytes an example, in every
 checkpoint.
 
-An epoch costs one more evaluation pass over all examples, and a search for neighbours: exact, whose time grows with
-N^2, for up to 50,000 examples, and by an inverted index of FAISS beyond, whose time grows with N^1.5. At 60,000
-vectors of 384 numbers both take 40 seconds of one core; the diffusion takes 15.
+*Cost.* A step is one forward and backward over B + muB rows. An epoch costs one more evaluation pass over all
+examples, and a search for neighbours: exact, whose time grows with N^2, for up to 50,000 examples, and by an inverted
+index of FAISS beyond, whose time grows with N^1.5. At 60,000 vectors of 384 numbers both take 40 seconds of one core;
+the diffusion takes 15.
 
 *Differs from the paper in.* Similarities below 0 count as 0: the authors' code takes an odd power, which keeps their
 sign, of features that come from a ReLU and have none. At most N/4 neighbours are taken, and beyond 50,000 examples
 they are approximate. The diffusion is solved to a residual of 1e-6, where the authors stop after 20 iterations.
 Label smoothing, if any, acts on the labeled examples alone.
+
+*When it fails.* Labels follow the features: where the nearest neighbours of an example belong to other classes, the
+pseudo-labels are wrong and ``ssl/certainty`` need not show it. A network that starts from random weights needs
+``warm_start_steps``.
 
 *Relations.* Pseudo-Label with labels from the graph, not from the classifier, and weights in place of a threshold.
 A class that few examples are given weighs much: up to N/(C |L_c|) where it keeps its labeled examples alone.

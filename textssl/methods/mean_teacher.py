@@ -17,13 +17,16 @@ gives the teacher other words.
 the plain mean of the student's weights, those at its start included. Buffers, such as the statistics of batch norms,
 are copied.
 
+*Cost.* A step is one forward of the teacher without gradient and one forward and backward of the student, each over B
++ muB rows. The teacher is one copy of the weights.
+
 *Differs from the paper in.* alpha is constant after that beginning, where some of the paper's runs have 0.99 during
 the ramp-up and 0.999 after it. There is no second head with a cost on the distance of its logits. For text and
 features alpha is 0.99 by default: a fine-tune has few steps, and a teacher that averages over 1000 of them would lag
 behind by a good part of the run. The labeled term is a mean over the labeled rows, as in all methods here; the
 authors divide its sum by all N rows, so that at equal ``unlabeled_weight`` their consistency is N/B times as strong.
 
-*When it loses.* The teacher is the student's own past, and in a fine-tune of a few hundred steps from few labels that
+*When it fails.* The teacher is the student's own past, and in a fine-tune of a few hundred steps from few labels that
 past is poor for most of the time: with the default weight it ended 3 to 5 points below supervised training on short
 reviews, with a weight of 0.5 about one. Replaced words in the teacher's view made it worse. It needs long training.
 

@@ -29,6 +29,11 @@ N log-likelihoods where REINFORCE has their sum: ``feedback_weight`` means anoth
 
 *State.* The teacher, its optimizer and the number of its steps, b. The student is what is evaluated and saved.
 
+*Cost.* A step is one forward and backward of the student over muB rows and two forwards without gradient over B rows,
+before and after it; the teacher makes one forward and backward over B + muB rows and, for UDA's term, one forward
+without gradient over muB weak views. ``jvp`` adds a backward over B rows and two forwards over muB rows of the
+student. Two networks and two optimizers are in memory.
+
 *Parts of a run.* In ``warm_start_steps`` the teacher alone learns, from labels, and the student rests. In
 ``finetune_steps``, the last tenth by default, the student learns from labels alone, with an optimizer that begins
 anew, and the teacher rests. The teacher is given, or a copy of the student with a head drawn anew.
@@ -39,6 +44,10 @@ the paper's product of gradients, and is taken off its mean, as in the released 
 is, not its moving average. h is plain cross entropy: ``label_smoothing_factor`` is for the labels of the teacher and
 of the fine-tuning; and it is measured without mixed precision, for it is a small difference. With Adam or clipping
 the sampled h is of the step that was taken, while ``jvp`` is exact for plain descent alone.
+
+*When it fails.* The feedback of a single step is small and noisy, and points the right way only in the mean over many:
+the paper trains for 300,000 steps. Until the fine-tuning the student has seen no label, so that a run stopped before
+it is worth little.
 
 *Relations.* With ``feedback_weight=0`` it is UDA, from whose labels alone a student learns.
 """

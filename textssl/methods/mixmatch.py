@@ -21,13 +21,15 @@ second other words.
 
 *State.* The EMA of the student, which is evaluated and makes no guesses.
 
+*Cost.* A step is one forward without gradient over K muB rows, and one forward and backward over B + K muB mixed rows.
+
 *Differs from the paper in.* The rows of a mix share a pass, so batch norm sees all of them; the authors interleave
 batches and let the first alone move its statistics, which ``batch_norm="labeled"`` comes nearest to. The ramp takes a
 share of the training: the authors' 16,384 steps are 1/64 of theirs; here it is all of it by default.
 The paper has no text: there word embeddings are mixed (``mix_at="hidden"`` for a hidden layer, as in MixText), and the
 default weight is C, the number of classes, as for the other squared errors here.
 
-*When it loses.* A weight of 75 that is there before the labels are learned draws all predictions together: on 8x8
+*When it fails.* A weight of 75 that is there before the labels are learned draws all predictions together: on 8x8
 digits, in 400 steps, a ramp of 0.4 ended at chance. A weight of 10 to 30 over the whole run gave 93 to 96 %.
 
 *Relations.* MixText is its kin for text: hidden layers, KL divergence, back-translations. ReMixMatch adds alignment

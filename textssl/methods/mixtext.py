@@ -21,12 +21,15 @@ versions: as many as ``guess_weights`` has numbers after the first. Back-transla
 
 *State.* None, unless ``ema_decay`` is set.
 
+*Cost.* A step is one forward without gradient over muB rows of each version that counts in the guess, and one forward
+and backward over B + (K + 1) muB mixed rows. The hinge adds a forward and backward over muB rows.
+
 *Differs from the paper in.* Attention masks of a pair are joined at and above layer m, where the authors' code has no
 mask at all, so that padding is attended to and pooled. Guesses are made without dropout (``target_dropout``). The
 layers are those at 7, 9 and 12 twelfths of the depth, for BERT-base the paper's. Images and features, which the paper
 does not have, mix their input with alpha 0.75, MixMatch's, or 0.1.
 
-*When it loses.* Nothing keeps guesses from falling into one class: where labels are hardly told from the input, as
+*When it fails.* Nothing keeps guesses from falling into one class: where labels are hardly told from the input, as
 sentiment from embeddings of a frozen encoder, a network with room to know the labeled examples by heart did so, and
 called all else one class. A small alpha, T = 1 and a small weight, the defaults for features, prevent it; so does
 ReMixMatch's alignment. On IMDb, fine-tuned for some 250 steps, it ended six points below supervised training; on

@@ -15,9 +15,14 @@ the softmax layer. ``mix_at="hidden"`` is TMix on the labeled data (Chen et al.,
 
 *State.* None.
 
+*Cost.* One forward and backward over the B labeled examples.
+
 *Differs from the paper in.* Nothing in the formula. Padding counts where a partner is longer: wordMixup's authors pad
 all sentences to one length. alpha is 1 by default for text, as in Guo's work, and for images 0.2, the paper's for
 ImageNet (it has 1 for CIFAR-10, where networks train long).
+
+*When it fails.* It uses no unlabeled example. Where a mix of two inputs means little it can lose: on embeddings of
+film reviews it ended at 64.0 % against 65.5 % of supervised training (mean of three seeds).
 
 *Relations.* ICT, MixMatch and MixText mix unlabeled examples too, with guesses in place of labels.
 """

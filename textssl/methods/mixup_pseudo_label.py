@@ -15,6 +15,9 @@ begins on the labeled rows alone, with mixup and the same regularisers.
 
 *State.* C numbers and a count for each unlabeled example: its soft label.
 
+*Cost.* A step is one forward without gradient over muB rows, and one forward and backward over B + muB mixed rows.
+During the warm-up it is one forward and backward over B rows.
+
 Every batch holds labeled examples, which the paper needs: ``per_device_train_batch_size`` of them, repeated as often
 as it takes, to ``mu`` times as many unlabeled ones. 16 and 5 make the paper's 16 of about 100.
 
@@ -22,6 +25,10 @@ as it takes, to ``mu`` times as many unlabeled ones. 16 and 5 make the paper's 1
 authors label all examples at once after the warm-up; from then on the two agree. R_A has its constant, so it is 0
 where the authors' code shows log C. The paper has alpha 4 in its text and 1 in its code: 1 here. On text word
 embeddings are mixed; the paper has images alone.
+
+*When it fails.* R_A pulls the mean prediction towards ``class_prior``: with the default, uniform shares, it is wrong
+on data whose classes are not. A run of less than two passes over the unlabeled data learns from the first predictions
+alone.
 
 *Relations.* ``pseudo_label`` has hard labels, a threshold and no mixing. MixMatch sharpens guesses anew in every step.
 """

@@ -13,11 +13,18 @@ with x' and u' the augmented examples. The student is the teacher of the next ro
 
 *State.* None; teachers and their labels are files (:mod:`textssl.self_training.round_folder`).
 
+*Cost.* The teacher is trained first, unless it is given. Each round is one pass of the teacher over the unlabeled
+examples and the training of a student, a step of which is one forward and backward over B + muB rows.
+
 *Differs from the paper in.* Labels are made once a round, of whole data sets, as there; but every example of the
 balanced set weighs the same in ours, and a batch holds ``mu`` unlabeled examples for each labeled one. r is ``mu``, as
 in the authors' code, where the unlabeled loss is summed over r B examples and divided by B. Stochastic depth acts on
 the layers of ViT and its kin and on the blocks of ResNet; a text encoder has its dropout. The paper's dropout of 0.5
 is a matter of the model's config. Its last step, training at a higher resolution, is left out.
+
+*When it fails.* A student repeats the mistakes that its teacher is sure of. With 100 labeled reviews one round gained
+3.0, 0.2 and 0.0 points over its teacher (three seeds). Balancing classes by wrong shares costs more than it gains
+(docs/guides/priors.md).
 
 *Relations.* ``self_training`` without noise, with hard labels and few of them at first; ``distillation`` with one
 round and no filter. FixMatch makes the label anew at each step.

@@ -14,10 +14,16 @@ text as it is, so dropout is then all the noise there is, and without dropout th
 
 *State.* None.
 
+*Cost.* A step is two forwards and backwards over B + muB rows; with ``stop_grad`` the second has no backward.
+
 *Differs from the paper in.* The labeled term is a mean over the labeled rows, as in all methods here, so that a
 learning rate means the same in each. The paper divides its sum by all N rows and weighs the other term by 100 times
 the share of labeled examples, which is their share of a batch too, since it draws all examples alike: the two means
 stand 1 to 100 in both. ``stop_grad=True`` cuts the gradient of the second pass, as later versions of the method do.
+
+*When it fails.* Two passes without noise agree by themselves: a text without a second view, in a model without
+dropout, has an unlabeled term of 0. A weight that is high before the labels are learned draws all predictions
+together.
 
 *Relations.* With a teacher in place of the second pass it is Mean Teacher; with predictions remembered from earlier
 visits, temporal ensembling. Without unlabeled weight it is the supervised baseline.

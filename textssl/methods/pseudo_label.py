@@ -12,11 +12,17 @@ of entropy minimisation (section 2.3), of which this is the hard form.
 
 *State.* None.
 
+*Cost.* A step is one forward and backward over B + muB rows.
+
 *Differs from the paper in.* The defaults are not Lee's but those of later comparisons (Oliver et al., 2018,
 arXiv:1804.09170; Berthelot et al., 2019, arXiv:1905.02249): tau 0.95, weight 1, ramp over the first 40 % of training.
 Lee's own form is ``threshold=0, unlabeled_weight=3`` with T1 and T2, 100 and 600 of his epochs, as shares of training
 in ``rampup_start`` and ``rampup``. Equal to the threshold counts as confident. To label everything once and train
 anew is another method, self-training.
+
+*When it fails.* A wrong label that is confident is learned again at each step, since the same view gives the label and
+the loss. Where the model is overconfident the threshold keeps nothing out; ``ssl/mask_rate`` near 1 early in a run is
+the sign.
 
 *Relations.* FixMatch, if the strong view were the weak one and its logits were used again.
 """

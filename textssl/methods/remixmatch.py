@@ -26,11 +26,17 @@ and is off by default: the paper has no text, and the benchmarks that ran it on 
 *State.* The EMA of the student, which is evaluated and makes no guesses; the predictions of the last 128 steps; the
 head of the pretext task.
 
+*Cost.* A step is one forward without gradient over muB rows, one forward and backward over B + (K + 1) muB mixed rows,
+another over the muB rows of the first strong view, and a third over muB rows where there is a pretext task.
+
 *Differs from the paper in.* p_data is the class distribution of the labeled data itself, to which the authors' running
 mean of labeled batches tends; or ``class_prior``. Steps that are not there yet count in p_model as p_data, so that
 alignment sets in slowly; the authors have uniform ones, which would first multiply every guess by p_data. The ramp
 takes a share of the training: the authors' 16,384 steps are 1/64 of theirs; here it is 0.4 by default. Strong views
 are RandAugment's by default.
+
+*When it fails.* Alignment with wrong shares costs more than it gains: where the labeled examples were drawn balanced
+and the unlabeled ones are not, set ``class_prior`` or ``align`` (docs/guides/priors.md).
 
 *Relations.* MixMatch without alignment and strong views; FixMatch keeps the weak anchor and drops all else.
 """

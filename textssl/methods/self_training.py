@@ -13,9 +13,16 @@ round it trains on in the next.
 
 *State.* None; teachers and their labels are files (:mod:`textssl.self_training.round_folder`).
 
+*Cost.* The teacher is trained first, unless it is given. Each round is one pass of the teacher over the unlabeled
+examples and the training of a student, a step of which is one forward and backward over B + muB rows.
+
 *Differs from the paper in.* Labels of earlier rounds are not kept: each round labels everything anew, so that a
 mistake can be taken back. Classes keep the ratio that they have among the labeled examples. The two sets are mixed in
 batches of ``mu`` unlabeled examples for each labeled one, not by their sizes.
+
+*When it fails.* Without the balance of classes it collapses, and with wrong shares it forces wrong labels: on eight
+topics of unequal size, balanced by labels that were drawn equal, it fell to 65.3 %, from the 85 to 92 % of the
+probe. See docs/guides/priors.md.
 
 *Relations.* ``pseudo_label`` makes the label anew at each step, from the model that is being trained;
 ``noisy_student`` adds noise, soft labels and all examples at once.

@@ -3,6 +3,11 @@
 *Views.* labeled: ``weak``. No unlabeled ones.
 
 *State.* None.
+
+*Cost.* One forward and backward over the B labeled examples.
+
+*When it fails.* With few labels the result depends on which examples they are: with 20 labeled reviews it was 54.5 to
+66.2 % over three draws (``cpu`` preset on IMDb).
 """
 
 from __future__ import annotations

@@ -14,9 +14,11 @@ and dropout included: no further pass is needed, so a step costs half of the Pi 
 
 *State.* C numbers and a count of visits for each example, labeled and unlabeled, in every checkpoint: 4 C + 8 bytes.
 
-An example has a target from its second visit on. A run of less than two passes over the unlabeled data has none for
-them and learns from the labeled data alone: watch ``ssl/seen``, the share of rows with a target, and set
-``num_train_epochs`` or ``max_steps`` accordingly.
+*Cost.* A step is one forward and backward over B + muB rows.
+
+*When it fails.* An example has a target from its second visit on. A run of less than two passes over the unlabeled
+data has none for them and learns from the labeled data alone: watch ``ssl/seen``, the share of rows with a target, and
+set ``num_train_epochs`` or ``max_steps`` accordingly.
 
 *Differs from the paper in.* An example's own count of visits corrects its target, where the paper counts epochs, in
 each of which every example is visited once; for such data the two agree. An example without a target has weight 0,

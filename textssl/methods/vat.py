@@ -11,13 +11,15 @@ left out (Miyato, Dai and Goodfellow, 2017, arXiv:1605.07725).
 
 All passes on an unlabeled batch, the clean, the probing and the perturbed ones, meet the same dropout: otherwise the
 divergence would be that of two dropout masks. Gradients with respect to d are taken in full precision, since they are
-of a difference between nearly equal predictions, and leave no gradient in the parameters. A step costs K + 2 forwards
-and K + 1 backwards on the unlabeled batch, with K power iterations, and in mixed precision one forward more.
+of a difference between nearly equal predictions, and leave no gradient in the parameters.
 
 *Views.* labeled: ``weak``; unlabeled: ``weak``.
 
 *State.* The number of steps. The random direction is a function of it, of the seed and of the example's number alone,
 so neither the batch, nor padding, nor the process, nor a resume changes it.
+
+*Cost.* A step is one forward and backward over the B labeled examples, and K + 2 forwards and K + 1 backwards over the
+muB unlabeled ones, with K power iterations; in mixed precision one forward more.
 
 *Differs from the paper in.* The divergence is over the unlabeled stream; the paper's is over labeled and unlabeled
 examples (put the labeled ones into the unlabeled data for that). On text and features the size of the step is a share
@@ -27,7 +29,7 @@ probe's size xi is a share of the input's norm as well; the authors' code has 1e
 float32 loses part of the direction at 1e-6. The divergence is the authors'; other implementations reverse it, to
 KL(p(u + r) || p(u)), or take a norm per token.
 
-*When it loses.* The method moves the boundary to where the unlabeled examples are few. Where classes overlap without
+*When it fails.* The method moves the boundary to where the unlabeled examples are few. Where classes overlap without
 such a gap, as sentiment does in the embeddings of a general encoder, the smoothest function gives most examples one
 class: with large steps it fell below supervised training in our runs, to chance at worst. The default for features is
 therefore small; raise it where classes are clusters.

@@ -23,6 +23,10 @@ from the first and B from the second.
 epochs where ``loss_epochs`` asks for them: 8 bytes an example and more, in every checkpoint. A run that is resumed
 within an epoch fits nothing again.
 
+*Cost.* For each of the two networks, a step is one forward and backward over V B mixed rows and one forward without
+gradient over the same rows in evaluation mode, and with ``target_dropout`` one more in training mode. Each epoch adds
+one evaluation pass of both networks over all examples. Two networks and their optimizer state are in memory.
+
 *Saved.* ``save_model`` writes both networks as one model, :class:`textssl.models.Ensemble`, whose logits are the
 mean of theirs; ``import textssl.models`` makes it known to ``pipeline`` and the Auto classes, and each of its
 ``members`` is a model by itself. With ``ensemble=False`` the first network alone is evaluated and saved.
@@ -33,6 +37,11 @@ the noisy rows are divided by how many of them a batch has on average, not by ho
 the same in every batch. The posterior falls with the loss everywhere (:func:`.loss_mixture.divide`). Where no
 example passes, all do, each still with its w.
 A network that was trained before takes a ``peer`` that has the same encoder and another head, unless it is given.
+
+*When it fails.* Small losses separate random mistakes. Mistakes that have a pattern are learned before they can be
+told apart: on reviews labeled by keywords, 28 % of them wrongly, the preset's settings ended at 63.0 % against 67.1 %
+of plain training (one seed); ``unlabeled_weight=0`` and eight epochs of warm-up gained two points there. A network too
+small to memorise wrong labels has less to gain.
 
 *Relations.* MixMatch, where the mixture says which label is missing. With w = 1 for all it is mixup with refined
 labels. Co-teaching has the two networks, but drops what looks wrong.
