@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 
 
 # Before torch or huggingface_hub are imported anywhere: both read them once.
@@ -15,6 +16,8 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import pytest
 from hypothesis import settings
+
+from tests.ddp.pool import TwoProcesses
 
 
 # A busy machine is no defect of an example.
@@ -32,3 +35,20 @@ def _imported_modules_are_no_garbage() -> None:
     """Accelerate collects garbage whenever a training begins: most of a short one is a walk over what was imported."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoProcesses]:
+    """Two gloo processes, which the first test that runs a job on them starts."""
+    pool = TwoProcesses(tmp_path_factory.mktemp("two_processes"))
+    yield pool
+    pool.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that share the two processes, and let them come first: one worker of pytest-xdist has them all."""
+    sharing = {item for item in items if "two_processes" in getattr(item, "fixturenames", ())}
+    for item in sharing:
+        item.add_marker("ddp")
+    items.sort(key=lambda item: item not in sharing)

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from tests.contract.cases import Variant, build, counted_with, first_batch, has, state_of, variants
+from tests.contract.ddp_jobs import stopped, trained, trained_adapters
 from tests.contract.tiny_texts import CLASSES
+from tests.ddp.pool import TwoProcesses
 from textssl.config import SSLConfig
 from textssl.methods import METHODS
 from textssl.training.dataset_scores import score
@@ -258,17 +259,26 @@ def widen_head(model: torch.nn.Module, extra: int) -> None:
     model.num_labels = CLASSES + extra
 
 
-def test_two_processes_hold_one_state_and_equal_one(two_processes: Path) -> None:
-    # The last is a student with adapters.
-    for number, method in enumerate([*[method for method, _, _ in VARIANTS], "mean_teacher"]):
-        states = [load_file(two_processes / f"{number}-rank{rank}-of-2.safetensors") for rank in range(2)]
-        assert_same(*states)
-        if METHODS[method].objective_class.mixes_examples:
-            continue
-        assert_close(states[0], load_file(two_processes / f"{number}-rank0-of-1.safetensors"))
+@every_variant
+def test_two_processes_hold_one_state_and_equal_one(
+    method: str, modality: str, settings: dict, two_processes: TwoProcesses, tmp_path: Path
+) -> None:
+    """One process has a batch of 8 and two have 4 each; where examples are mixed, two equal each other alone."""
+    variant = {"method": method, "modality": modality, "settings": settings}
+    states = two_processes.run(trained, **variant, out=tmp_path / "two", batch=4)
+    assert_same(*states)
+    if not METHODS[method].objective_class.mixes_examples:
+        assert_close(states[0], trained(**variant, out=tmp_path / "one", batch=8))
 
 
-def test_processes_stop_together_where_the_loss_of_one_is_not_finite(two_processes: Path) -> None:
-    for place in ("0-of-1", "0-of-2", "1-of-2"):
-        told = (two_processes / f"diverged-rank{place}.txt").read_text()
+def test_two_processes_train_adapters_as_one_does(two_processes: TwoProcesses, tmp_path: Path) -> None:
+    states = two_processes.run(trained_adapters, out=tmp_path / "two", batch=4)
+    assert_same(*states)
+    assert_close(states[0], trained_adapters(tmp_path / "one", batch=8))
+
+
+def test_processes_stop_together_where_the_loss_of_one_is_not_finite(
+    two_processes: TwoProcesses, tmp_path: Path
+) -> None:
+    for told in (*two_processes.run(stopped, out=tmp_path / "two", batch=4), stopped(tmp_path / "one", batch=8)):
         assert "the loss of step 1 is not finite (ssl/loss nan" in told

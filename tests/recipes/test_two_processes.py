@@ -13,6 +13,7 @@ from textssl.cli.program import run_program
 from textssl.errors import UserError
 
 
+pytestmark = pytest.mark.ddp
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch"]
 TWO = [
     "--multi_gpu",

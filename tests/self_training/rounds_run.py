@@ -1,6 +1,6 @@
-"""Two rounds of Noisy Student on the tiny texts, as a process of its own that may be killed, or one of two.
+"""Two rounds of Noisy Student on the tiny texts, as a process of its own that may be killed.
 
-usage: [torchrun --nproc_per_node 2] rounds_run.py OUT PER_DEVICE_BATCH [resume]
+usage: rounds_run.py OUT PER_DEVICE_BATCH [resume]
 """
 
 from __future__ import annotations
@@ -55,8 +55,15 @@ def make(out: Path | str, batch: int = 4, dropout: float = 0.1, **changes: Any) 
     )
 
 
+def train_without_dropout(out: str) -> None:
+    """As two processes do, whose draws differ, and one with the batch of both."""
+    trainer = make(out, dropout=0.0)
+    trainer.train()
+    trainer.save_model()
+
+
 def main() -> None:
-    trainer = make(sys.argv[1], int(sys.argv[2]), dropout=0.1 if "LOCAL_RANK" not in os.environ else 0.0)
+    trainer = make(sys.argv[1], int(sys.argv[2]))
     trainer.train(resume_from_checkpoint="resume" in sys.argv[3:] or None)
     trainer.save_model()
 

@@ -18,13 +18,14 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from tests.contract import tiny_features, tiny_images, tiny_texts
 from tests.contract.cases import with_probs
-from tests.self_training.rounds_run import make
+from tests.ddp.pool import TwoProcesses
+from tests.self_training.rounds_run import make, train_without_dropout
 from textssl import SelfTrainingConfig, SelfTrainingTrainer, UserError
 from textssl.self_training.selection import select_pseudo_labels
 
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "tests" / "rounds_run.py"
+SCRIPT = ROOT / "tests" / "self_training" / "rounds_run.py"
 AT_MOMENT = ROOT / "tests" / "recipes" / "at_moment.py"
 
 
@@ -100,10 +101,8 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_weights(whole: Pa
     assert json.loads((whole / "rounds.json").read_text()) == json.loads((out / "rounds.json").read_text())
 
 
-def test_two_processes_agree_with_one(tmp_path: Path) -> None:
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = run(*launch, SCRIPT, tmp_path / "two", 4)
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_two_processes_agree_with_one(two_processes: TwoProcesses, tmp_path: Path) -> None:
+    two_processes.run(train_without_dropout, out=tmp_path / "two")
     one = make(tmp_path / "one", 8, dropout=0.0)
     one.train()
     two = load_file(tmp_path / "two" / "model.safetensors")

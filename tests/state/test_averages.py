@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.state.two_processes import run_on_two
+from tests.ddp.pool import TwoProcesses
 from textssl.state import RunningMean, rank
 
 
@@ -153,8 +152,8 @@ def follow_halves() -> dict[str, Tensor]:
     return {**even.state_dict(prefix="even."), **uneven.state_dict(prefix="uneven.")}
 
 
-def test_two_processes_equal_one_with_the_joint_batch(tmp_path: Path) -> None:
-    first, second = run_on_two(follow_halves, tmp_path)
+def test_two_processes_equal_one_with_the_joint_batch(two_processes: TwoProcesses) -> None:
+    first, second = two_processes.run(follow_halves)
     even, uneven = RunningMean(torch.full((3,), 1 / 3), 0.9), RunningMean(torch.zeros(3), 0.9)
     for step in range(5):
         even.update(rows_of_step(step).mean(0))

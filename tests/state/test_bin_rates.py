@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.state.two_processes import run_on_two
+from tests.ddp.pool import TwoProcesses
 from textssl.state import BinRates, rank
 
 
@@ -104,8 +103,8 @@ def two_trajectories() -> Tensor:
     return rates.rates
 
 
-def test_two_processes_hold_the_rates_of_one(tmp_path: Path) -> None:
-    first, second = run_on_two(two_trajectories, tmp_path)
+def test_two_processes_hold_the_rates_of_one(two_processes: TwoProcesses) -> None:
+    first, second = two_processes.run(two_trajectories)
     alone = BinRates(SIZES)
     for step in range(3):
         alone.update(*hits(20, step))

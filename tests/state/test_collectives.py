@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.state.two_processes import run_on_two
+from tests.ddp.pool import TwoProcesses
 from textssl.state import all_cat, all_mean, all_sum, average_gradients, collectives, from_first, rank, world_size
 
 
@@ -38,8 +37,8 @@ def on_each() -> dict[str, Tensor]:
     return results
 
 
-def test_two_processes(tmp_path: Path) -> None:
-    first, second = run_on_two(on_each, tmp_path)
+def test_two_processes(two_processes: TwoProcesses) -> None:
+    first, second = two_processes.run(on_each)
     expected = {
         "sum": torch.tensor([[12.0, 14.0], [16.0, 18.0]]),
         "mean": torch.tensor([[6.0, 7.0], [8.0, 9.0]]),
@@ -96,19 +95,20 @@ def averaged_on_each() -> dict[str, Tensor]:
     results = {}
     # One bucket, and buckets that hold a tensor or two.
     for size in (collectives.BUCKET_BYTES, 24):
-        collectives.BUCKET_BYTES = size
         network = network_with_gradients(rank())
         # A gradient that others hold must be written, not replaced.
         held = network[3].grad
-        average_gradients(network.parameters())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(collectives, "BUCKET_BYTES", size)
+            average_gradients(network.parameters())
         assert network[3].grad is held
         assert network[4].grad is None
         results |= {f"{size} {i}": p.grad for i, p in enumerate(network) if p.grad is not None}
     return results
 
 
-def test_gradients_are_averaged_over_two_processes(tmp_path: Path) -> None:
-    results = run_on_two(averaged_on_each, tmp_path)
+def test_gradients_are_averaged_over_two_processes(two_processes: TwoProcesses) -> None:
+    results = two_processes.run(averaged_on_each)
     networks = [network_with_gradients(number) for number in range(2)]
     expected = {i: (a.grad + b.grad) / 2 for i, (a, b) in enumerate(zip(*networks, strict=True)) if a.grad is not None}
     for result in results:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.state.two_processes import run_on_two
+from tests.ddp.pool import TwoProcesses
 from textssl.state import ExampleMemory, rank
 
 
@@ -136,8 +135,8 @@ def write_halves() -> dict[str, Tensor]:
     return dict(memory.state_dict())
 
 
-def test_two_processes_hold_what_one_with_all_rows_does(tmp_path: Path) -> None:
-    first, second = run_on_two(write_halves, tmp_path)
+def test_two_processes_hold_what_one_with_all_rows_does(two_processes: TwoProcesses) -> None:
+    first, second = two_processes.run(write_halves)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert first["counts"].tolist() == [2, 2, 2, 2, 2, 2, 0]
     for example, rows in {5: [0, 5], 2: [4, 6], 0: [1], 1: [2], 3: [3], 4: [7]}.items():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.state.two_processes import run_on_two
+from tests.ddp.pool import TwoProcesses
 from textssl.state import average_batch_norms, rank
 
 
@@ -49,8 +49,8 @@ def on_each() -> dict[str, dict[str, Tensor]]:
 
 
 @pytest.fixture(scope="module")
-def on_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Tensor]]]:
-    return run_on_two(on_each, tmp_path_factory.mktemp("two"))
+def on_two(two_processes: TwoProcesses) -> list[dict[str, dict[str, Tensor]]]:
+    return two_processes.run(on_each)
 
 
 def test_running_statistics_become_their_mean(on_two: list) -> None:

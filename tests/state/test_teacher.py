@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from tests.state.two_processes import run_on_two
+from tests.ddp.pool import TwoProcesses
 from textssl.state import EMATeacher, rank
 
 
@@ -279,8 +279,8 @@ def follow_both() -> dict[str, dict[str, Tensor]]:
 
 
 @pytest.fixture(scope="module")
-def on_two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Tensor]]]:
-    return run_on_two(follow_both, tmp_path_factory.mktemp("two"))
+def on_two(two_processes: TwoProcesses) -> list[dict[str, dict[str, Tensor]]]:
+    return two_processes.run(follow_both)
 
 
 def test_two_processes_equal_one_with_the_joint_batch(on_two: list) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,9 @@ from torch._dynamo import OptimizedModule
 from torch._dynamo.utils import counters
 from transformers import AutoModelForSequenceClassification
 
+from tests.contract import ddp_jobs
 from tests.contract.cases import build, state_of
+from tests.ddp.pool import TwoProcesses
 from textssl import UserError
 from textssl.methods import METHODS
 
@@ -73,18 +72,22 @@ def test_checkpointing_changes_no_weight(method: str, tmp_path: Path) -> None:
     assert calls[1] > calls[0]
 
 
-def test_checkpointing_on_two_processes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "steps"), [("uda", 2), ("vat", 2), ("dividemix", 5), ("meta_pseudo_labels", 2)])
+def test_checkpointing_on_two_processes(method: str, steps: int, two_processes: TwoProcesses, tmp_path: Path) -> None:
     """Of several passes, of a gradient on the input, of two networks that one optimizer moves, and of two."""
-    worker = str(Path(__file__).parent / "checkpointing_worker.py")
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run([*launch, worker, str(tmp_path)], env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-4000:]
-    found = sorted(tmp_path.glob("*-plain-0.safetensors"))
-    assert len(found) == 4
-    for plain in found:
-        for rank in (0, 1):
-            same(load_file(plain), load_file(tmp_path / plain.name.replace("plain-0", f"checkpointed-{rank}")))
+    plain, checkpointed = (
+        two_processes.run(
+            ddp_jobs.trained,
+            method=method,
+            modality="text",
+            settings={"dropout": 0.1, "max_steps": steps, "gradient_checkpointing": is_on},
+            out=tmp_path / str(is_on),
+            batch=4,
+        )
+        for is_on in (False, True)
+    )
+    for rank in (0, 1):
+        same(plain[0], checkpointed[rank])
 
 
 def test_layers_that_are_mixed_or_run_once_refuse_it(tmp_path: Path) -> None:
