@@ -1,17 +1,27 @@
-"""One module per method. The directory is the registry: adding a file here is all it takes."""
+"""One module per method. The directory is the registry: adding a file here is all it takes.
+
+``METHODS`` maps the name of each method, its module's name, to its trainer. It imports all methods when it is first
+asked for; importing one method does not import the others.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import TYPE_CHECKING
 
-from ..training.trainer import SSLTrainer
 
+if TYPE_CHECKING:
+    from ..training.trainer import SSLTrainer
+
+    METHODS: dict[str, type[SSLTrainer]]
 
 __all__ = ["METHODS"]
 
 
 def _trainer_of(name: str) -> type[SSLTrainer]:
+    from ..training.trainer import SSLTrainer
+
     module = import_module(f"{__name__}.{name}")
     trainers = [
         value
@@ -23,4 +33,14 @@ def _trainer_of(name: str) -> type[SSLTrainer]:
     return trainers[0]
 
 
-METHODS: dict[str, type[SSLTrainer]] = {module.name: _trainer_of(module.name) for module in iter_modules(__path__)}
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> dict[str, type[SSLTrainer]]:
+        if name != "METHODS":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        methods = {module.name: _trainer_of(module.name) for module in iter_modules(__path__)}
+        globals()["METHODS"] = methods
+        return methods
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

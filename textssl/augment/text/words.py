@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from .scripts import PUNCTUATION, UNIT, UNSPACED, has_unspaced, is_unspaced
 
@@ -34,7 +34,9 @@ IDEOGRAPHS = (
 )
 
 
-def _compile(unspaced: str, unit: str) -> re.Pattern[str]:
+@cache
+def _word(unspaced: str, unit: str) -> re.Pattern[str]:
+    """Compiled on first use: it takes longer than the rest of this package takes to import."""
     alone = "".join(map(re.escape, sorted(PUNCTUATION))) + IDEOGRAPHS
     inner = f"[^{SPACES}{DROPPED}{alone}{unspaced}]"
     return re.compile(
@@ -47,8 +49,6 @@ def _compile(unspaced: str, unit: str) -> re.Pattern[str]:
     )
 
 
-_WORD = _compile(UNSPACED, f"|{UNIT}")
-_BERT_WORD = _compile("", "")
 # The same cut for texts in ASCII, where a third of the time is spent.
 _ASCII_DROPPED = "\\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 _ASCII_WORD = re.compile(
@@ -201,11 +201,11 @@ def normalize_word(word: str) -> str:
 
 
 def _cut(text: str) -> list[str]:
-    return (_ASCII_WORD if text.isascii() else _WORD).split(text)
+    return (_ASCII_WORD if text.isascii() else _word(UNSPACED, f"|{UNIT}")).split(text)
 
 
 def _bert_cut(text: str) -> list[str]:
-    return (_ASCII_WORD if text.isascii() else _BERT_WORD).split(text)
+    return (_ASCII_WORD if text.isascii() else _word("", "")).split(text)
 
 
 @lru_cache(maxsize=65_536)

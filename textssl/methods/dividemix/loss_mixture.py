@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from ...forward.device_transfer import sent
 from ...state import from_first, rank
 
+
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture
 
 __all__ = ["DividedLabels", "Division", "divide", "normalized"]
 
@@ -80,6 +82,8 @@ def divide(losses: np.ndarray) -> Division:
 
     Source: Li, Socher and Hoi, 2020, arXiv:2002.07394, section 3.1; the fit is that of the authors' code.
     """
+    from sklearn.mixture import GaussianMixture
+
     finite = np.isfinite(losses)
     x = normalized(np.asarray(losses, dtype=np.float64))[finite, None]
     probs = np.zeros(len(losses))
@@ -98,6 +102,9 @@ def divide(losses: np.ndarray) -> Division:
 
 
 def _fitted(x: np.ndarray) -> GaussianMixture:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
     with warnings.catch_warnings():
         # The authors stop after ten rounds, whether it has converged or not; k-means finds one value alone.
         warnings.simplefilter("ignore", ConvergenceWarning)
