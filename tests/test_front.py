@@ -153,15 +153,15 @@ def test_help_begins_with_the_main_entries() -> None:
 @pytest.mark.parametrize("package", [name for name in PACKAGES if name not in ("textssl", "textssl.methods")])
 def test_packages_export_by_explicit_imports(package: str) -> None:
     """So that a type checker knows each name: no star, no ``__getattr__``, nothing made at run time."""
-    defined = {node.name for node in tree(package) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    defined = set()
     for node in tree(package):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined.add(node.name)
         if isinstance(node, ast.ImportFrom):
             defined |= {alias.asname or alias.name for alias in node.names}
-        if isinstance(node, ast.AnnAssign):
-            defined.add(ast.unparse(node.target))
-        if isinstance(node, ast.Assign):
-            # ``CANDIDATES: tuple[Candidate, ...]`` is typed; without an annotation a tuple of mixed parts is not.
-            defined |= {name for target in node.targets if (name := ast.unparse(target)) == "__all__"}
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            defined |= {ast.unparse(target) for target in targets}
     exported = set(getattr(importlib.import_module(package), "__all__", ()))
     assert "__getattr__" not in defined
     assert exported <= defined
