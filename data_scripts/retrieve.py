@@ -4,9 +4,9 @@
         --k 1000 --per_class 500 --evaluation test.csv
 
 asks the bank with the average of the labeled texts of each class, removes repeats and what the evaluation files hold,
-scores what remains by the teacher and keeps the surest of each class. ``found/retrieved.parquet`` has the examples
-with their probabilities, ``found/provenance.json`` what they were made of. ``--queries random`` is the control. A job
-that was killed goes on with ``--resume``.
+scores what remains by the teacher and keeps the most confident of each class. ``found/retrieved.parquet`` has the
+examples with their probabilities, ``found/provenance.json`` what they were made of. ``--queries random`` is the
+control. A job that was killed goes on with ``--resume``.
 """
 
 from __future__ import annotations

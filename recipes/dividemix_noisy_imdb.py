@@ -28,11 +28,11 @@ PRESETS["cpu"] = feature_presets(FOLDER, "dividemix", num_labeled=8000, noise=0.
     "min_steps": None,
     "step_limit": None,
     "learning_rate": 1e-4,
-    "warmup_epochs": 4,
+    "warm_start_epochs": 4,
     "baseline_epochs": 10.0,
     "baseline_learning_rate": 1e-4,
 }
-PRESETS["paper"] |= {"max_steps": 6000, "warmup_epochs": 1, "per_device_train_batch_size": 32}
+PRESETS["paper"] |= {"max_steps": 6000, "warm_start_epochs": 1, "per_device_train_batch_size": 32}
 
 
 def main() -> None:

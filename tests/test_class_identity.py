@@ -107,7 +107,7 @@ def test_what_is_saved_answers_with_names(labels: str, tmp_path: Path) -> None:
         names = ["False", "True"]
     else:
         network, data, names = model(), words(drawn, ids), NAMES
-    trainer = uda(tmp_path, model=network, train_dataset=data, args={"ema_decay": 0.9, "max_steps": 2})
+    trainer = uda(tmp_path, model=network, train_dataset=data, args={"teacher_decay": 0.9, "max_steps": 2})
     trainer.train()
     trainer.save_model(str(tmp_path / "saved"))
     assert trainer.facts.label_names == tuple(names)

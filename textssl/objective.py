@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .forward.base import Backend, Forward
 
 
-__all__ = ["Batch", "Objective", "Scores", "Task", "numbered"]
+__all__ = ["Batch", "Objective", "Scores", "Task", "view_names"]
 
 Batch = dict[str, Any]
 
@@ -192,7 +192,7 @@ class Objective(nn.Module):
         """Whether the mean of :meth:`cross_entropy` is all that is asked of the labeled examples."""
         return True
 
-    def settle_labeled_loss(self, function: Callable[..., Tensor] | None) -> None:
+    def set_labeled_loss(self, function: Callable[..., Tensor] | None) -> None:
         """Let ``class_weights`` and a person's ``compute_loss_func`` be the loss of the labeled examples.
 
         Raises:
@@ -230,6 +230,6 @@ class Objective(nn.Module):
         return student
 
 
-def numbered(stem: str, count: int) -> tuple[str, ...]:
+def view_names(stem: str, count: int) -> tuple[str, ...]:
     """Names of ``count`` independent draws of a view: ``("weak", "weak_2", "weak_3")``."""
     return (stem, *[f"{stem}_{number}" for number in range(2, count + 1)])

@@ -40,9 +40,9 @@ def test_bins_come_as_often_as_their_rates_say() -> None:
 
 def test_probes_draw_all_bins_alike_whatever_the_rates() -> None:
     made = policy([[1.0, 0.9, 0.1, 0.0, 1.0], [1.0, 0.3]])
-    assert shares(made.probing(), 0) == pytest.approx([0.2] * 5, abs=0.008)
-    assert shares(made.probing(), 1) == pytest.approx([0.5, 0.5], abs=0.008)
-    assert made.probing().rates is made.rates
+    assert shares(made.probe_copy(), 0) == pytest.approx([0.2] * 5, abs=0.008)
+    assert shares(made.probe_copy(), 1) == pytest.approx([0.5, 0.5], abs=0.008)
+    assert made.probe_copy().rates is made.rates
 
 
 def test_no_number_in_range_draws_an_absent_or_a_cut_bin() -> None:
@@ -50,7 +50,7 @@ def test_no_number_in_range_draws_an_absent_or_a_cut_bin() -> None:
     ends = np.array([0.0, 5e-324, 0.5, 1 - 2**-53])
     assert set(made.bins(np.zeros(4, int), ends).tolist()) == {1, 4}
     assert made.bins(np.ones(4, int), ends).tolist() == [0] * 4
-    assert made.probing().bins(np.array([[0, 1]] * 4), np.stack([ends, ends], 1)).tolist() == [
+    assert made.probe_copy().bins(np.array([[0, 1]] * 4), np.stack([ends, ends], 1)).tolist() == [
         [0, 0],
         [0, 0],
         [3, 0],

@@ -27,7 +27,7 @@ from textssl.augment.text import (
     WordSwap,
     split_words,
 )
-from textssl.augment.unchanged import unchanged_share, warn_of_unchanged
+from textssl.augment.unchanged import unchanged_share, warn_if_unchanged
 from textssl.notices import warn_once
 
 
@@ -57,7 +57,7 @@ class ChangesEvery:
 def warned(caplog: pytest.LogCaptureFixture, way: Any, data: Dataset | None = None, rows: int = 200) -> str:
     caplog.clear()
     with caplog.at_level(logging.WARNING, "textssl"):
-        warn_of_unchanged({"strong": way}, ["weak", "strong"], numbered() if data is None else data, ["text"], rows)
+        warn_if_unchanged({"strong": way}, ["weak", "strong"], numbered() if data is None else data, ["text"], rows)
     return caplog.text
 
 

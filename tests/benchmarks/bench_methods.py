@@ -53,7 +53,7 @@ SAME_ROWS = {
     "fixmatch": {"threshold": 0.0},
     "uda": {"threshold": 0.0},
     "mixtext": {"mix_at": "input"},
-    "mixup_pseudo_label": {"warmup": 0.0},
+    "mixup_pseudo_label": {"warm_start_ratio": 0.0},
     "remixmatch": {"num_strong": 2, "pretext": "none"},
 }
 

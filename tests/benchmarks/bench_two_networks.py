@@ -152,7 +152,7 @@ class Variant:
 # Neither side has a warm-up or a fine-tuning, and UDA's rows all count.
 TAUGHT = {"finetune_steps": 0, "threshold": 0.0}
 VARIANTS = {
-    "dividemix": Variant("dividemix", {"warmup_epochs": 0.0, "per_device_train_batch_size": 16}, dividemix),
+    "dividemix": Variant("dividemix", {"warm_start_epochs": 0.0, "per_device_train_batch_size": 16}, dividemix),
     "sampled": Variant("meta_pseudo_labels", {"feedback": "sampled", **TAUGHT}, sampled),
     "jvp": Variant("meta_pseudo_labels", {"feedback": "jvp", **TAUGHT}, jvp),
 }

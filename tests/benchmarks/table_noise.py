@@ -76,7 +76,7 @@ def run(method: str, row: str, seed: int, folder: str) -> tuple[float, float | N
     train = source.train.remove_columns("label").add_column("label", given.tolist())
     settings, second = dict(SHARED), {}
     if method == "dividemix":
-        settings["warmup_epochs"] = ROWS[row]
+        settings["warm_start_epochs"] = ROWS[row]
         second["peer"] = network(row, 1000 + seed)
     trainer = METHODS[method](
         network(row, seed),

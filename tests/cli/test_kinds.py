@@ -18,7 +18,7 @@ from textssl import SSLConfig, UserError
 from textssl.augment import OneOf
 from textssl.augment.image import CTAugment, HorizontalFlip
 from textssl.augment.text import TextCTAugment, TfIdfReplacement, UniformReplacement
-from textssl.cli.kinds import FeatureKind, ImageKind, TextKind, kind_of
+from textssl.cli.kinds import FeatureTaskSetup, ImageTaskSetup, TextTaskSetup, task_setup_class
 from textssl.cli.models import label_settings
 from textssl.cli.options import RecipeOptions
 from textssl.cli.run_config import run_config
@@ -70,23 +70,23 @@ def vectors(dataset: datasets.Dataset, column: str = "features") -> np.ndarray:
 @pytest.mark.parametrize(
     ("backend", "modality", "expected"),
     [
-        ("auto", "text", TextKind),
-        ("auto", "image", ImageKind),
-        ("text", "text", TextKind),
-        ("image", "image", ImageKind),
-        ("features", "text", FeatureKind),
-        ("features", "image", FeatureKind),
+        ("auto", "text", TextTaskSetup),
+        ("auto", "image", ImageTaskSetup),
+        ("text", "text", TextTaskSetup),
+        ("image", "image", ImageTaskSetup),
+        ("features", "text", FeatureTaskSetup),
+        ("features", "image", FeatureTaskSetup),
     ],
 )
 def test_the_backend_and_the_data_decide(backend: str, modality: str, expected: type) -> None:
-    assert kind_of(RecipeOptions(backend=backend), task(modality)) is expected
+    assert task_setup_class(RecipeOptions(backend=backend), task(modality)) is expected
 
 
 @pytest.mark.parametrize(("backend", "modality"), [("image", "text"), ("text", "image")])
 def test_one_modality_is_not_the_other(backend: str, modality: str) -> None:
     told = f"backend: got '{backend}'; toys holds {modality}; allowed: auto, {modality}, features"
     with pytest.raises(UserError, match=told):
-        kind_of(RecipeOptions(backend=backend), task(modality))
+        task_setup_class(RecipeOptions(backend=backend), task(modality))
 
 
 # Text
@@ -94,7 +94,7 @@ def test_one_modality_is_not_the_other(backend: str, modality: str) -> None:
 
 def test_the_views_of_texts(encoder: str, tmp_path: Path) -> None:
     options = RecipeOptions(model=encoder, strong="uniform", second_view="tfidf", replace=0.3)
-    kind = TextKind(options, config(), task("text"), BOTH)
+    kind = TextTaskSetup(options, config(), task("text"), BOTH)
     assert kind.strong == "uniform"
     kind.prepare(tmp_path)
     strong, second = kind.augmentations["strong"], kind.augmentations["weak_2"]
@@ -111,7 +111,7 @@ def test_strong_views_that_adapt(encoder: str, tmp_path: Path) -> None:
         name: part.rename_column("text", "review")
         for name, part in (("labeled", labeled()), ("unlabeled", unlabeled()))
     }
-    kind = TextKind(RecipeOptions(model=encoder, strong="ctaugment"), given, task("text", **texts), BOTH)
+    kind = TextTaskSetup(RecipeOptions(model=encoder, strong="ctaugment"), given, task("text", **texts), BOTH)
     kind.prepare(tmp_path)
     strong: Any = kind.augmentations["strong"]
     assert isinstance(strong, TextCTAugment)
@@ -119,20 +119,20 @@ def test_strong_views_that_adapt(encoder: str, tmp_path: Path) -> None:
     assert {bins[0].keep_last for name, bins in strong.operations.items() if name != "identity"} == {16}
     assert strong.operations["tfidf"][0].statistics.num_texts == len(unlabeled())
     flipped = config(max_length=128, horizontal_flip=True)
-    images = ImageKind(RecipeOptions(strong="ctaugment"), flipped, task("image"), {"weak", "strong"})
+    images = ImageTaskSetup(RecipeOptions(strong="ctaugment"), flipped, task("image"), {"weak", "strong"})
     images.prepare(tmp_path)
     strong = images.augmentations["strong"]
     assert isinstance(strong, CTAugment)
     assert any(isinstance(step, HorizontalFlip) for step in strong.weak.steps)
     # Nobody wants a strong view.
-    unused = ImageKind(RecipeOptions(strong="ctaugment"), flipped, task("image"), {"weak"})
+    unused = ImageTaskSetup(RecipeOptions(strong="ctaugment"), flipped, task("image"), {"weak"})
     unused.prepare(tmp_path)
     assert unused.augmentations == {}
 
 
 @pytest.mark.parametrize(("second", "views"), [("same", {"weak", "weak_2"}), ("tfidf", {"weak"})])
 def test_views_that_nobody_wants_are_not_made(second: str, views: set[str], encoder: str, tmp_path: Path) -> None:
-    kind = TextKind(RecipeOptions(model=encoder, second_view=second), config(), task("text"), views)
+    kind = TextTaskSetup(RecipeOptions(model=encoder, second_view=second), config(), task("text"), views)
     assert kind.strong == "none"
     kind.prepare(tmp_path)
     assert kind.augmentations == {}
@@ -143,7 +143,7 @@ def test_a_text_classifier_knows_its_labels_and_depends_on_the_seed_alone(encode
     heads = []
     for seed in (1, 1, 2):
         torch.rand(3)
-        network = TextKind(RecipeOptions(model=encoder), config(seed=seed), task("text"), {"weak"}).make_model()
+        network = TextTaskSetup(RecipeOptions(model=encoder), config(seed=seed), task("text"), {"weak"}).make_model()
         assert network.config.id2label == dict(enumerate(NAMES))
         heads.append(network.get_parameter("classifier.weight"))
     assert heads[0].equal(heads[1])
@@ -159,7 +159,7 @@ def test_the_embedded_image_model_takes_what_a_pipeline_gives(mode: str) -> None
     images = [image.resize((30, 20)).convert(mode) for image in tiny_images.images(9, 1)[0]]
     data = datasets.Dataset.from_dict({"image": images, "label": [0, 1, 2] * 3})
     given = task("image", labeled=data.cast_column("image", datasets.Image()))
-    kind = ImageKind(RecipeOptions(), config(max_length=128), given, {"weak", "strong"})
+    kind = ImageTaskSetup(RecipeOptions(), config(max_length=128), given, {"weak", "strong"})
     network = kind.make_model()
     pixels = kind.processing_class(images[0].convert("RGB"), return_tensors="pt")["pixel_values"]
     assert pixels.shape == (1, 3, 20, 30)
@@ -175,7 +175,7 @@ def test_the_embedded_image_model_takes_what_a_pipeline_gives(mode: str) -> None
 
 def test_features_of_texts_are_the_encoder_s(encoder: str, tmp_path: Path) -> None:
     given = task("text")
-    kind = FeatureKind(RecipeOptions(model=encoder), config(), given, {"weak"})
+    kind = FeatureTaskSetup(RecipeOptions(model=encoder), config(), given, {"weak"})
     kind.prepare(tmp_path)
     expected = SentenceEncoder(encoder, max_length=16)(given.test["text"][:])
     np.testing.assert_allclose(vectors(kind.data.test), expected, rtol=1e-2, atol=1e-2)
@@ -186,7 +186,7 @@ def test_features_of_texts_are_the_encoder_s(encoder: str, tmp_path: Path) -> No
 
 def test_the_strong_view_of_features_is_one_of_changed_texts(encoder: str, tmp_path: Path) -> None:
     options = RecipeOptions(model=encoder, strong="uniform", replace=0.5)
-    kind = FeatureKind(options, config(), task("text"), BOTH)
+    kind = FeatureTaskSetup(options, config(), task("text"), BOTH)
     kind.prepare(tmp_path)
     way = kind.augmentations["strong"]
     assert isinstance(way, OneOf)
@@ -197,7 +197,7 @@ def test_the_strong_view_of_features_is_one_of_changed_texts(encoder: str, tmp_p
 
 
 def test_noise_needs_no_preparation(encoder: str, tmp_path: Path) -> None:
-    kind = FeatureKind(RecipeOptions(model=encoder), config(), task("text"), BOTH)
+    kind = FeatureTaskSetup(RecipeOptions(model=encoder), config(), task("text"), BOTH)
     assert kind.strong == "noise"
     kind.prepare(tmp_path)
     assert kind.augmentations == {}
@@ -206,7 +206,7 @@ def test_noise_needs_no_preparation(encoder: str, tmp_path: Path) -> None:
 
 def test_pixels_as_features(tmp_path: Path) -> None:
     given = task("image")
-    kind = FeatureKind(RecipeOptions(), config(max_length=128), given, {"weak", "strong"})
+    kind = FeatureTaskSetup(RecipeOptions(), config(max_length=128), given, {"weak", "strong"})
     kind.prepare(tmp_path)
     expected = np.stack([np.asarray(image, np.float32).ravel() / 255 for image in given.unlabeled["image"]])
     np.testing.assert_allclose(vectors(kind.data.unlabeled), expected, rtol=1e-6)
@@ -216,7 +216,7 @@ def test_pixels_as_features(tmp_path: Path) -> None:
 
 
 def test_a_head_is_standardised_by_the_unlabeled_examples(tmp_path: Path) -> None:
-    kind = FeatureKind(RecipeOptions(), config(max_length=128), task("image"), {"weak"})
+    kind = FeatureTaskSetup(RecipeOptions(), config(max_length=128), task("image"), {"weak"})
     kind.prepare(tmp_path)
     head = kind.make_model()
     assert isinstance(head, FeatureClassifier)
@@ -232,7 +232,7 @@ def test_a_head_of_features_begins_as_the_logistic_regression(given: str, encode
     """That of scikit-learn on the features as they are, though the head reads them standardised."""
     options = RecipeOptions(model=encoder if given == "text" else "pixels", head="probe")
     args = config() if given == "text" else config(max_length=128)
-    kind = FeatureKind(options, args, task(given), {"weak"})
+    kind = FeatureTaskSetup(options, args, task(given), {"weak"})
     kind.prepare(tmp_path)
     x, y = vectors(kind.data.labeled), kind.data.labeled["label"][:]
     reference = LogisticRegression(C=10.0, max_iter=20_000, tol=1e-8).fit(x, y)
@@ -247,23 +247,23 @@ def test_a_head_of_features_begins_as_the_logistic_regression(given: str, encode
 
 def test_which_heads_of_features_begin_anew(encoder: str) -> None:
     """Those on pixels, which no encoder made."""
-    assert FeatureKind(RecipeOptions(model=encoder), config(), task("text"), {"weak"}).head == "probe"
-    assert FeatureKind(RecipeOptions(), config(max_length=128), task("image"), {"weak"}).head == "random"
-    told = FeatureKind(RecipeOptions(model=encoder, head="random"), config(), task("text"), {"weak"})
+    assert FeatureTaskSetup(RecipeOptions(model=encoder), config(), task("text"), {"weak"}).head == "probe"
+    assert FeatureTaskSetup(RecipeOptions(), config(max_length=128), task("image"), {"weak"}).head == "random"
+    told = FeatureTaskSetup(RecipeOptions(model=encoder, head="random"), config(), task("text"), {"weak"})
     assert told.head == "random"
 
 
 def test_a_trainer_of_features_is_not_told_of_texts(encoder: str) -> None:
     given = config(text_column="review", max_length=16, mu=5)
     texts = task("text", labeled=labeled().rename_column("text", "review"), column="review")
-    told = FeatureKind(RecipeOptions(model=encoder), given, texts, {"weak"}).trainer_config(given)
+    told = FeatureTaskSetup(RecipeOptions(model=encoder), given, texts, {"weak"}).trainer_config(given)
     assert (told.text_column, told.max_length, told.mu) == ("text", 128, 5)
     assert (given.text_column, given.max_length) == ("review", 16)
 
 
 def test_a_trainer_of_pixels_is_not_told_of_images() -> None:
     given = config(image_column="picture", skip_corrupt_images=True, max_length=128)
-    told = FeatureKind(RecipeOptions(), given, task("image"), {"weak"}).trainer_config(given)
+    told = FeatureTaskSetup(RecipeOptions(), given, task("image"), {"weak"}).trainer_config(given)
     assert (told.image_column, told.skip_corrupt_images) == ("image", False)
 
 
@@ -275,7 +275,7 @@ def test_a_source_that_may_be_mirrored_is_so_as_images_alone(
     monkeypatch.setitem(SOURCES, "digits", replace(SOURCES["digits"], flip=True))
     given, options = config(max_length=128), RecipeOptions(source="digits", backend=backend, num_validation=0)
     data = load_task(options, given)
-    kind = kind_of(options, data)
+    kind = task_setup_class(options, data)
     run = RunFolder("out", [options, given])
     made = run_config(options, given, data, kind.modality.name, run)
     assert made.horizontal_flip is flipped
@@ -285,29 +285,65 @@ def test_a_source_that_may_be_mirrored_is_so_as_images_alone(
 # What is refused, before any model is loaded
 
 REFUSED: dict[str, tuple[type, str, dict[str, Any], dict[str, Any], str]] = {
-    "images, of words": (ImageKind, "image", {"strong": "tfidf"}, {}, "strong: got 'tfidf'; here allowed: auto, rand"),
-    "images, long": (ImageKind, "image", {}, {"max_length": 64}, "max_length: got 64; it is for text"),
-    "images, probed": (ImageKind, "image", {"head": "probe"}, {}, "head: got 'probe'; it is for text and features"),
-    "texts, noisy": (TextKind, "text", {"strong": "noise"}, {}, "strong: got 'noise'; here allowed: auto, tfidf"),
-    "texts, mirrored": (TextKind, "text", {}, {"horizontal_flip": True}, "horizontal_flip: got True; it is for image"),
-    "features, translated": (FeatureKind, "text", {"strong": "seq2seq"}, {}, "here allowed: auto, noise, tfidf, unif"),
-    "features, adapting": (FeatureKind, "text", {"strong": "ctaugment"}, {}, "strong: got 'ctaugment'; here allowed"),
-    "features, ends": (FeatureKind, "text", {}, {"keep_end": True}, "keep_end: got True; it is for text"),
+    "images, of words": (
+        ImageTaskSetup,
+        "image",
+        {"strong": "tfidf"},
+        {},
+        "strong: got 'tfidf'; here allowed: auto, rand",
+    ),
+    "images, long": (ImageTaskSetup, "image", {}, {"max_length": 64}, "max_length: got 64; it is for text"),
+    "images, probed": (
+        ImageTaskSetup,
+        "image",
+        {"head": "probe"},
+        {},
+        "head: got 'probe'; it is for text and features",
+    ),
+    "texts, noisy": (TextTaskSetup, "text", {"strong": "noise"}, {}, "strong: got 'noise'; here allowed: auto, tfidf"),
+    "texts, mirrored": (
+        TextTaskSetup,
+        "text",
+        {},
+        {"horizontal_flip": True},
+        "horizontal_flip: got True; it is for image",
+    ),
+    "features, translated": (
+        FeatureTaskSetup,
+        "text",
+        {"strong": "seq2seq"},
+        {},
+        "here allowed: auto, noise, tfidf, unif",
+    ),
+    "features, adapting": (
+        FeatureTaskSetup,
+        "text",
+        {"strong": "ctaugment"},
+        {},
+        "strong: got 'ctaugment'; here allowed",
+    ),
+    "features, ends": (FeatureTaskSetup, "text", {}, {"keep_end": True}, "keep_end: got True; it is for text"),
     "texts, embedded": (
-        TextKind,
+        TextTaskSetup,
         "text",
         {"embedding_cache": "x"},
         {},
         "embedding_cache: got 'x'; it is for --backend",
     ),
-    "pixels, of words": (FeatureKind, "image", {"strong": "tfidf"}, {}, "for features of images allowed: auto, noise"),
-    "pixels, long": (FeatureKind, "image", {}, {"max_length": 64}, "max_length: got 64; it is for text"),
+    "pixels, of words": (
+        FeatureTaskSetup,
+        "image",
+        {"strong": "tfidf"},
+        {},
+        "for features of images allowed: auto, noise",
+    ),
+    "pixels, long": (FeatureTaskSetup, "image", {}, {"max_length": 64}, "max_length: got 64; it is for text"),
 }
 
 
 @pytest.mark.parametrize(("kind", "modality", "options", "settings", "told"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_does_not_fit(
-    kind: type[TextKind], modality: str, options: dict[str, Any], settings: dict[str, Any], told: str
+    kind: type[TextTaskSetup], modality: str, options: dict[str, Any], settings: dict[str, Any], told: str
 ) -> None:
     length = {} if modality == "text" else {"max_length": 128}
     with pytest.raises(UserError, match=told):

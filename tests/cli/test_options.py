@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from textssl import UserError
-from textssl.cli.options import RecipeOptions, told_as
+from textssl.cli.options import RecipeOptions, rename_argument_in_errors
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,11 @@ def test_an_unknown_origin_is_named() -> None:
     ],
 )
 def test_a_flag_takes_the_place_of_a_parameter(message: str, expected: str) -> None:
-    with pytest.raises(UserError) as error, told_as("train_file", "path"):
+    with pytest.raises(UserError) as error, rename_argument_in_errors("train_file", "path"):
         raise UserError(message)
     assert str(error.value) == expected
 
 
 def test_other_errors_are_left_alone() -> None:
-    with pytest.raises(KeyError, match="path"), told_as("train_file", "path"):
+    with pytest.raises(KeyError, match="path"), rename_argument_in_errors("train_file", "path"):
         raise KeyError("path")

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from tests.contract.cases import model, texts, tokenizer
 from textssl import SupervisedConfig
-from textssl.cli.probe_head import ProbedModels, head_line, is_sentence_encoder, resolved_head
+from textssl.cli.probe_head import ProbeHeadModels, head_line, is_sentence_encoder, resolved_head
 from textssl.cli.task_data import TaskData
 from textssl.hub import DataFacts, SplitFacts
 
@@ -70,7 +70,7 @@ def test_a_model_begins_as_the_logistic_regression(
 ) -> None:
     """That of scikit-learn, on texts that are cut as in training."""
     config = SupervisedConfig(output_dir=str(tmp_path), use_cpu=True, max_length=6, truncation=truncation)
-    made: Any = ProbedModels(str(encoder), tokenizer(), config).make(str(encoder), data, seed=0).eval()
+    made: Any = ProbeHeadModels(str(encoder), tokenizer(), config).make(str(encoder), data, seed=0).eval()
     vectors = embedded(encoder, data.labeled["text"], 6, truncation)
     reference = LogisticRegression(C=10.0, max_iter=10_000, tol=1e-8).fit(vectors, data.labeled["label"])
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_a_model_begins_as_the_logistic_regression(
 
 
 def test_the_same_again_and_another_second_network(encoder: Path, data: TaskData, tmp_path: Path) -> None:
-    models = ProbedModels(str(encoder), tokenizer(), SupervisedConfig(output_dir=str(tmp_path), use_cpu=True))
+    models = ProbeHeadModels(str(encoder), tokenizer(), SupervisedConfig(output_dir=str(tmp_path), use_cpu=True))
     first, again, second, second_again = (
         models.make(str(encoder), data, seed, of) for seed, of in [(0, 0), (0, 0), (7, 1), (7, 1)]
     )

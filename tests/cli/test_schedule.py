@@ -36,7 +36,7 @@ def task(labeled: int, unlabeled: int | None, in_all: int | None = None) -> Task
 
 def options(*asked: str, **values: Any) -> RecipeOptions:
     made = RecipeOptions(**values)
-    made.told(frozenset(asked))
+    made.set_explicit(frozenset(asked))
     return made
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from textssl import SSLConfig, UDAConfig, UserError
-from textssl.config import derive
+from textssl.config import derive_config
 from textssl.methods.supervised import SupervisedConfig
 
 
@@ -34,10 +34,10 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], told: s
 def test_derive_refuses_an_unknown_change_and_keeps_the_rest(tmp_path: Path) -> None:
     config = UDAConfig(output_dir=str(tmp_path), use_cpu=True, temperature=0.5, seed=7, max_length=20)
     with pytest.raises(UserError, match="changes: SupervisedConfig has no field max_stepz, temperature"):
-        derive(config, SupervisedConfig, max_stepz=3, temperature=1.0)
-    other = derive(config, SupervisedConfig, max_steps=3)
+        derive_config(config, SupervisedConfig, max_stepz=3, temperature=1.0)
+    other = derive_config(config, SupervisedConfig, max_steps=3)
     assert type(other) is SupervisedConfig
     assert (other.max_steps, other.seed, other.max_length, other.use_cpu) == (3, 7, 20, True)
     assert config.max_steps == -1
-    back = derive(other, UDAConfig, learning_rate=1.0)
+    back = derive_config(other, UDAConfig, learning_rate=1.0)
     assert (back.temperature, back.unlabeled_weight) == (0.5, 1.0)

@@ -17,7 +17,7 @@ from tests.contract.cases import build, model, tokenizer, unlabeled
 from textssl import UDAConfig, UserError
 from textssl.cli.options import RecipeOptions
 from textssl.cli.run_config import run_config
-from textssl.config import derive
+from textssl.config import derive_config
 from textssl.methods import METHODS
 from textssl.pretraining import PretrainingConfig, pretrain_in_domain
 from textssl.training.trainer import SSLTrainer
@@ -66,7 +66,7 @@ def test_pretraining_leaves_the_config_as_it_was(tmp_path: Path) -> None:
 
 def test_a_derived_config_shares_nothing_that_can_be_changed() -> None:
     config = UDAConfig("out", use_cpu=True, report_to=[], lr_scheduler_kwargs={"power": {"of": 2}})
-    other: Any = derive(config, UDAConfig)
+    other: Any = derive_config(config, UDAConfig)
     assert values(other) == values(config)
     other.lr_scheduler_kwargs["power"]["of"] = 3
     other.accelerator_config.even_batches = False
@@ -161,7 +161,7 @@ def test_a_run_config_is_made_of_what_was_asked_for(monkeypatch: pytest.MonkeyPa
         assert made.hub_model_id == "me/tiny"
         assert made.eval_strategy == ("epoch" if validation else "no")
         assert made.horizontal_flip == (modality == "image")
-        assert made == derive(made, UDAConfig).for_modality(modality), "nothing is open any more"
+        assert made == derive_config(made, UDAConfig).for_modality(modality), "nothing is open any more"
     assert values(config) == before
     best = UDAConfig("out", use_cpu=True, report_to=[], load_best_model_at_end=True, eval_strategy="steps")
     with pytest.raises(UserError, match="load_best_model_at_end: got True; there are no validation data"):

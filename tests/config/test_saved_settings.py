@@ -12,7 +12,7 @@ import pytest
 from transformers import TrainingArguments
 
 from textssl import UDAConfig, UserError
-from textssl.config import SSLConfig, derive
+from textssl.config import SSLConfig, derive_config
 from textssl.config.saved_settings import SavedSettings, settings_of, write_settings
 from textssl.methods import METHODS
 from textssl.pretraining import PretrainingConfig
@@ -67,7 +67,7 @@ def test_settings_are_read_back_as_they_were(kind: type[Any], tmp_path: Path) ->
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_a_config_that_was_filled_for_a_modality_is_read_back(name: str, tmp_path: Path) -> None:
     kind = METHODS[name].config_class
-    resolved = derive(config(kind), kind, output_dir="elsewhere").for_modality("image")
+    resolved = derive_config(config(kind), kind, output_dir="elsewhere").for_modality("image")
     write_settings(resolved, tmp_path)
     assert kind.from_json(tmp_path) == resolved
 

@@ -36,16 +36,17 @@ semi_supervised = over(SEMI)
 
 # A setting and two values of it; the one that is not the default must give another model.
 SETTINGS: dict[str, tuple[Any, Any]] = {
-    "align": ("labeled", [0.1, 0.2, 0.7]),
+    "distribution_alignment": ("labeled", [0.1, 0.2, 0.7]),
     "alpha": (0.2, 1.0),
     "diffusion": (0.2, 0.99),
     "ema_decay": (0.5, 0.9),
+    "teacher_decay": (0.5, 0.9),
     "ensemble_decay": (0.1, 0.6),
     "entropy_weight": (0.0, 0.5),
     "epsilon": (0.5, 2.0),
     "gamma": (1.0, 3.0),
     "hinge_weight": (0.0, 1.0),
-    "k": (2, 50),
+    "num_neighbors": (2, 50),
     "prior_weight": (0.0, 0.8),
     "rampup": (0.1, 1.0),
     "stop_grad": (True, False),
@@ -53,7 +54,7 @@ SETTINGS: dict[str, tuple[Any, Any]] = {
     "temperature": (0.4, 1.0),
     "threshold": (0.0, 0.95),
     "unlabeled_weight": (0.3, 1.0),
-    "warmup": (0.0, 0.6),
+    "warm_start_ratio": (0.0, 0.6),
 }
 COUNTED = [
     (method, name)

@@ -26,7 +26,7 @@ from textssl.training.trainer import SSLTrainer
 REFUSED = {"in_domain_pretraining": "no masked language model", "label_propagation": "reads every position"}
 # Padding on the right hides the end of a text from whoever reads embeddings or mixed states.
 REFUSED_RIGHT = {"vat": "takes no inputs_embeds|from inputs_embeds are not", "mixtext": "its head does not follow"}
-EMA = {"ema_decay": 0.5}
+EMA = {"teacher_decay": 0.5}
 
 
 def build_on(

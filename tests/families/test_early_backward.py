@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from textssl.families.early_backward import settled
+from textssl.families.early_backward import backward_now
 
 
 def network() -> nn.Linear:
@@ -18,7 +18,7 @@ def network() -> nn.Linear:
 def test_gradients_and_value_are_those_of_the_loss(scale: float) -> None:
     x, plain, early = torch.randn(4, 3), network(), network()
     (scale * plain(x).square().mean()).backward()
-    loss = settled(early(x).square().mean(), early.parameters())
+    loss = backward_now(early(x).square().mean(), early.parameters())
     assert loss.item() == plain(x).square().mean().item()
     assert all(p.grad is None for p in early.parameters())
     (scale * loss).backward()
@@ -28,7 +28,7 @@ def test_gradients_and_value_are_those_of_the_loss(scale: float) -> None:
 
 def test_gradients_of_several_losses_add_up() -> None:
     x, one = torch.randn(4, 3), network()
-    parts = [settled(one(row[None]).square().mean(), one.parameters()) for row in x]
+    parts = [backward_now(one(row[None]).square().mean(), one.parameters()) for row in x]
     (sum(parts) / 4).backward()
     other = network()
     other(x).square().mean().backward()
@@ -38,9 +38,9 @@ def test_gradients_of_several_losses_add_up() -> None:
 def test_frozen_and_unused_parameters_get_none() -> None:
     one, unused = network(), network()
     one.bias.requires_grad_(False)
-    settled(one(torch.ones(1, 3)).sum(), [*one.parameters(), *unused.parameters()]).backward()
+    backward_now(one(torch.ones(1, 3)).sum(), [*one.parameters(), *unused.parameters()]).backward()
     assert one.weight.grad is not None
     assert one.bias.grad is None
     assert unused.weight.grad is None
     one.requires_grad_(False)
-    assert not settled(one(torch.ones(1, 3)).sum(), one.parameters()).requires_grad
+    assert not backward_now(one(torch.ones(1, 3)).sum(), one.parameters()).requires_grad

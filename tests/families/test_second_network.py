@@ -11,7 +11,7 @@ from torch import nn
 
 from tests.contract import tiny_features, tiny_images, tiny_texts
 from tests.reference.problems import ConvNet, ConvNetConfig
-from textssl.families.second_network import second_network
+from textssl.families.second_network import make_second_network
 
 
 def conv_net() -> ConvNet:
@@ -40,7 +40,7 @@ def test_the_head_is_drawn_anew_and_the_encoder_stays(kind: str, loaded: bool, t
         model = type(model).from_pretrained(tmp_path)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     generator = torch.get_rng_state()
-    networks = [second_network(model, seed) for seed in (3, 3, 4)]
+    networks = [make_second_network(model, seed) for seed in (3, 3, 4)]
     assert torch.equal(torch.get_rng_state(), generator)
     own, again, other = (network.state_dict() for network in networks)
     assert {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])} == set()
@@ -60,7 +60,7 @@ def test_the_head_is_drawn_anew_and_the_encoder_stays(kind: str, loaded: bool, t
 def test_a_fitted_standardization_stays() -> None:
     model = tiny_features.model()
     model.fit_standardization(torch.randn(50, tiny_features.SIZE) * 3 + 1)
-    network = second_network(model, 0)
+    network = make_second_network(model, 0)
     assert torch.equal(network.mean, model.mean)
     assert torch.equal(network.std, model.std)
     assert model.mean.abs().sum() > 0
@@ -69,13 +69,13 @@ def test_a_fitted_standardization_stays() -> None:
 def test_it_keeps_what_is_frozen_and_its_mode() -> None:
     model = tiny_texts.model()
     model.bert.requires_grad_(False)
-    network = second_network(model.train(), 0)
+    network = make_second_network(model.train(), 0)
     assert [p.requires_grad for p in network.parameters()] == [p.requires_grad for p in model.parameters()]
     assert network.training
 
 
 def test_its_own_head_is_saved_and_loaded(tmp_path: Path) -> None:
-    network = second_network(tiny_texts.model(), 1)
+    network = make_second_network(tiny_texts.model(), 1)
     network.save_pretrained(tmp_path)
     for name, value in type(network).from_pretrained(tmp_path).state_dict().items():
         assert torch.equal(value, network.state_dict()[name]), name

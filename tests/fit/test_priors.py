@@ -60,5 +60,5 @@ def test_no_rows(how: str) -> None:
 
 @pytest.mark.parametrize("how", ["labelled", [0.5], [1.0, -1.0], [0.0, 0.0], [float("nan"), 1.0]])
 def test_what_cannot_act_is_refused(how: str | list[float]) -> None:
-    with pytest.raises(UserError, match="align: got"):
+    with pytest.raises(UserError, match="distribution_alignment: got"):
         align_probs(PROBS, LABELED, how)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from textssl.fit.surest import _surest, balanced, neighbour_agreement, neighbours, self_train
+from textssl.fit.surest import _most_confident, balanced, neighbour_agreement, neighbours, self_train
 
 
 def blobs(sizes: list[int], seed: int = 0, dimensions: int = 12, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
@@ -35,9 +35,9 @@ def test_balanced_probabilities_have_the_prior_as_mean_and_keep_their_odds_ratio
 
 def test_the_surest_of_each_predicted_class_are_taken() -> None:
     probs = np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8], [0.45, 0.55]])
-    assert sorted(_surest(probs, 0.5)) == [0, 2, 3]
-    assert sorted(_surest(probs, 0.1)) == [0, 3]
-    assert sorted(_surest(probs, 1.0)) == [0, 1, 2, 3, 4]
+    assert sorted(_most_confident(probs, 0.5)) == [0, 2, 3]
+    assert sorted(_most_confident(probs, 0.1)) == [0, 3]
+    assert sorted(_most_confident(probs, 1.0)) == [0, 1, 2, 3, 4]
 
 
 def test_neighbours_are_those_of_the_largest_cosine() -> None:

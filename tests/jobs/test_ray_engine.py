@@ -14,7 +14,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 from tests.jobs.tiny_jobs import Fails, Lengths, Short, contents, texts
 from textssl.errors import UserError
 from textssl.jobs import run_job
-from textssl.jobs.ray_engine import DEATHS, ShardActor, on_disk, rows_told
+from textssl.jobs.ray_engine import DEATHS, ShardActor, finished_rows, on_disk
 from textssl.jobs.task import ShardTask
 
 
@@ -58,7 +58,9 @@ def test_a_process_tells_rows_and_refusals(tmp_path: Path) -> None:
 
 
 def test_a_refusal_ends_the_job() -> None:
-    told = rows_told([{"rows": 8, "refusal": ""}, {"rows": 0, "refusal": "shard 1: no"}, {"rows": 8, "refusal": ""}])
+    told = finished_rows(
+        [{"rows": 8, "refusal": ""}, {"rows": 0, "refusal": "shard 1: no"}, {"rows": 8, "refusal": ""}]
+    )
     assert next(told) == 8
     with pytest.raises(UserError, match=r"^shard 1: no$"):
         next(told)

@@ -18,7 +18,7 @@ from textssl.state.class_thresholds import ClassThresholds
 
 CONTRACT: list[dict[str, Any]] = [
     {"frozen_peer": False, "ema_decay": 0.0, "class_decay": None, "warm_start_steps": 1, "disagreement_weight": 2.0},
-    {"ensemble": False, "threshold": 0.0, "align": "sqrt"},
+    {"ensemble": False, "threshold": 0.0, "distribution_alignment": "sqrt"},
 ]
 
 
@@ -89,7 +89,9 @@ def test_terms_are_those_of_a_naive_loop(frozen: bool, tmp_path: Path) -> None:
 
 def test_labels_of_both_are_aligned_with_the_distribution_that_was_asked_for(tmp_path: Path) -> None:
     """A share of nearly one for a class makes it the label of all, once the means have been seen."""
-    trainer = made(tmp_path, align=[0.998, 0.001, 0.001], ema_decay=0.0, class_decay=None, threshold=0.0)
+    trainer = made(
+        tmp_path, distribution_alignment=[0.998, 0.001, 0.001], ema_decay=0.0, class_decay=None, threshold=0.0
+    )
     batch, forward = first_batch(trainer), trainer.forward_for(trainer.model)
     assert trainer.objective.loss(forward, batch, 0.5)["agreement"] < 1
     trainer.objective.after_step(forward, 0.5)

@@ -17,7 +17,7 @@ from textssl.methods.distillation import Distillation
 from textssl.objective import Task
 
 
-CONTRACT = [{"alpha": 0.5, "temperature": 2.0}]
+CONTRACT = [{"teacher_weight": 0.5, "temperature": 2.0}]
 
 
 def terms(trainer: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -42,7 +42,7 @@ def test_a_value_worked_by_hand(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("modality", ["text", "image", "features"])
 def test_terms_equal_the_formula(modality: str, tmp_path: Path) -> None:
-    trainer = build("distillation", tmp_path, modality, alpha=0.3, temperature=2.0)
+    trainer = build("distillation", tmp_path, modality, teacher_weight=0.3, temperature=2.0)
     batch = first_batch(trainer)
     got = terms(trainer, batch)
     labeled, unlabeled = batch["labeled"], batch["unlabeled"]
@@ -60,7 +60,7 @@ def test_terms_equal_the_formula(modality: str, tmp_path: Path) -> None:
 def test_the_labels_term_is_plain_cross_entropy_at_every_temperature(tmp_path: Path) -> None:
     """Logits (1, 1, 0), class 0: log(2 + 1/e) = 0.86199; at tau 2 and times 4 it would be 3.8228."""
     for tau in (0.5, 1.0, 2.0):
-        config = DistillationConfig(output_dir=str(tmp_path), alpha=0.25, temperature=tau)
+        config = DistillationConfig(output_dir=str(tmp_path), teacher_weight=0.25, temperature=tau)
         objective = Distillation(config, Task(3, 1, 1, (1 / 3,) * 3))
         z = torch.tensor([[1.0, 1.0, 0.0]])
         batch = {
@@ -82,7 +82,7 @@ def test_the_teacher_alone_costs_no_labeled_forward(tmp_path: Path) -> None:
 
 
 def test_the_labels_alone_are_supervised_training(tmp_path: Path) -> None:
-    trainer = build("distillation", tmp_path, alpha=0.0)
+    trainer = build("distillation", tmp_path, teacher_weight=0.0)
     batch = first_batch(trainer)
     labeled = batch["labeled"]
     expected = nn.functional.cross_entropy(torch.tensor(logits_of(trainer, labeled["weak"])), labeled["labels"])
@@ -101,7 +101,8 @@ def test_the_gradient_hardly_depends_on_a_high_temperature(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"), [({"alpha": 1.5}, "alpha: got 1.5"), ({"temperature": 0.0}, "temperature: got 0.0")]
+    ("settings", "message"),
+    [({"teacher_weight": 1.5}, "teacher_weight: got 1.5"), ({"temperature": 0.0}, "temperature: got 0.0")],
 )
 def test_settings_out_of_range(settings: dict, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):

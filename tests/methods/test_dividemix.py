@@ -28,10 +28,10 @@ from textssl.training.dataset_scores import score
 
 
 CONTRACT: list[dict[str, Any]] = [
-    {"mix_at": "pooled", "loss_epochs": 2, "warm_start_steps": 1, "num_weak": 1, "warmup_entropy": 0.5},
+    {"mix_at": "pooled", "loss_epochs": 2, "warm_start_steps": 1, "num_weak": 1, "warm_start_entropy": 0.5},
 ]
-CONTRACT_IMAGE = {"warmup_epochs": 1}
-CONTRACT_DEFAULT = {"warmup_epochs": 0.5}
+CONTRACT_IMAGE = {"warm_start_epochs": 1}
+CONTRACT_DEFAULT = {"warm_start_epochs": 0.5}
 
 
 def made(tmp_path: Path, modality: str = "text", **settings: Any) -> Any:
@@ -222,7 +222,7 @@ def test_gradients_that_are_taken_early_are_those_of_one_graph(scale: float, tmp
     batch, found = first_batch(trainer), []
     for checkpointing in (False, True):
         trainer.objective.config.gradient_checkpointing = checkpointing
-        assert trainer.objective.settles is not checkpointing
+        assert trainer.objective.can_backward_now is not checkpointing
         torch.manual_seed(5)
         loss = terms(trainer, batch)["loss"] * scale
         networks = trainer.objective.networks(trainer.model)
@@ -275,7 +275,7 @@ def test_the_penalty_is_the_papers() -> None:
 
 
 def test_until_the_division_each_network_learns_all_labels_from_a_view_of_its_own(tmp_path: Path) -> None:
-    trainer = made(tmp_path, warmup_entropy=0.3)
+    trainer = made(tmp_path, warm_start_entropy=0.3)
     batch = first_batch(trainer)
     trainer.model.train()
     got = trainer.objective.warm_start_loss(trainer.forward_for(trainer.model), batch, 0.0)
@@ -481,13 +481,13 @@ def test_a_peer_of_other_features_and_the_model_itself_are_refused(tmp_path: Pat
 
 def test_a_warm_up_is_shorter_than_training(tmp_path: Path) -> None:
     # Nine examples in batches of four: three steps an epoch.
-    assert build("dividemix", tmp_path, max_steps=10, warmup_epochs=2.0).args.warm_start_steps == 6
+    assert build("dividemix", tmp_path, max_steps=10, warm_start_epochs=2.0).args.warm_start_steps == 6
     assert build("dividemix", tmp_path, max_steps=10, warm_start_steps=1).args.warm_start_steps == 1
-    told = "warmup_epochs: got 2.0, which is 6 steps of batches of 4; expected fewer than the 6 steps of training"
+    told = "warm_start_epochs: got 2.0, which is 6 steps of batches of 4; expected fewer than the 6 steps of training"
     with pytest.raises(UserError, match=told):
-        build("dividemix", tmp_path, max_steps=6, warmup_epochs=2.0)
+        build("dividemix", tmp_path, max_steps=6, warm_start_epochs=2.0)
     with pytest.raises(UserError, match=told):
-        build("dividemix", tmp_path, max_steps=-1, num_train_epochs=2, warmup_epochs=2.0)
+        build("dividemix", tmp_path, max_steps=-1, num_train_epochs=2, warm_start_epochs=2.0)
     with pytest.raises(UserError, match="warm_start_steps"):
         build("dividemix", tmp_path, max_steps=4, warm_start_steps=4)
 
@@ -501,7 +501,7 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
     image = build("dividemix", tmp_path, "image", warm_start_steps=1)
     args = image.args
     assert (args.num_weak, args.temperature, args.alpha, args.clean_threshold) == (2, 0.5, 4.0, 0.5)
-    assert (args.warmup_epochs, args.prior_weight, args.per_example, args.ensemble) == (10.0, 1.0, False, True)
+    assert (args.warm_start_epochs, args.prior_weight, args.per_example, args.ensemble) == (10.0, 1.0, False, True)
     assert image.objective.full_weight == 25.0
     assert made(tmp_path).objective.full_weight == 3.0
 
@@ -517,8 +517,8 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
         ("prior_weight", -1.0),
         ("rampup", 2.0),
         ("clean_threshold", 1.0),
-        ("warmup_epochs", -1.0),
-        ("warmup_entropy", -1.0),
+        ("warm_start_epochs", -1.0),
+        ("warm_start_entropy", -1.0),
     ],
 )
 def test_settings_out_of_range_are_named(field: str, value: Any, tmp_path: Path) -> None:

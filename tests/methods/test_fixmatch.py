@@ -13,7 +13,7 @@ from tests.methods.naive import cross_entropy, logits_of, softmax
 from textssl import UserError
 
 
-CONTRACT = [{"threshold": 0.5, "align": "estimated", "ema_decay": 0.0, "target_dropout": False}]
+CONTRACT = [{"threshold": 0.5, "distribution_alignment": "estimated", "ema_decay": 0.0, "target_dropout": False}]
 
 
 def terms(trainer: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -89,7 +89,7 @@ def test_labels_come_from_the_student_and_evaluation_from_the_average(tmp_path: 
 
 def test_alignment_by_hand(tmp_path: Path) -> None:
     """Labeled classes are even; after a step that predicted the mean m, predictions are divided by it."""
-    trainer = build("fixmatch", tmp_path, threshold=0.0, align=True)
+    trainer = build("fixmatch", tmp_path, threshold=0.0, distribution_alignment=True)
     batch, forward = first_batch(trainer), trainer.forward_for(trainer.model)
     weak = [softmax(z) for z in logits_of(trainer, batch["unlabeled"]["weak"])]
     terms(trainer, batch)
@@ -112,7 +112,13 @@ def test_defaults_are_the_papers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("threshold", 1.5), ("ema_decay", 1.0), ("ema_decay", -0.1), ("unlabeled_weight", -1.0), ("align_decay", 2.0)],
+    [
+        ("threshold", 1.5),
+        ("ema_decay", 1.0),
+        ("ema_decay", -0.1),
+        ("unlabeled_weight", -1.0),
+        ("distribution_alignment_decay", 2.0),
+    ],
 )
 def test_settings_out_of_range_are_named(field: str, value: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"{field}: got {value!r}"):

@@ -153,7 +153,7 @@ def test_the_weight_ramps_by_a_sigmoid(tmp_path: Path) -> None:
         ("alpha", 0.0),
         ("alpha", -1.0),
         ("mix", "pixels"),
-        ("ema_decay", 1.0),
+        ("teacher_decay", 1.0),
         ("rampup", -0.1),
         ("unlabeled_weight", -1.0),
     ],

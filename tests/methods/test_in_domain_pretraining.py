@@ -20,7 +20,7 @@ from textssl import (
     SupervisedTrainer,
     UDAConfig,
 )
-from textssl.config import derive
+from textssl.config import derive_config
 from textssl.errors import UserError
 from textssl.pretraining import PretrainingConfig, PretrainingTrainer, pretrain_in_domain
 from textssl.pretraining.config import before_fine_tuning
@@ -57,7 +57,7 @@ def test_the_stages_are_those_that_one_would_run_by_hand(tmp_path: Path) -> None
     # Only what both configs have: settings of the first stage are none of the second.
     second = SupervisedTrainer(
         start,
-        derive(trainer.args, SupervisedConfig, output_dir=str(tmp_path / "second")),
+        derive_config(trainer.args, SupervisedConfig, output_dir=str(tmp_path / "second")),
         labeled(),
         processing_class=tokenizer(),
     )

@@ -22,7 +22,7 @@ from textssl.objective import Scores, Task
 from textssl.training.dataset_scores import score
 
 
-CONTRACT = [{"refresh_steps": 2, "k": 5, "diffusion": 0.8, "warm_start_steps": 1}]
+CONTRACT = [{"refresh_steps": 2, "num_neighbors": 5, "diffusion": 0.8, "warm_start_steps": 1}]
 
 
 def naive_labels(features: np.ndarray, labels: np.ndarray, k: int, alpha: float) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +49,9 @@ def naive_labels(features: np.ndarray, labels: np.ndarray, k: int, alpha: float)
 @pytest.mark.parametrize("modality", ["text", "image", "features"])
 def test_labels_and_terms_equal_the_formula(modality: str, tmp_path: Path) -> None:
     """On 9 labeled and 40 unlabeled examples of the tiny problem, as a network at its start sees them."""
-    trainer = build("label_propagation", tmp_path, modality, k=6, diffusion=0.9, label_smoothing_factor=0.0)
+    trainer = build(
+        "label_propagation", tmp_path, modality, num_neighbors=6, diffusion=0.9, label_smoothing_factor=0.0
+    )
     objective: Any = trainer.objective
     scores = score(trainer)
     objective.before_epoch(scores, 0.0)
@@ -90,7 +92,7 @@ def corners(counts: list[int]) -> Tensor:
 
 def test_rows_of_three_classes_by_hand(tmp_path: Path) -> None:
     """Each class has its own corner: 2, 4 and 6 of 12 unlabeled ones, and one labeled each; 15 in all."""
-    objective = by_hand(tmp_path, 3, 12, classes=3, k=2)
+    objective = by_hand(tmp_path, 3, 12, classes=3, num_neighbors=2)
     objective.before_epoch(Scores(corners([1, 1, 1]), corners([2, 4, 6]), torch.arange(3)), 0.0)
     assert objective.pseudo_labels.tolist() == [0] * 2 + [1] * 4 + [2] * 6
     torch.testing.assert_close(objective.weights, torch.ones(12))
@@ -98,7 +100,7 @@ def test_rows_of_three_classes_by_hand(tmp_path: Path) -> None:
 
 
 def test_each_class_weighs_alike_in_a_pass_over_all(tmp_path: Path) -> None:
-    objective = by_hand(tmp_path, 3, 12, classes=3, k=2)
+    objective = by_hand(tmp_path, 3, 12, classes=3, num_neighbors=2)
     objective.before_epoch(Scores(corners([1, 1, 1]), corners([2, 4, 6]), torch.arange(3)), 0.0)
     logits = torch.zeros(15, 3, requires_grad=True)
     batch = {
@@ -126,7 +128,7 @@ def test_before_the_first_graph_no_unlabeled_example_counts(tmp_path: Path) -> N
 
 
 def test_an_example_near_nothing_weighs_nothing(tmp_path: Path) -> None:
-    objective = by_hand(tmp_path, 2, 4, k=1)
+    objective = by_hand(tmp_path, 2, 4, num_neighbors=1)
     features = torch.tensor([[1.0, 0.1, 0], [0.1, 1.0, 0], [-1.0, -1.0, 0], [0.0, 0.0, 0.0]])
     objective.before_epoch(Scores(torch.eye(3)[:2], features, torch.arange(2)), 0.0)
     assert objective.pseudo_labels[:2].tolist() == [0, 1]
@@ -183,7 +185,7 @@ def test_an_inverted_index_finds_the_neighbours_of_an_exact_search(tmp_path: Pat
     scores = Scores(features[:8], features[8:], labels)
     states = []
     for graph in ("exact", "faiss"):
-        objective = by_hand(tmp_path, 8, 3992, k=20, graph=graph)
+        objective = by_hand(tmp_path, 8, 3992, num_neighbors=20, graph=graph)
         objective.before_epoch(scores, 0.0)
         states.append(objective.pseudo_labels)
     assert (states[0] == states[1]).float().mean() > 0.97
@@ -204,7 +206,7 @@ def test_many_examples_are_searched_by_faiss_and_few_exactly(tmp_path: Path, mon
 
 
 def test_few_examples_do_not_trouble_faiss(tmp_path: Path) -> None:
-    objective = by_hand(tmp_path, 3, 12, classes=3, k=2, graph="faiss")
+    objective = by_hand(tmp_path, 3, 12, classes=3, num_neighbors=2, graph="faiss")
     objective.before_epoch(Scores(corners([1, 1, 1]), corners([2, 4, 6]), torch.arange(3)), 0.0)
     assert objective.pseudo_labels.tolist() == [0] * 2 + [1] * 4 + [2] * 6
 
@@ -217,7 +219,13 @@ def test_state_is_a_label_and_a_weight_each(tmp_path: Path) -> None:
 
 def test_defaults_are_the_papers(tmp_path: Path) -> None:
     args: Any = build("label_propagation", tmp_path, "image").args
-    assert (args.k, args.gamma, args.diffusion, args.refresh_steps, args.graph) == (50, 3, 0.99, None, "auto")
+    assert (args.num_neighbors, args.gamma, args.diffusion, args.refresh_steps, args.graph) == (
+        50,
+        3,
+        0.99,
+        None,
+        "auto",
+    )
     assert (type(args)(output_dir=str(tmp_path)).mu, args.warm_start_steps) == (1, 0)
 
 
@@ -228,7 +236,14 @@ def test_a_model_that_will_be_compiled_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("k", 0), ("gamma", 0.0), ("diffusion", 1.0), ("diffusion", -0.1), ("refresh_steps", 0), ("graph", "kd-tree")],
+    [
+        ("num_neighbors", 0),
+        ("gamma", 0.0),
+        ("diffusion", 1.0),
+        ("diffusion", -0.1),
+        ("refresh_steps", 0),
+        ("graph", "kd-tree"),
+    ],
 )
 def test_settings_out_of_range_are_named(field: str, value: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"{field}: got {value!r}"):

@@ -20,8 +20,8 @@ from textssl.objective import Task
 
 
 CONTRACT = [
-    {"consistency": "kl", "evaluate": "student", "teacher_dropout": False},
-    {"ema_decay": 0.9, "rampup": 0.0, "unlabeled_weight": 4.0, "warm_start_steps": 1},
+    {"consistency": "kl", "evaluated_model": "student", "teacher_dropout": False},
+    {"teacher_decay": 0.9, "rampup": 0.0, "unlabeled_weight": 4.0, "warm_start_steps": 1},
 ]
 MODALITIES = ["text", "image", "features"]
 
@@ -99,7 +99,7 @@ def test_default_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("modality", "expected"), [("text", 0.99), ("image", 0.999), ("features", 0.99)])
 def test_the_decay_suits_the_modality(modality: str, expected: float, tmp_path: Path) -> None:
     assert build("mean_teacher", tmp_path, modality).objective.teacher.decay == expected
-    assert build("mean_teacher", tmp_path, modality, ema_decay=0.5).objective.teacher.decay == 0.5
+    assert build("mean_teacher", tmp_path, modality, teacher_decay=0.5).objective.teacher.decay == 0.5
 
 
 @pytest.mark.parametrize("consistency", ["mse", "kl"])
@@ -142,7 +142,7 @@ def test_gradient_reaches_the_student_alone(tmp_path: Path) -> None:
 
 def test_the_teacher_follows_each_step(tmp_path: Path) -> None:
     """alpha_t is 1/2, min(2/3, .7), then min(3/4, .7) and min(4/5, .7)."""
-    trainer = build("mean_teacher", tmp_path, "image", ema_decay=0.7, save_strategy="no")
+    trainer = build("mean_teacher", tmp_path, "image", teacher_decay=0.7, save_strategy="no")
     expected = trainer.model.classifier.weight.detach().clone()
     weights: list[tuple[Tensor, Tensor]] = []
     follow = trainer.objective.after_step
@@ -163,7 +163,7 @@ def test_the_teacher_follows_each_step(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("evaluate", ["teacher", "student"])
 def test_which_is_evaluated_and_saved(evaluate: str, tmp_path: Path) -> None:
-    trainer = build("mean_teacher", tmp_path, "image", evaluate=evaluate, save_strategy="no")
+    trainer = build("mean_teacher", tmp_path, "image", evaluated_model=evaluate, save_strategy="no")
     trainer.train()
     student = trainer.accelerator.unwrap_model(trainer.model)
     expected = {"teacher": trainer.objective.teacher.model, "student": student}[evaluate]
@@ -193,7 +193,7 @@ def with_batch_norm(tmp_path: Path, **settings: Any) -> tuple[MeanTeacher, ConvN
 
 
 def test_statistics_of_batch_norms_are_copied_from_the_student(tmp_path: Path) -> None:
-    objective, net, forward, batch = with_batch_norm(tmp_path, ema_decay=0.9)
+    objective, net, forward, batch = with_batch_norm(tmp_path, teacher_decay=0.9)
     teacher = objective.teacher.model
     # Far along, so that averaged statistics would differ from copied ones.
     objective.teacher.updates += 1000
@@ -210,7 +210,7 @@ def test_statistics_of_batch_norms_are_copied_from_the_student(tmp_path: Path) -
 
 @pytest.mark.parametrize("teacher_dropout", [True, False])
 def test_the_teacher_normalises_by_its_batch_or_by_its_statistics(teacher_dropout: bool, tmp_path: Path) -> None:
-    objective, _, forward, batch = with_batch_norm(tmp_path, ema_decay=0.9, teacher_dropout=teacher_dropout)
+    objective, _, forward, batch = with_batch_norm(tmp_path, teacher_decay=0.9, teacher_dropout=teacher_dropout)
     x, y = (torch.cat([batch[s][v]["pixel_values"] for s in ("labeled", "unlabeled")]) for v in ("weak", "weak_2"))
     with torch.no_grad():
         p, q = (model.logits.softmax(-1) for model in (ConvNet().train()(x), ConvNet().train(teacher_dropout)(y)))
@@ -232,7 +232,7 @@ class Padded(nn.Module):
 
 @pytest.mark.parametrize(("consistency", "factor"), [("mse", 0.5), ("kl", 1.0)])
 def test_the_square_is_a_mean_over_classes_and_kl_a_sum(consistency: str, factor: float, tmp_path: Path) -> None:
-    objective, net, forward, batch = with_batch_norm(tmp_path, consistency=consistency, ema_decay=0.9)
+    objective, net, forward, batch = with_batch_norm(tmp_path, consistency=consistency, teacher_decay=0.9)
     few = objective.loss(forward, batch, 0.5)["unsupervised"].item()
     padded = Padded(net)
     objective.bind(padded)
@@ -253,8 +253,8 @@ def test_a_warm_start_moves_the_teacher_too(tmp_path: Path) -> None:
         ("unlabeled_weight", -1.0),
         ("rampup", -0.1),
         ("consistency", "l1"),
-        ("ema_decay", 1.0),
-        ("evaluate", "both"),
+        ("teacher_decay", 1.0),
+        ("evaluated_model", "both"),
     ],
 )
 def test_settings_out_of_range_are_named(field: str, value: Any, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from tests.contract import tiny_features
 from tests.contract.cases import build, first_batch, labeled, model, state_of, tokenizer, unlabeled
 from tests.families.test_second_network import conv_net
 from textssl import MetaPseudoLabelsConfig, MetaPseudoLabelsTrainer, UserError
-from textssl.families.second_network import second_network
-from textssl.families.teacher_feedback import Taught, origin_of, response_of
+from textssl.families.second_network import make_second_network
+from textssl.families.teacher_feedback import StoredMicroBatch, copy_trained_weights, log_prob_response
 from textssl.forward.base import Backend, Forward
 from textssl.objective import Task
 
@@ -193,8 +193,8 @@ def test_a_student_that_cannot_learn_more_says_nothing(tmp_path: Path) -> None:
         batch["labeled"]["labels"].zero_()
         trainer.model.head.bias.copy_(torch.tensor([200.0, 0.0, 0.0]))
     noise = forward.noise()
-    micro = Taught(batch, 0.5, student_noise=noise, labeled_noise=noise, before=torch.tensor(0.0))
-    gain, (response,) = response_of(forward, [micro], origin_of(trainer.model))
+    micro = StoredMicroBatch(batch, 0.5, student_noise=noise, labeled_noise=noise, before=torch.tensor(0.0))
+    gain, (response,) = log_prob_response(forward, [micro], copy_trained_weights(trainer.model))
     assert gain.item() == 0
     assert torch.equal(response, torch.zeros(8, 3))
 
@@ -223,15 +223,15 @@ def test_h_is_old_minus_new_and_the_baseline_lags_a_step(feedback: str, tmp_path
         forward = trainer.forward_for(trainer.model)
         objective.before_step(forward, [batch], 0.5)
         objective.loss(forward, batch, 0.5)
-        labels = objective._taught[0].labels
+        labels = objective._stored[0].labels
         step_of(trainer, batch)
         h = before - labeled_loss(trainer, batch)
-        assert objective.told["feedback"].item() == pytest.approx(h, abs=1e-6)
+        assert objective.teacher_terms["feedback"].item() == pytest.approx(h, abs=1e-6)
         if feedback == "sampled":
             # The same step and the same examples draw the same labels, and the student learned those.
             assert labels is not None
             term = nn.functional.cross_entropy(strong, labels).item()
-            assert objective.told["teacher_loss"].item() == pytest.approx(
+            assert objective.teacher_terms["teacher_loss"].item() == pytest.approx(
                 supervised + 2 * (h - baseline) * term, abs=1e-5
             )
         baseline = 0.75 * baseline + 0.25 * h
@@ -245,8 +245,8 @@ def test_under_one_dropout_a_student_that_stays_gains_nothing(tmp_path: Path) ->
     losses = []
     for _ in range(2):
         step_of(trainer, first_batch(trainer))
-        assert trainer.objective.told["feedback"].item() == 0.0
-        losses.append(trainer.objective.told["teacher_supervised"].item())
+        assert trainer.objective.teacher_terms["feedback"].item() == 0.0
+        losses.append(trainer.objective.teacher_terms["teacher_supervised"].item())
     assert trainer.model.training
 
 
@@ -280,7 +280,7 @@ def test_a_step_leaves_the_student_as_it_is_to_the_bit(tmp_path: Path) -> None:
         assert p.data_ptr() == place
         assert torch.equal(p, value)
         assert p.grad is None
-    assert not trainer.objective._taught
+    assert not trainer.objective._stored
     assert not trainer.objective._origin
 
 
@@ -289,7 +289,7 @@ def test_the_student_is_probed_under_the_dropout_that_it_learned_with(tmp_path: 
     batch, forward, objective = first_batch(trainer), trainer.forward_for(trainer.model), trainer.objective
     objective.before_step(forward, [batch], 0.5)
     loss = objective.loss(forward, batch, 0.5)["loss"]
-    (micro,) = objective._taught
+    (micro,) = objective._stored
     with torch.no_grad():
         (again,) = forward(batch["unlabeled"]["strong"], noise=micro.student_noise)
         assert micro.strong is not None
@@ -297,7 +297,7 @@ def test_the_student_is_probed_under_the_dropout_that_it_learned_with(tmp_path: 
     responses = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        responses.append(response_of(forward, [micro], objective._origin)[1][0])
+        responses.append(log_prob_response(forward, [micro], objective._origin)[1][0])
     assert torch.equal(*responses)
     assert responses[0].abs().sum() > 0
 
@@ -329,7 +329,7 @@ def test_the_student_learns_what_the_teacher_said_by_hand(tmp_path: Path) -> Non
         with torch.no_grad():
             u = batch["unlabeled"]["strong"]["features"]
             told, own = trainer.objective.teacher(u).logits.softmax(-1), trainer.model(u).logits.log_softmax(-1)
-        labels = trainer.objective._taught[0].labels
+        labels = trainer.objective._stored[0].labels
         targets = told if labels is None else torch.eye(3)[labels]
         assert loss == pytest.approx(-(targets * own).sum(-1).mean().item(), abs=1e-6)
 
@@ -359,7 +359,7 @@ def test_udas_term_is_masked_after_it_was_sharpened(tmp_path: Path) -> None:
     assert 0 < unsharpened < kept < 8
     caught(trainer)
     step_of(trainer, batch, progress=0.2)
-    told = trainer.objective.told
+    told = trainer.objective.teacher_terms
     assert told["teacher_unsupervised"].item() == pytest.approx(divergence / 8, abs=1e-5)
     assert told["mask_rate"].item() == kept / 8
     # A quarter of the ramp.
@@ -375,7 +375,7 @@ def test_labels_are_drawn_by_their_probability_anew_each_step_and_for_each_seed(
         objective.steps.fill_(step)
         objective.before_step(forward, [batch], 0.5)
         objective.loss(forward, batch, 0.5)
-        drawn.append(objective._taught[0].labels)
+        drawn.append(objective._stored[0].labels)
     counts = torch.stack([nn.functional.one_hot(d, 3) for d in drawn]).double().mean(0)
     with torch.no_grad():
         probs = objective.teacher(batch["unlabeled"]["strong"]["features"]).logits.softmax(-1).double()
@@ -384,7 +384,7 @@ def test_labels_are_drawn_by_their_probability_anew_each_step_and_for_each_seed(
     objective.config.seed += 1
     objective.before_step(forward, [batch], 0.5)
     objective.loss(forward, batch, 0.5)
-    assert not torch.equal(objective._taught[0].labels, drawn[0])
+    assert not torch.equal(objective._stored[0].labels, drawn[0])
 
 
 # --- a run
@@ -559,7 +559,7 @@ def test_a_teacher_may_be_given_or_named(tmp_path: Path) -> None:
 
 def test_by_default_the_teacher_has_the_students_encoder_and_another_head(tmp_path: Path) -> None:
     trainer = with_teacher(tmp_path)
-    own = second_network(trainer.model, trainer.args.seed).state_dict()
+    own = make_second_network(trainer.model, trainer.args.seed).state_dict()
     assert all(torch.equal(v, own[n]) for n, v in trainer.objective.teacher.state_dict().items())
 
 

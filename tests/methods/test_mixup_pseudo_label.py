@@ -16,7 +16,13 @@ from textssl import UserError
 
 
 CONTRACT: list[dict[str, Any]] = [
-    {"per_example": True, "class_prior": [0.5, 0.25, 0.25], "ema_decay": 0.9, "warmup": 0.3, "mix_at": "hidden"}
+    {
+        "per_example": True,
+        "class_prior": [0.5, 0.25, 0.25],
+        "ema_decay": 0.9,
+        "warm_start_ratio": 0.3,
+        "mix_at": "hidden",
+    }
 ]
 
 
@@ -62,7 +68,7 @@ def test_terms_equal_the_formula(modality: str, tmp_path: Path, monkeypatch: pyt
 def test_the_warmup_is_on_labeled_rows_with_the_same_regularisers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = build("mixup_pseudo_label", tmp_path, "features", warmup=0.5)
+    trainer = build("mixup_pseudo_label", tmp_path, "features", warm_start_ratio=0.5)
     batch = first_batch(trainer)
     known_draws(monkeypatch)
     rows = rows_of(batch["labeled"]["weak"])
@@ -102,7 +108,7 @@ def test_a_soft_label_is_the_clean_prediction_of_the_visit_before(tmp_path: Path
 
 def test_each_example_is_relabeled_once_per_pass_over_the_data(tmp_path: Path) -> None:
     """40 unlabeled examples, 8 a batch: five steps are a pass."""
-    trainer = build("mixup_pseudo_label", tmp_path, "features", max_steps=10, warmup=0.0, save_strategy="no")
+    trainer = build("mixup_pseudo_label", tmp_path, "features", max_steps=10, warm_start_ratio=0.0, save_strategy="no")
     trainer.train()
     assert trainer.objective.soft_labels.counts.tolist() == [2] * 40
 
@@ -134,7 +140,7 @@ def test_every_batch_holds_labeled_examples(tmp_path: Path) -> None:
 
 def test_defaults_are_the_authors(tmp_path: Path) -> None:
     args = build("mixup_pseudo_label", tmp_path, "image").args
-    assert (args.alpha, args.prior_weight, args.entropy_weight, args.warmup) == (1.0, 0.8, 0.4, 0.025)
+    assert (args.alpha, args.prior_weight, args.entropy_weight, args.warm_start_ratio) == (1.0, 0.8, 0.4, 0.025)
     assert not args.per_example
     assert type(args)(output_dir=str(tmp_path)).mu == 5
 
@@ -147,7 +153,7 @@ def test_a_prior_that_is_no_distribution_over_the_classes_is_refused(prior: list
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("alpha", 0.0), ("prior_weight", -1.0), ("entropy_weight", -1.0), ("warmup", 1.5), ("ema_decay", 1.0)],
+    [("alpha", 0.0), ("prior_weight", -1.0), ("entropy_weight", -1.0), ("warm_start_ratio", 1.5), ("ema_decay", 1.0)],
 )
 def test_settings_out_of_range_are_named(field: str, value: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"{field}: got {value!r}"):

@@ -17,7 +17,7 @@ from textssl import NoisyStudentConfig, UserError
 # Which blocks are dropped is drawn anew in each process.
 CONTRACT_IMAGE = {"survival": 1.0}
 # Smoothing gives weight to classes that nothing is near to.
-CONTRACT = [{"hard_labels": True, "label_smoothing_factor": 0.0, "unlabeled_weight": 0.5, "noise_labeled": "yes"}]
+CONTRACT = [{"hard_labels": True, "label_smoothing_factor": 0.0, "unlabeled_weight": 0.5, "noise_labeled": True}]
 
 
 def terms(trainer: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -116,10 +116,9 @@ def test_blocks_cannot_be_dropped_from_a_text_model(tmp_path: Path) -> None:
         ({"threshold": 1.1}, "threshold: got 1.1"),
         ({"per_class": 0}, "per_class: got 0"),
         ({"balance": "even"}, "balance: got 'even'; allowed"),
-        ({"noise_labeled": "maybe"}, "noise_labeled: got 'maybe'"),
         ({"survival": 0.0}, "survival: got 0.0"),
         ({"unlabeled_weight": -1.0}, "unlabeled_weight: got -1.0"),
-        ({"student": "old"}, "student: got 'old'; allowed: fresh, continued"),
+        ({"student_init": "old"}, "student_init: got 'old'; allowed: fresh, continued"),
         ({"teacher_steps": 0}, "teacher_steps: got 0"),
         ({"teacher_learning_rate": 0.0}, "teacher_learning_rate: got 0.0"),
     ],

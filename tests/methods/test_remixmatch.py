@@ -21,7 +21,7 @@ CONTRACT: list[dict[str, Any]] = [
     {
         "num_strong": 1,
         "pretext": "order",
-        "align": "sqrt",
+        "distribution_alignment": "sqrt",
         "mix_at": "hidden",
         "mix_layers": [1],
         "target_dropout": False,

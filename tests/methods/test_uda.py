@@ -19,7 +19,7 @@ from textssl.objective import Task
 
 
 CONTRACT = [
-    {"threshold": 0.8, "temperature": 0.5, "ema_decay": 0.9, "align": True, "tsa": None},
+    {"threshold": 0.8, "temperature": 0.5, "teacher_decay": 0.9, "distribution_alignment": True, "tsa": None},
     {"tsa": "exp", "unlabeled_weight": 2.0, "target_dropout": False, "warm_start_steps": 1},
 ]
 
@@ -158,7 +158,7 @@ def test_counting_for_tsa_over_micro_batches_leaves_no_trace(tmp_path: Path) -> 
 
 
 def test_alignment_uses_the_mean_before_this_step(tmp_path: Path) -> None:
-    trainer = build("uda", tmp_path, align=True, align_decay=0.5)
+    trainer = build("uda", tmp_path, distribution_alignment=True, distribution_alignment_decay=0.5)
     trainer.model.train()
     forward, batch = trainer.forward_for(trainer.model), first_batch(trainer)
     mean = torch.tensor([softmax(z) for z in logits_of(trainer, batch["unlabeled"]["weak"])]).mean(0)
@@ -171,7 +171,7 @@ def test_alignment_uses_the_mean_before_this_step(tmp_path: Path) -> None:
 
 
 def test_teacher_makes_the_targets_and_is_what_evaluates(tmp_path: Path) -> None:
-    trainer = build("uda", tmp_path, ema_decay=0.9)
+    trainer = build("uda", tmp_path, teacher_decay=0.9)
     assert trainer.evaluated_model is trainer.objective.teacher.model
     trainer.train()
     student = trainer.accelerator.unwrap_model(trainer.model)
@@ -194,7 +194,7 @@ def test_a_second_trainer_on_a_trained_model_has_a_teacher_of_its_own(tmp_path: 
     network = first.accelerator.unwrap_model(first.model, keep_fp32_wrapper=True)
     second = type(first)(
         network,
-        UDAConfig(output_dir=str(tmp_path / "b"), max_length=16, use_cpu=True, ema_decay=0.5, report_to=[]),
+        UDAConfig(output_dir=str(tmp_path / "b"), max_length=16, use_cpu=True, teacher_decay=0.5, report_to=[]),
         train_dataset=first.train_dataset.labeled,
         unlabeled_dataset=first.train_dataset.unlabeled,
         processing_class=first.processing_class,
@@ -244,7 +244,7 @@ def test_warm_start_is_supervised_training(tmp_path: Path) -> None:
         ("temperature", 0.0),
         ("temperature", -1.0),
         ("tsa", "quadratic"),
-        ("ema_decay", 1.5),
+        ("teacher_decay", 1.5),
         ("unlabeled_weight", -1.0),
         ("mu", 0),
         ("warm_start_steps", 4),
@@ -256,6 +256,6 @@ def test_settings_out_of_range_are_named(field: str, value: Any, tmp_path: Path)
 
 
 def test_state_holds_teacher_and_running_mean(tmp_path: Path) -> None:
-    state = state_of(build("uda", tmp_path, ema_decay=0.9, align=True))
+    state = state_of(build("uda", tmp_path, teacher_decay=0.9, distribution_alignment=True))
     assert any(name.startswith("objective.teacher.model.") for name in state)
     assert any(name.startswith("objective.model_mean.") for name in state)

@@ -32,7 +32,7 @@ from tests.contract.cases import build, first_batch, state_of
 from tests.contract.tiny_texts import CLASSES, labeled, model, swap_words, tokenizer, unlabeled
 from tests.hub_server import LocalHub, local_hub  # noqa: F401, the fixture hub
 from textssl.errors import UserError
-from textssl.families.second_network import second_network
+from textssl.families.second_network import make_second_network
 from textssl.forward.inside import last_linear
 from textssl.forward.mix import Mix
 from textssl.methods import METHODS
@@ -141,7 +141,7 @@ def test_a_method_that_cannot_have_adapters_says_why(method: str, tmp_path: Path
 
 @pytest.mark.parametrize("method", ["meta_pseudo_labels", "dividemix"])
 def test_nor_is_a_second_network_one_with_adapters(method: str, tmp_path: Path) -> None:
-    role = METHODS[method].second
+    role = METHODS[method].second_network_argument
     config = METHODS[method].config_class(output_dir=str(tmp_path), max_steps=2, max_length=16)
     networks = {"model": model(), role: wrapped(model(1))}
     with pytest.raises(UserError, match=f"^{role}: got PeftModel"):
@@ -161,7 +161,7 @@ def test_a_second_network_has_adapters_of_its_own_on_the_same_base() -> None:
             if parameter.requires_grad:
                 parameter += 0.1
     before = {name: value.clone() for name, value in student.state_dict().items()}
-    second, again, other = (second_network(student, seed) for seed in (1, 1, 2))
+    second, again, other = (make_second_network(student, seed) for seed in (1, 1, 2))
     assert_same(before, student.state_dict())
     assert_same(second.state_dict(), again.state_dict())
     for name, parameter in student.named_parameters():
@@ -204,7 +204,7 @@ def test_the_best_adapters_come_back(base: Path, tmp_path: Path) -> None:
             seen[f"checkpoint-{state.global_step}"] = logits_of(run.evaluated_model)
 
     run = trainer(
-        "mean_teacher", loaded(base), tmp_path / "run", ema_decay=0.5, load_best_model_at_end=True,
+        "mean_teacher", loaded(base), tmp_path / "run", teacher_decay=0.5, load_best_model_at_end=True,
         eval_strategy="steps", eval_steps=2, metric_for_best_model="eval_loss", greater_is_better=True,
     )  # fmt: skip
     run.add_callback(Note())
@@ -276,7 +276,7 @@ def test_a_folder_that_does_not_hold_the_adapters_is_told(harm: str, tmp_path: P
 
 
 def test_the_average_is_that_of_a_whole_copy_and_costs_the_adapters(base: Path, tmp_path: Path) -> None:
-    run = trainer("mean_teacher", loaded(base), tmp_path / "run", ema_decay=0.9, optim="sgd")
+    run = trainer("mean_teacher", loaded(base), tmp_path / "run", teacher_decay=0.9, optim="sgd")
     whole = copy.deepcopy(run.model)
     expected = {name: value.clone() for name, value in whole.state_dict().items()}
 
@@ -303,7 +303,7 @@ def test_a_plain_student_with_frozen_layers_shares_them_until_they_are_trained(t
     def make(frozen: bool) -> Any:
         student = model()
         student.bert.embeddings.requires_grad_(not frozen)
-        return trainer("mean_teacher", student, tmp_path / str(frozen), ema_decay=0.9, optim="sgd")
+        return trainer("mean_teacher", student, tmp_path / str(frozen), teacher_decay=0.9, optim="sgd")
 
     late, plain = make(True), make(False)
     assert late.evaluated_model.bert.embeddings.word_embeddings.weight is (
@@ -335,7 +335,7 @@ def test_averages_of_a_student_in_bfloat16_with_frozen_layers_resume_in_float32(
     def make() -> Any:
         student = model().bfloat16()
         student.bert.embeddings.requires_grad_(False)
-        return build("mean_teacher", tmp_path / "run", given={"model": student}, ema_decay=0.9, learning_rate=0.5)
+        return build("mean_teacher", tmp_path / "run", given={"model": student}, teacher_decay=0.9, learning_rate=0.5)
 
     whole, resumed = make(), make()
     whole.train()
@@ -357,7 +357,9 @@ def test_layers_that_are_unfrozen_on_the_way_resume_in_the_student_and_its_teach
         student = model()
         optimizers = (torch.optim.SGD(student.parameters(), lr=0.05), None)
         student.bert.embeddings.requires_grad_(not frozen)
-        run = build("mean_teacher", tmp_path / out, given={"model": student, "optimizers": optimizers}, ema_decay=0.9)
+        run = build(
+            "mean_teacher", tmp_path / out, given={"model": student, "optimizers": optimizers}, teacher_decay=0.9
+        )
         run.add_callback(Unfreeze())
         return run
 
@@ -376,7 +378,7 @@ def test_layers_that_are_unfrozen_on_the_way_resume_in_the_student_and_its_teach
 
 def test_rounds_of_self_training_hand_adapters_on(base: Path, tmp_path: Path) -> None:
     def make(out: str, start: str = "fresh") -> Any:
-        settings = {"rounds": 2, "teacher_steps": 4, "student": start, "balance": "none"}
+        settings = {"rounds": 2, "teacher_steps": 4, "student_init": start, "balance": "none"}
         return trainer("self_training", loaded(base), tmp_path / out, **settings)
 
     run = make("run")

@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification
 from tests.contract.tiny_texts import texts, tokenizer
 from tests.models.tiny_pooled import encoder, pooled
 from textssl import UserError
-from textssl.families.second_network import second_network
+from textssl.families.second_network import make_second_network
 from textssl.features import FeatureClassifier, FeatureClassifierConfig
 from textssl.models import PooledClassifierConfig, PooledTextClassifier
 from textssl.models.inspection import position_limit
@@ -129,7 +129,7 @@ def test_states_and_attentions_are_those_of_the_encoder(tmp_path: Path) -> None:
 def test_a_second_network_has_the_encoder_and_another_head() -> None:
     model = pooled(standardize=True, hidden_sizes=(8,))
     model.fit_standardization(torch.randn(20, 32))
-    other = second_network(model, 1)
+    other = make_second_network(model, 1)
     for (name, own), theirs in zip(model.state_dict().items(), other.state_dict().values(), strict=True):
         drawn = name.startswith(("hidden", "head")) and name.endswith("weight")
         assert torch.equal(own, theirs) is not drawn, name

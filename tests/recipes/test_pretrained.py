@@ -32,7 +32,7 @@ def train(task: TinyTask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ca
     def program(method: str, out: str, more: Sequence[str] = (), **changes: Any) -> int:
         ours = {**SHORT, **changes}
         if method != "uda":
-            ours |= {"ema_decay": None, "align": None, "threshold": None}
+            ours |= {"teacher_decay": None, "distribution_alignment": None, "threshold": None}
         monkeypatch.setattr(sys, "argv", ["train.py", f"--method={method}", *task.flags(out, *more, **ours)])
         with pytest.raises(SystemExit) as end:
             run_program(main)

@@ -19,8 +19,8 @@ from textssl.cli.program import run_program
 
 SHORT: dict[str, Any] = {
     "strong": None,
-    "ema_decay": None,
-    "align": None,
+    "teacher_decay": None,
+    "distribution_alignment": None,
     "threshold": None,
     "bank_sources": "none",
     "baseline_steps": 60,

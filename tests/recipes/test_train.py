@@ -127,7 +127,7 @@ def test_resuming_what_is_finished_repeats_nothing(feature_run: tuple[Path, Ran]
 @pytest.mark.parametrize("method", sorted(m for m in METHODS if "features" in METHODS[m].objective_class.modalities))
 def test_every_method_runs(method: str, tmp_path: Path) -> None:
     # The usual warm-up would be longer than the two steps of this run.
-    brief = {"warmup_epochs": 0.5} if hasattr(METHODS[method].config_class, "warmup_epochs") else {}
+    brief = {"warm_start_epochs": 0.5} if hasattr(METHODS[method].config_class, "warm_start_epochs") else {}
     done = ran("train.py", tmp_path / "out", method=method, backend="features", baseline=False, **DIGITS, **brief)
     (result,) = results_of(tmp_path / "out").values()
     losses = [row["loss"] for row in result["history"] if "loss" in row]

@@ -36,8 +36,8 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 5e-3,
     "save_steps": 4,
     "logging_steps": 1,
-    "ema_decay": 0.5,
-    "align": True,
+    "teacher_decay": 0.5,
+    "distribution_alignment": True,
     "threshold": 0.4,
 }
 

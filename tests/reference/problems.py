@@ -181,7 +181,11 @@ def noisy_digits(method: str, out: Path, seed: int, **settings: Any) -> tuple[fl
         source.train.remove_columns("label").add_column("label", given.tolist()),
         processing_class=ViTImageProcessorPil(size={"height": 8, "width": 8}, image_mean=[0.5], image_std=[0.5]),
         augmentations={"weak": lambda example, rng: example},
-        **({} if trainer_class.second is None else {trainer_class.second: networks[1]}),
+        **(
+            {}
+            if trainer_class.second_network_argument is None
+            else {trainer_class.second_network_argument: networks[1]}
+        ),
     )
     trainer.train()
     judged = trainer.clean_probability() if isinstance(trainer, DivideMixTrainer) else None

@@ -24,12 +24,12 @@ GATES: list[tuple[str, str, dict[str, Any], float, float]] = [
     ("digits", "pi_model", {}, 88.0, 0.5),
     ("digits", "uda", {}, 89.0, 1.0),
     ("digits", "vat", {"epsilon": 3.0}, 90.0, 0.5),
-    ("digits", "mean_teacher", {"ema_decay": 0.97}, 90.0, 1.0),
+    ("digits", "mean_teacher", {"teacher_decay": 0.97}, 90.0, 1.0),
     ("digits", "mixmatch", {"mu": 2, "unlabeled_weight": 30.0, "ema_decay": 0.97}, 90.0, 1.0),
     (
         "digits",
         "label_propagation",
-        {"warm_start_steps": 100, "max_steps": 250, "mu": 2, "k": 10, "learning_rate": 2e-3},
+        {"warm_start_steps": 100, "max_steps": 250, "mu": 2, "num_neighbors": 10, "learning_rate": 2e-3},
         93.0,
         3.0,
     ),
@@ -90,7 +90,7 @@ def test_the_students_loss_tells_a_teacher_what_matters(
 def test_two_networks_find_the_wrong_labels(folder: Path) -> None:
     """DivideMix where half of the labels are wrong, against training that learns them by heart."""
     plain, _ = noisy_digits("supervised", folder, 0)
-    reached, auc = noisy_digits("dividemix", folder, 0, warmup_epochs=6)
+    reached, auc = noisy_digits("dividemix", folder, 0, warm_start_epochs=6)
     told = f"dividemix {reached}, supervised {plain}, AUC {auc}"
     assert reached >= 0.96, told
     assert reached - plain >= 0.05, told

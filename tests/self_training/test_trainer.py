@@ -205,11 +205,11 @@ def test_a_teacher_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_student_that_goes_on_has_its_teachers_shape(tmp_path: Path) -> None:
-    trainer = make(tmp_path / "a", rounds=1, teacher_model=other_model(("a", "b", "c")), student="continued")
-    with pytest.raises(UserError, match="student: got 'continued', and the teacher is of another architecture"):
+    trainer = make(tmp_path / "a", rounds=1, teacher_model=other_model(("a", "b", "c")), student_init="continued")
+    with pytest.raises(UserError, match="student_init: got 'continued', and the teacher is of another architecture"):
         trainer.train()
-    goes_on = make(tmp_path / "b", rounds=1, teacher_model=tiny_texts.model(seed=3), student="continued", max_steps=1,
-                   learning_rate=1e-12)  # fmt: skip
+    goes_on = make(tmp_path / "b", rounds=1, teacher_model=tiny_texts.model(seed=3), student_init="continued",
+                   max_steps=1, learning_rate=1e-12)  # fmt: skip
     goes_on.train()
     for name, value in tiny_texts.model(seed=3).state_dict().items():
         torch.testing.assert_close(goes_on.model.state_dict()[name], value, atol=1e-6, rtol=0)

@@ -7,10 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from tests.ddp.pool import TwoProcesses
-from textssl.state import all_cat, all_mean, all_sum, average_gradients, collectives, from_first, rank, world_size
+from textssl.state import (
+    all_cat,
+    all_mean,
+    all_sum,
+    average_gradients,
+    broadcast_from_first,
+    collectives,
+    rank,
+    world_size,
+)
 
 
-COLLECTIVES = [all_sum, all_mean, all_cat, from_first]
+COLLECTIVES = [all_sum, all_mean, all_cat, broadcast_from_first]
 
 
 def on_each() -> dict[str, Tensor]:
@@ -22,12 +31,12 @@ def on_each() -> dict[str, Tensor]:
         "sum": all_sum(x),
         "mean": all_mean(x),
         "cat": all_cat(x),
-        "first": from_first(x),
+        "first": broadcast_from_first(x),
         "strided sum": all_sum(strided),
         "strided cat": all_cat(strided),
         "whole sum": all_sum(torch.tensor(rank() + 1)),
         "bool cat": all_cat(torch.tensor([rank() == 0])),
-        "bool first": from_first(torch.tensor([rank() == 0])),
+        "bool first": broadcast_from_first(torch.tensor([rank() == 0])),
         "bfloat16 mean": all_mean(torch.tensor(2.0 * rank(), dtype=torch.bfloat16)),
         "empty cat": all_cat(torch.zeros(0, 2)),
     }

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from textssl.state import EMATeacher
-from textssl.state.module_modes import batch_norms, evaluating, own_precision, still_statistics, training
+from textssl.state.module_modes import batch_norms, evaluating, frozen_running_statistics, own_precision, training
 
 
 Mode = Callable[[nn.Module], AbstractContextManager[Any]]
@@ -45,7 +45,7 @@ def buffers(net: nn.Module) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-@pytest.mark.parametrize("mode", [evaluating, training, still_statistics, own_precision])
+@pytest.mark.parametrize("mode", [evaluating, training, frozen_running_statistics, own_precision])
 def test_each_module_is_given_back_as_it_was(mode: Mode, fails: bool) -> None:
     net = network()
     before = flags(net)
@@ -59,8 +59,8 @@ def test_each_module_is_given_back_as_it_was(mode: Mode, fails: bool) -> None:
     assert {module for module, _ in before} == {True, False}
 
 
-@pytest.mark.parametrize("inner", [evaluating, training, still_statistics])
-@pytest.mark.parametrize("outer", [evaluating, training, still_statistics])
+@pytest.mark.parametrize("inner", [evaluating, training, frozen_running_statistics])
+@pytest.mark.parametrize("outer", [evaluating, training, frozen_running_statistics])
 def test_modes_nest(outer: Mode, inner: Mode) -> None:
     net = network()
     before = flags(net)
@@ -96,7 +96,7 @@ def test_still_statistics_normalises_by_the_batch_and_moves_nothing() -> None:
     net = nn.BatchNorm1d(3).train()
     x = inputs()
     before = buffers(net)
-    with still_statistics(net):
+    with frozen_running_statistics(net):
         held = net(x)
     assert all(torch.equal(before[name], value) for name, value in net.named_buffers())
     torch.testing.assert_close(held, (x - x.mean(0)) / (x.var(0, unbiased=False) + net.eps).sqrt())
@@ -112,7 +112,7 @@ def test_still_statistics_leaves_evaluation_alone() -> None:
     net(inputs(1))
     net.eval()
     expected = net(inputs())
-    for outer, inner in ((still_statistics, evaluating), (evaluating, still_statistics)):
+    for outer, inner in ((frozen_running_statistics, evaluating), (evaluating, frozen_running_statistics)):
         net.train()
         with outer(net), inner(net):
             if inner is evaluating:
@@ -127,7 +127,7 @@ def test_a_still_batch_norm_has_the_gradient_of_a_moving_one() -> None:
     for still in (False, True):
         net, x = nn.BatchNorm1d(3).train(), inputs().requires_grad_()
         if still:
-            with still_statistics(net):
+            with frozen_running_statistics(net):
                 out = net(x)
         else:
             out = net(x)
@@ -140,7 +140,7 @@ def test_batch_norms_are_those_that_keep_statistics() -> None:
     net = network()
     assert batch_norms(net) == [net[1], net[3]]
     assert batch_norms(nn.Sequential(nn.LayerNorm(3), nn.GroupNorm(1, 3))) == []
-    with still_statistics(net):
+    with frozen_running_statistics(net):
         assert batch_norms(net) == [net[1], net[3]]
 
 

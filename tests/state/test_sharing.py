@@ -61,15 +61,15 @@ def test_a_copy_has_the_frozen_parameters_themselves_and_all_else_anew() -> None
     assert not {id(m) for m in copied.modules()} & {id(m) for m in student.modules()}
 
 
-@pytest.mark.parametrize("warmup", [True, False])
-def test_a_teacher_that_shares_equals_the_average_of_a_whole_copy(warmup: bool) -> None:
+@pytest.mark.parametrize("rampup", [True, False])
+def test_a_teacher_that_shares_equals_the_average_of_a_whole_copy(rampup: bool) -> None:
     student = Net()
-    teacher, average = EMATeacher(student, 0.7, warmup), copy.deepcopy(student)
+    teacher, average = EMATeacher(student, 0.7, rampup), copy.deepcopy(student)
     for step in range(5):
         moved(student, step)
         teacher.release_unfrozen()
         teacher.update(student)
-        whole_average(average, student, min(1 - 1 / (step + 2), 0.7) if warmup else 0.7)
+        whole_average(average, student, min(1 - 1 / (step + 2), 0.7) if rampup else 0.7)
     expected = average.state_dict()
     assert teacher.model.frozen.weight is student.frozen.weight
     for name, value in teacher.model.state_dict().items():
@@ -120,7 +120,7 @@ def test_what_is_unfrozen_later_is_followed_as_by_a_whole_copy() -> None:
 
 def test_averages_of_low_precision_move_by_less_than_it_can_show() -> None:
     student = Net(torch.bfloat16)
-    teacher = EMATeacher(student, 0.999, warmup=False)
+    teacher = EMATeacher(student, 0.999, rampup=False)
     with torch.no_grad():
         student.head.weight.fill_(1.0)
         teacher.reset(student)
@@ -134,7 +134,7 @@ def test_averages_of_low_precision_move_by_less_than_it_can_show() -> None:
     assert teacher.model.head.weight.dtype == torch.bfloat16
     assert torch.equal(teacher.model.head.weight, held.bfloat16())
     assert teacher(torch.ones(2, 4, dtype=torch.bfloat16)).dtype == torch.bfloat16
-    other = EMATeacher(Net(torch.bfloat16), 0.999, warmup=False)
+    other = EMATeacher(Net(torch.bfloat16), 0.999, rampup=False)
     other.load_state_dict(teacher.state_dict())
     for one in (teacher, other):
         one.update(student)

@@ -57,7 +57,7 @@ def test_the_warm_up_follows_the_hand_computed_trajectory() -> None:
 def test_without_warm_up_the_decay_holds_from_the_start() -> None:
     student = nn.Linear(2, 1)
     set_parameters(student, 8.0)
-    teacher = EMATeacher(student, 0.75, warmup=False)
+    teacher = EMATeacher(student, 0.75, rampup=False)
     for value, expected in [(4.0, 7.0), (3.0, 6.0)]:
         set_parameters(student, value)
         teacher.update(student)
@@ -76,10 +76,10 @@ def test_a_large_decay_warms_up_as_the_plain_mean() -> None:
         assert values(teacher) == pytest.approx([sum(seen) / len(seen)], abs=1e-12)
 
 
-@pytest.mark.parametrize("warmup", [True, False])
-def test_a_student_that_stands_still_is_matched_exactly(warmup: bool) -> None:
+@pytest.mark.parametrize("rampup", [True, False])
+def test_a_student_that_stands_still_is_matched_exactly(rampup: bool) -> None:
     student = Tiny()
-    teacher = EMATeacher(student, 0.9, warmup=warmup)
+    teacher = EMATeacher(student, 0.9, rampup=rampup)
     for _ in range(5):
         teacher.update(student)
     theirs = dict(student.named_parameters())
@@ -105,7 +105,7 @@ def test_a_tied_parameter_is_averaged_once_and_stays_tied() -> None:
     for dtype in (torch.float32, torch.bfloat16):
         student = Tiny().to(dtype)
         assert student.tied.weight is student.first.weight
-        teacher = EMATeacher(student, 0.5, warmup=False)
+        teacher = EMATeacher(student, 0.5, rampup=False)
         assert teacher.model.tied.weight is teacher.model.first.weight
         set_parameters(student, 0.0)
         before = teacher.model.first.weight.clone()
@@ -117,7 +117,7 @@ def test_a_tied_parameter_is_averaged_once_and_stays_tied() -> None:
 
 def test_buffers_are_copied_not_averaged() -> None:
     student = Tiny()
-    teacher = EMATeacher(student, 0.9, warmup=False)
+    teacher = EMATeacher(student, 0.9, rampup=False)
     student.train()(torch.randn(8, 3, generator=torch.Generator().manual_seed(0)) * 5 + 2)
     student.positions += 7
     student.flags.logical_not_()
@@ -133,7 +133,7 @@ def test_buffers_are_copied_not_averaged() -> None:
 def test_a_bfloat16_student_has_a_float32_teacher() -> None:
     student = Tiny().bfloat16()
     set_parameters(student, 1.0)
-    teacher = EMATeacher(student, 0.999, warmup=False)
+    teacher = EMATeacher(student, 0.999, rampup=False)
     set_parameters(student, 2.0)
     # In bfloat16, 1 + .001 is 1: the teacher would never move.
     for _ in range(100):
@@ -203,7 +203,7 @@ def test_resume_continues_identically() -> None:
 
 def test_parameters_that_are_not_floating_point_are_copied() -> None:
     student = nn.ParameterList([nn.Parameter(torch.tensor([1, 2]), requires_grad=False)])
-    teacher = EMATeacher(student, 0.9, warmup=False)
+    teacher = EMATeacher(student, 0.9, rampup=False)
     student[0].data += 5
     teacher.update(student)
     assert teacher.model[0].tolist() == [6, 7]

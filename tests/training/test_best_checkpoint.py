@@ -22,23 +22,24 @@ from textssl.training.trainer import SSLTrainer
 
 
 EMA = {"ema_decay": 0.5}
+TEACHER = {"teacher_decay": 0.5}
 # Each rule of what is evaluated: an average, a teacher, both of two networks, one of them, the student.
 RULES: list[tuple[str, str, dict[str, Any]]] = [
-    ("uda", "text", EMA),
+    ("uda", "text", TEACHER),
     ("fixmatch", "text", EMA),
     ("mean_teacher", "text", {}),
-    ("mean_teacher", "text", {"evaluate": "student"}),
-    ("ict", "text", EMA),
+    ("mean_teacher", "text", {"evaluated_model": "student"}),
+    ("ict", "text", TEACHER),
     ("mixtext", "text", EMA),
     ("mixup_pseudo_label", "text", EMA),
-    ("dividemix", "text", {"warmup_epochs": 0.5}),
-    ("dividemix", "text", {"warmup_epochs": 0.5, "ensemble": False}),
+    ("dividemix", "text", {"warm_start_epochs": 0.5}),
+    ("dividemix", "text", {"warm_start_epochs": 0.5, "ensemble": False}),
     ("meta_pseudo_labels", "text", {}),
     ("supervised", "text", {}),
     ("remixmatch", "image", EMA),
     ("mixmatch", "image", EMA),
-    ("dividemix", "features", {"warmup_epochs": 0.5}),
-    ("uda", "features", EMA),
+    ("dividemix", "features", {"warm_start_epochs": 0.5}),
+    ("uda", "features", TEACHER),
 ]
 BEST: dict[str, Any] = {
     "max_steps": 8,
@@ -111,7 +112,7 @@ def test_a_run_goes_on_exactly(method: str, modality: str, settings: dict[str, A
 
 def test_an_average_in_float32_of_a_student_in_bfloat16_is_kept_exactly(tmp_path: Path) -> None:
     given = {"model": decoder("llama").to(torch.bfloat16), "processing_class": decoders_tokenizer()}
-    common = {"given": given, "ema_decay": 0.9, "learning_rate": 0.01, "save_steps": 2}
+    common = {"given": given, "teacher_decay": 0.9, "learning_rate": 0.01, "save_steps": 2}
     whole = build("uda", tmp_path, **common)
     whole.train()
     expected = state_of(whole)
@@ -128,7 +129,7 @@ def test_an_average_in_float32_of_a_student_in_bfloat16_is_kept_exactly(tmp_path
 
 def test_no_weights_are_written_twice(tmp_path: Path) -> None:
     """A student and its average: what the objective's own file holds beside them is no network."""
-    build("uda", tmp_path, **EMA).train()
+    build("uda", tmp_path, **TEACHER).train()
     folder = tmp_path / "checkpoint-4"
     model, student = (load_file(folder / place / "model.safetensors") for place in ("", "student"))
     assert model.keys() == student.keys()
@@ -143,7 +144,7 @@ def test_where_the_student_is_evaluated_nothing_changes(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_written_over_by_another_rule_keeps_no_old_student(tmp_path: Path) -> None:
-    build("uda", tmp_path, **EMA).train()
+    build("uda", tmp_path, **TEACHER).train()
     build("uda", tmp_path, learning_rate=0.01).train()
     folder = tmp_path / "checkpoint-4"
     verify(folder)
@@ -152,7 +153,7 @@ def test_a_checkpoint_written_over_by_another_rule_keeps_no_old_student(tmp_path
 
 @pytest.mark.parametrize("what", ["missing", "changed"])
 def test_the_student_is_under_the_seal(what: str, tmp_path: Path) -> None:
-    build("uda", tmp_path, **EMA).train()
+    build("uda", tmp_path, **TEACHER).train()
     path = tmp_path / "checkpoint-4" / "student" / "model.safetensors"
     files = json.loads((tmp_path / "checkpoint-4" / "seal.json").read_text())["files"]
     assert {"model.safetensors", "student/config.json", "student/model.safetensors"} <= files.keys()
@@ -164,28 +165,28 @@ def test_the_student_is_under_the_seal(what: str, tmp_path: Path) -> None:
         path.write_bytes(content)
     told = "student/(config.json|model.safetensors) is missing" if what == "missing" else "was changed since"
     with pytest.raises(UserError, match=told):
-        build("uda", tmp_path, **EMA).train(resume_from_checkpoint=True)
+        build("uda", tmp_path, **TEACHER).train(resume_from_checkpoint=True)
 
 
 def test_a_checkpoint_whose_own_folder_holds_the_student_is_gone_on_from(tmp_path: Path) -> None:
     """As older versions wrote it: no folder for the student, and an objective with the whole average."""
-    whole = build("uda", tmp_path, **EMA)
+    whole = build("uda", tmp_path, **TEACHER)
     whole.train()
     folder = tmp_path / "checkpoint-2"
-    old = build("uda", tmp_path / "other", **EMA)
+    old = build("uda", tmp_path / "other", **TEACHER)
     old._load_from_checkpoint(str(folder))
     load_objective(old.objective, folder)
     old.model.save_pretrained(folder)
     shutil.rmtree(folder / "student")
     save_objective(old.objective, folder)
     seal(folder)
-    resumed = build("uda", tmp_path, **EMA)
+    resumed = build("uda", tmp_path, **TEACHER)
     resumed.train(resume_from_checkpoint=str(folder))
     expected, state = state_of(whole), state_of(resumed)
     assert all(torch.equal(expected[name], state[name]) for name in expected)
 
 
 def test_an_average_is_not_taken_for_that_of_another_method(tmp_path: Path) -> None:
-    build("uda", tmp_path, **EMA).train()
+    build("uda", tmp_path, **TEACHER).train()
     with pytest.raises(UserError, match="the state of FixMatch cannot be read"):
         load_objective(build("fixmatch", tmp_path / "other", **EMA).objective, tmp_path / "checkpoint-4")

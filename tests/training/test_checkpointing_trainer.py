@@ -18,7 +18,7 @@ from textssl.errors import UserError
 from textssl.training.checkpoints import load_objective, sealed_checkpoints, verify
 
 
-EMA = {"ema_decay": 0.9, "align": True}
+EMA = {"teacher_decay": 0.9, "distribution_alignment": True}
 
 
 @pytest.fixture(scope="module")

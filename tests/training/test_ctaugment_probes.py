@@ -20,7 +20,7 @@ from textssl.augment.image import CTAugment
 from textssl.augment.plans import HITS, PLAN
 from textssl.augment.text import TextCTAugment
 from textssl.state import BinRates
-from textssl.training.ctaugment_probes import probed, update_rates
+from textssl.training.ctaugment_probes import update_rates, with_probe_views
 
 
 def text_policy() -> TextCTAugment:
@@ -85,7 +85,7 @@ def test_each_policy_has_one_probe_of_the_labeled_stream() -> None:
     one, two = image_policy(), image_policy()
     views = {"labeled": ("weak",), "unlabeled": ("weak", "strong", "strong_2", "strong_3")}
     ways = {"strong": one, "strong_2": one, "strong_3": two, "other": image_policy()}
-    with_probes, made = probed(views, ways)
+    with_probes, made = with_probe_views(views, ways)
     assert with_probes == {**views, "labeled": ("weak", "probe", "probe_2")}
     assert made["probe"].rates is one.rates
     assert made["probe_2"].rates is two.rates
@@ -95,7 +95,7 @@ def test_each_policy_has_one_probe_of_the_labeled_stream() -> None:
 
 def test_methods_without_such_a_view_have_no_probe(tmp_path: Path) -> None:
     views = {"labeled": ("weak",), "unlabeled": ("weak", "strong")}
-    assert probed(views, {"strong": swap_words, "unused": image_policy()})[0] == views
+    assert with_probe_views(views, {"strong": swap_words, "unused": image_policy()})[0] == views
     trainer = fixmatch(tmp_path, "text", swap_words)
     assert not any("bin_rates" in name for name in trainer.objective.state_dict())
     assert trainer.data_collator.views == views

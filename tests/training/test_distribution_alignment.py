@@ -1,4 +1,4 @@
-"""The setting ``align``: its words, its numbers, flags and files, what each does to a run, and what is refused."""
+"""The setting ``distribution_alignment``: its values, flags and files, what each does, and what is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_word_makes_another_model(method: str, tmp_path: Path) -> None:
     # Of FixMatch's hard labels an alignment changes few, but it decides which of these unsure ones are learned.
     kept = {"fixmatch": {"threshold": 0.4}, "uda": {"threshold": 0.0}, "remixmatch": {"rampup": 0.1}}[method]
     settings = (*ALIGNMENTS, [0.1, 0.1, 0.8])
-    states = [final(method, tmp_path, align=align, max_steps=16, **kept) for align in settings]
+    states = [final(method, tmp_path, distribution_alignment=align, max_steps=16, **kept) for align in settings]
     for i, a in enumerate(states):
         for j, b in enumerate(states[:i]):
             assert any(not torch.equal(a[name], b[name]) for name in a), (settings[i], settings[j])
@@ -46,7 +46,7 @@ def test_every_word_makes_another_model(method: str, tmp_path: Path) -> None:
     [(True, "labeled"), (False, "none"), (None, "none"), ([0.2, 0.2, 0.6], [1, 1, 3]), ([2, 3, 5], [0.2, 0.3, 0.5])],
 )
 def test_settings_that_mean_the_same(former: Any, now: Any, tmp_path: Path) -> None:
-    a, b = (final("uda", tmp_path, align=align, threshold=0.0) for align in (former, now))
+    a, b = (final("uda", tmp_path, distribution_alignment=align, threshold=0.0) for align in (former, now))
     for name in a:
         torch.testing.assert_close(a[name], b[name])
 
@@ -56,17 +56,19 @@ def test_shares_by_name_are_in_the_order_of_the_model(tmp_path: Path) -> None:
     named.config.id2label = {0: "sun", 1: "rain", 2: "snow"}
     named.config.label2id = {"sun": 0, "rain": 1, "snow": 2}
     shares = {"snow": 0.5, "sun": 0.3, "rain": 0.2}
-    trainer = build("fixmatch", tmp_path, given={"model": named}, align=shares)
+    trainer = build("fixmatch", tmp_path, given={"model": named}, distribution_alignment=shares)
     torch.testing.assert_close(trainer.objective.model_mean.prior, torch.tensor([0.3, 0.2, 0.5]))
     saved = type(trainer.args).from_json(_written(trainer.args, tmp_path))
-    assert saved.align == shares
-    with pytest.raises(UserError, match="align: got shares of snow, sun; the classes are sun, rain, snow"):
-        build("fixmatch", tmp_path, given={"model": named}, align={"snow": 0.5, "sun": 0.5})
+    assert saved.distribution_alignment == shares
+    with pytest.raises(
+        UserError, match="distribution_alignment: got shares of snow, sun; the classes are sun, rain, snow"
+    ):
+        build("fixmatch", tmp_path, given={"model": named}, distribution_alignment={"snow": 0.5, "sun": 0.5})
 
 
 def _written(args: Any, folder: Path) -> Path:
     path = folder / "training_args.json"
-    path.write_text(json.dumps({"output_dir": str(folder), "align": args.align}))
+    path.write_text(json.dumps({"output_dir": str(folder), "distribution_alignment": args.distribution_alignment}))
     return path
 
 
@@ -87,28 +89,35 @@ FLAGS: list[tuple[list[str], str, Any]] = [
 def test_flags_and_files(words: list[str], text: str, expected: Any, tmp_path: Path) -> None:
     kind = METHODS["fixmatch"].config_class
     common = ["--output_dir", str(tmp_path), "--report_to", "none", "--use_cpu"]
-    _, args = parse_arguments([RecipeOptions, kind], {"p": {"align": True}}, "p", [*common, "--align", *words])
-    assert args.align == expected
+    _, args = parse_arguments(
+        [RecipeOptions, kind],
+        {"p": {"distribution_alignment": True}},
+        "p",
+        [*common, "--distribution_alignment", *words],
+    )
+    assert args.distribution_alignment == expected
     file = tmp_path / "settings.yaml"
-    file.write_text(f"align: {text}\n")
+    file.write_text(f"distribution_alignment: {text}\n")
     _, args = parse_arguments([RecipeOptions, kind], {"p": {}}, "p", [*common, "--config", str(file)])
-    assert args.align == expected
+    assert args.distribution_alignment == expected
 
 
 @pytest.mark.parametrize(
     "given", ["labelled", "", [], [0.5, -0.5], [0.0, 0.0], [float("nan"), 1.0], {"a": "b"}, {}, "{a", ["labeled", "1"]]
 )
 def test_what_is_no_distribution_is_refused(given: Any) -> None:
-    with pytest.raises(UserError, match=r"align: got .*; allowed: none, labeled, uniform, sqrt, estimated, a share"):
+    with pytest.raises(
+        UserError, match=r"distribution_alignment: got .*; allowed: none, labeled, uniform, sqrt, estimated, a share"
+    ):
         parsed_alignment(given)
 
 
 def test_shares_of_other_classes_are_refused(tmp_path: Path) -> None:
     for method in METHODS_THAT_ALIGN:
-        with pytest.raises(UserError, match="align: got 2 shares; expected 3, one per class"):
-            build(method, tmp_path, align=[0.5, 0.5])
-    with pytest.raises(UserError, match=r"class_prior: got .* and align 'sqrt'; set one of the two"):
-        build("remixmatch", tmp_path, align="sqrt", class_prior=[0.5, 0.2, 0.3])
+        with pytest.raises(UserError, match="distribution_alignment: got 2 shares; expected 3, one per class"):
+            build(method, tmp_path, distribution_alignment=[0.5, 0.5])
+    with pytest.raises(UserError, match=r"class_prior: got .* and distribution_alignment 'sqrt'; set one of the two"):
+        build("remixmatch", tmp_path, distribution_alignment="sqrt", class_prior=[0.5, 0.2, 0.3])
 
 
 def test_the_prior_of_each_word() -> None:

@@ -62,9 +62,9 @@ def terms_at(trainer: Any, step: int, **terms: float) -> None:
     ("method", "modality", "settings"),
     [
         ("fixmatch", "text", {}),
-        ("uda", "text", {"ema_decay": 0.5}),
+        ("uda", "text", {"teacher_decay": 0.5}),
         ("mixtext", "text", {}),
-        ("dividemix", "features", {"warmup_epochs": 0.5}),
+        ("dividemix", "features", {"warm_start_epochs": 0.5}),
         ("meta_pseudo_labels", "features", {}),
         ("fixmatch", "image", {}),
     ],
@@ -136,7 +136,7 @@ def test_a_term_that_is_only_told_may_be_infinite(tmp_path: Path) -> None:
 @pytest.mark.parametrize("step", [2, 4])
 def test_weights_that_are_not_finite_are_never_saved(step: int, tmp_path: Path) -> None:
     """Though the loss was: at a checkpoint, and at the end."""
-    trainer = build("uda", tmp_path, ema_decay=0.5)
+    trainer = build("uda", tmp_path, teacher_decay=0.5)
     trainer.add_callback(Acts(step, spoil(trainer)))
     with pytest.raises(UserError, match=rf"after step {step} the weights are not finite, of classifier\.weight first"):
         trainer.train()

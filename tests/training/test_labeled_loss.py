@@ -180,7 +180,7 @@ def test_a_loss_function_must_be_alone_and_give_a_scalar(tmp_path: Path) -> None
         trainer_of("fixmatch", tmp_path, class_weights="balanced", given={"compute_loss_func": mean})
     with pytest.raises(UserError, match="compute_loss_func: got one; UDA with these settings"):
         trainer_of("uda", tmp_path, tsa="linear", given={"compute_loss_func": mean})
-    trainer_of("distillation", tmp_path, alpha=0.5, given={"compute_loss_func": mean})
+    trainer_of("distillation", tmp_path, teacher_weight=0.5, given={"compute_loss_func": mean})
     with pytest.raises(UserError, match="compute_loss_func: got one; ICT with these settings mixes labels"):
         trainer_of("ict", tmp_path, mix_labeled=True, given={"compute_loss_func": mean})
     rows = trainer_of(

@@ -106,8 +106,8 @@ def test_a_compiled_model_trains_as_it_would_otherwise(
     method: str, modality: str, tmp_path: Path, compiler: Any
 ) -> None:
     """Teachers and averages are of the model, not of what compiles it. This backend traces, and computes as before."""
-    settings = {"ema_decay": 0.5} if method in ("uda", "fixmatch") else {}
-    settings |= {"warmup_epochs": 0.5, "max_steps": 3} if method == "dividemix" else {"max_steps": 1}
+    settings: dict[str, Any] = {"uda": {"teacher_decay": 0.5}, "fixmatch": {"ema_decay": 0.5}}.get(method, {})
+    settings |= {"warm_start_epochs": 0.5, "max_steps": 3} if method == "dividemix" else {"max_steps": 1}
     if method == "label_propagation":
         with pytest.raises(UserError, match="torch_compile: got True; the graph of its features reaches inside"):
             trained(method, tmp_path, modality, torch_compile=True, torch_compile_backend="eager", **settings)

@@ -12,12 +12,12 @@ from tests.contract.cases import build, state_of
 from textssl import MetaPseudoLabelsConfig, SSLConfig, UserError
 from textssl.cli.options import RecipeOptions
 from textssl.cli.recipe import baseline_config
-from textssl.training.phases import Moment
+from textssl.training.phases import TrainingPhase
 
 
-def moments(tmp_path: Path, steps: int, **settings: Any) -> list[Moment]:
+def moments(tmp_path: Path, steps: int, **settings: Any) -> list[TrainingPhase]:
     args = SSLConfig(output_dir=str(tmp_path), use_cpu=True, report_to=[], **settings)
-    return [Moment(args, step, steps) for step in range(steps + 1)]
+    return [TrainingPhase(args, step, steps) for step in range(steps + 1)]
 
 
 def test_parts_and_progress_by_hand(tmp_path: Path) -> None:
@@ -30,13 +30,13 @@ def test_parts_and_progress_by_hand(tmp_path: Path) -> None:
 
 def test_without_either_all_steps_are_the_methods(tmp_path: Path) -> None:
     found = moments(tmp_path, 4)
-    assert not any(m.on_labels_alone or m.begins_finetuning for m in found)
+    assert not any(m.on_labeled_only or m.begins_finetuning for m in found)
     assert [m.progress for m in found] == [0, 0.25, 0.5, 0.75, 1]
 
 
 def test_before_training_the_length_is_unknown(tmp_path: Path) -> None:
     (only,) = moments(tmp_path, 0, finetune_steps=3)
-    assert not only.on_labels_alone
+    assert not only.on_labeled_only
     assert not only.begins_finetuning
     assert only.progress == 0
 
@@ -114,7 +114,7 @@ def test_a_run_goes_on_across_the_boundaries(tmp_path: Path) -> None:
         "max_steps": 6,
         "warm_start_steps": 2,
         "finetune_steps": 2,
-        "ema_decay": 0.9,
+        "teacher_decay": 0.9,
     }
     whole = build("uda", tmp_path / "whole", **settings)
     whole.train()

@@ -83,7 +83,7 @@ def test_a_run_that_pushes_leaves_no_token_and_no_pickle(
     (out / "notes.pt").write_bytes(b"nor this")
     trainer = build(
         "uda", out, push_to_hub=True, hub_model_id="me/tiny", save_steps=2, report_to=["tensorboard"],
-        hub_always_push=True, ema_decay=0.9, **settings,
+        hub_always_push=True, teacher_decay=0.9, **settings,
     )  # fmt: skip
     trainer.train()
     trainer.push_to_hub()

@@ -19,7 +19,16 @@ from textssl.methods import METHODS
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 # Of these, a trial sets those that the method has.
-OWN = {"ema_decay": 0.5, "temperature": 0.7, "threshold": 0.1, "unlabeled_weight": 0.3, "alpha": 0.3, "epsilon": 2.0}
+OWN = {
+    "ema_decay": 0.5,
+    "teacher_decay": 0.5,
+    "teacher_weight": 0.3,
+    "temperature": 0.7,
+    "threshold": 0.1,
+    "unlabeled_weight": 0.3,
+    "alpha": 0.3,
+    "epsilon": 2.0,
+}
 COMMON: dict[str, Any] = {"max_steps": 2, "save_strategy": "no", "dropout": 0.1}
 SAVED = COMMON | {"save_strategy": "steps", "save_steps": 1}
 DEFAULTS = {
@@ -69,12 +78,12 @@ def test_a_trial_is_a_run_of_its_settings(method: str, tmp_path: Path) -> None:
 
 
 def test_after_a_search_a_person_trains_with_the_best_settings(tmp_path: Path) -> None:
-    trainer = build("uda", tmp_path / "search", anew=True, ema_decay=0.9, **SAVED)
-    states, _ = searched(trainer, {"ema_decay": 0.5, "threshold": 0.1}, {"learning_rate": 0.01})
+    trainer = build("uda", tmp_path / "search", anew=True, teacher_decay=0.9, **SAVED)
+    states, _ = searched(trainer, {"teacher_decay": 0.5, "threshold": 0.1}, {"learning_rate": 0.01})
     for number in range(2):
         assert (tmp_path / "search" / f"run-{number}" / "checkpoint-2" / "model.safetensors").is_file()
-    assert (trainer.args.ema_decay, trainer.args.learning_rate) == (0.9, 0.05), "settings of trials are forgotten"
-    trainer.args.ema_decay, trainer.args.threshold = 0.5, 0.1
+    assert (trainer.args.teacher_decay, trainer.args.learning_rate) == (0.9, 0.05), "settings of trials are forgotten"
+    trainer.args.teacher_decay, trainer.args.threshold = 0.5, 0.1
     trainer.train()
     same(state_of(trainer), states[0])
     assert trainer.facts.hyperparameters["threshold"] == 0.1
@@ -90,9 +99,9 @@ def test_each_training_begins_anew(tmp_path: Path) -> None:
 
 
 def test_resuming_is_exact(tmp_path: Path) -> None:
-    whole = build("uda", tmp_path, anew=True, **SAVED, ema_decay=0.9)
+    whole = build("uda", tmp_path, anew=True, **SAVED, teacher_decay=0.9)
     whole.train()
-    resumed = build("uda", tmp_path / "other", anew=True, **SAVED, ema_decay=0.9)
+    resumed = build("uda", tmp_path / "other", anew=True, **SAVED, teacher_decay=0.9)
     resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-1"))
     same(state_of(whole), state_of(resumed))
 
@@ -102,7 +111,7 @@ def test_the_warm_up_of_a_trial_is_its_own(tmp_path: Path) -> None:
     trainer = build("dividemix", tmp_path, anew=True, max_steps=8, save_strategy="no")
     warm: list[int] = []
     trainer.hyperparameter_search(
-        lambda trial: {"warmup_epochs": trial.number + 1.0},
+        lambda trial: {"warm_start_epochs": trial.number + 1.0},
         lambda metrics: warm.append(trainer.args.warm_start_steps) or 0.0,
         n_trials=2,
     )
@@ -115,7 +124,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a value that the model cannot have": ({"max_length": 99}, {}, "max_length: got 99; the model has 32 positions"),
     "no setting": ({"treshold": 0.5}, {}, "hp_space: got 'treshold'; FixMatchConfig has no such setting"),
     "a setting of another modality": ({"horizontal_flip": True}, {}, "horizontal_flip: got True"),
-    "a setting of the construction": ({"text_column": "b"}, {}, "hp_space: got 'text_column', which is settled"),
+    "a setting of the construction": ({"text_column": "b"}, {}, "hp_space: got 'text_column', which is fixed"),
     "several at once": ({}, {"n_jobs": 2}, "n_jobs: got 2; a trainer runs one trial at a time"),
 }
 

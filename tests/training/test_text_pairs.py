@@ -27,7 +27,7 @@ from tests.contract.cases import build
 from tests.contract.tiny_pairs import COLUMNS, dataset, problem, tokenizer
 from textssl.augment import Chain, Column, EachSide, Identity
 from textssl.augment.text import TextCTAugment, TfIdfReplacement, WordSwap, for_pairs
-from textssl.cli.kinds import FeatureKind
+from textssl.cli.kinds import FeatureTaskSetup
 from textssl.cli.options import RecipeOptions
 from textssl.cli.strong_view import strong_view
 from textssl.cli.task_data import load_task
@@ -194,8 +194,8 @@ def test_each_side_draws_for_the_first_then_for_the_second() -> None:
 @pytest.mark.parametrize(
     ("way", "columns", "told"),
     [
-        (Column("t"), ("a", "b"), "way: got Column"),
-        (TextCTAugment.fit(["a b c"]), ("a", "b"), "way: got TextCTAugment, which acts on whole examples"),
+        (Column("t"), ("a", "b"), "augmentation: got Column"),
+        (TextCTAugment.fit(["a b c"]), ("a", "b"), "augmentation: got TextCTAugment, which acts on whole examples"),
         (Identity(), ("a", "a"), "columns: got"),
         (Identity(), "ab", "columns: got 'ab'"),
     ],
@@ -218,7 +218,7 @@ def test_the_default_view_is_fitted_on_both_columns_and_changes_both(tmp_path: P
     trainer = FixMatchTrainer(**{**given, "unlabeled_dataset": unlabeled}, args=config(tmp_path))
     way = trainer.data_collator.augmentations["strong"]
     assert isinstance(way, EachSide)
-    assert {"aa", "ee", "w1"} <= set(way.way.statistics.words)  # type: ignore[attr-defined]
+    assert {"aa", "ee", "w1"} <= set(way.augmentation.statistics.words)  # type: ignore[attr-defined]
     row = unlabeled[35]
     changed = [way(row, np.random.default_rng(i)) for i in range(10)]
     for column in COLUMNS.values():
@@ -281,7 +281,7 @@ def test_features_have_no_pairs(tmp_path: Path) -> None:
         FeatureModality.check_foreign_settings(args, [type(build("uda", tmp_path, "pair").modality)])
     data: Any = SimpleNamespace(pair_column="hypothesis", modality="text")
     with pytest.raises(UserError, match="text_pair_column: got 'hypothesis'; a sentence encoder embeds single texts"):
-        FeatureKind(RecipeOptions(backend="features"), args, data, {"weak"})
+        FeatureTaskSetup(RecipeOptions(backend="features"), args, data, {"weak"})
 
 
 # Teachers, cards, files

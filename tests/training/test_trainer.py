@@ -254,7 +254,7 @@ def test_the_saved_model_is_a_pipeline_with_names(tmp_path: Path) -> None:
 def test_the_best_checkpoint_restores_student_and_teacher(tmp_path: Path) -> None:
     """The metric is made to fall, so that the first of two evaluations is the best."""
     scores = iter([1.0, 0.5])
-    settings: dict[str, Any] = {"ema_decay": 0.5, "align": True, "tsa": None}
+    settings: dict[str, Any] = {"teacher_decay": 0.5, "distribution_alignment": True, "tsa": None}
     trainer = build(
         "uda",
         tmp_path,

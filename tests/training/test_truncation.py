@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, pipeline
 from tests.contract.cases import labeled, model, swap_words, tokenizer, unlabeled
 from tests.contract.tiny_texts import WORDS
 from textssl.augment.text import split_words
-from textssl.config import SSLConfig, derive
+from textssl.config import SSLConfig, derive_config
 from textssl.errors import UserError
 from textssl.methods.fixmatch import FixMatchConfig
 from textssl.methods.self_training import SelfTrainingConfig, SelfTrainingTrainer
@@ -300,4 +300,4 @@ def test_head_tail_is_warned_of_where_texts_are_cut(tmp_path: Path, caplog: pyte
 
 
 def test_derived_configs_keep_the_truncation(tmp_path: Path) -> None:
-    assert derive(config(tmp_path, keep_end=True), SSLConfig).truncation == "start"
+    assert derive_config(config(tmp_path, keep_end=True), SSLConfig).truncation == "start"

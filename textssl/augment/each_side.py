@@ -20,7 +20,7 @@ class EachSide:
     The rng draws for the first text, then for the second, so that their changes are independent.
 
     Args:
-        way: an augmentation that changes the first of ``columns`` and looks at no other.
+        augmentation: an augmentation that changes the first of ``columns`` and looks at no other.
         columns: of the two texts.
 
     Raises:
@@ -32,17 +32,19 @@ class EachSide:
         >>> EachSide(WordSwap(column="premise"), ("premise", "hypothesis"))  # doctest: +SKIP
     """
 
-    def __init__(self, way: Augmentation, columns: Sequence[str]) -> None:
+    def __init__(self, augmentation: Augmentation, columns: Sequence[str]) -> None:
         if isinstance(columns, str) or len(set(columns)) != 2:
             raise UserError(f"columns: got {columns!r}; expected the names of two columns")
-        if isinstance(way, Column):
+        if isinstance(augmentation, Column):
             raise UserError(
-                f"way: got Column({way.name!r}), which was prepared for one text; for a pair, "
+                f"augmentation: got Column({augmentation.name!r}), which was prepared for one text; for a pair, "
                 "Chain([Column(one, column=first), Column(other, column=second)])"
             )
-        if isinstance(way, LateAugmentation):
-            raise UserError(f"way: got {type(way).__name__}, which acts on whole examples; see for_pairs")
-        self.way = way
+        if isinstance(augmentation, LateAugmentation):
+            raise UserError(
+                f"augmentation: got {type(augmentation).__name__}, which acts on whole examples; see for_pairs"
+            )
+        self.augmentation = augmentation
         self.columns = tuple(columns)
 
     def __call__(self, example: Example, rng: np.random.Generator) -> Example:
@@ -54,5 +56,5 @@ class EachSide:
         first, second = self.columns
         if second not in example:
             raise UserError(f"columns: got {second!r}; the example has {sorted(example)}")
-        changed = self.way(example, rng)
-        return {**changed, second: self.way({**example, first: example[second]}, rng)[first]}
+        changed = self.augmentation(example, rng)
+        return {**changed, second: self.augmentation({**example, first: example[second]}, rng)[first]}

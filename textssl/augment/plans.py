@@ -65,7 +65,7 @@ class AdaptiveAugmentation(Augmentation, Protocol):
     """An augmentation whose strength follows rates that training moves, as CTAugment's does.
 
     It is a :class:`DeviceAugmentation` or a :class:`LateAugmentation` besides. A trainer that uses one gives the
-    labeled stream a view made by :meth:`probing`, and after each step tells ``rates`` how well the model knew it.
+    labeled stream a view made by :meth:`probe_copy`, and after each step tells ``rates`` how well the model knew it.
     """
 
     @property
@@ -73,10 +73,10 @@ class AdaptiveAugmentation(Augmentation, Protocol):
         """Of the bins of each operation; views and probes that hold the same object share a policy."""
         ...
 
-    def probing(self) -> Self:
-        """A twin with the same rates that draws every bin alike."""
+    def probe_copy(self) -> Self:
+        """A copy with the same rates that draws every bin alike."""
         ...
 
     def hits(self, plans: Sequence[Any]) -> list[list[tuple[int, int]]]:
-        """For each plan of a probing twin the operations that it applied, each with its bin."""
+        """For each plan of a probe copy the operations that it applied, each with its bin."""
         ...

@@ -56,7 +56,7 @@ class BinPolicy:
             raise UserError(f"threshold: got {threshold}; expected a number in [0, 1]")
         return cls(tuple(names), BinRates(sizes, decay, threshold))
 
-    def probing(self) -> BinPolicy:
+    def probe_copy(self) -> BinPolicy:
         """The same rates, all bins drawn alike."""
         return replace(self, probes=True)
 

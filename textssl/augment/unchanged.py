@@ -19,7 +19,7 @@ from .plans import PLAN, LateAugmentation
 from .views import Augmentation, Chain, Example, Identity, OneOf
 
 
-__all__ = ["unchanged_share", "warn_of_unchanged"]
+__all__ = ["unchanged_share", "warn_if_unchanged"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ SECONDS = 0.5
 FEWEST = 5
 
 
-def warn_of_unchanged(
+def warn_if_unchanged(
     augmentations: Mapping[str, Augmentation],
     views: Sequence[str],
     dataset: datasets.Dataset,
@@ -68,7 +68,7 @@ def warn_of_unchanged(
                 "augmentation for these data",
             )
         elif number >= FEWEST and not isinstance(columns, str):
-            _say_of_sides(augmentations[view], view, examples[:number], columns)
+            _warn_of_unchanged_sides(augmentations[view], view, examples[:number], columns)
 
 
 def unchanged_share(
@@ -86,11 +86,11 @@ def unchanged_share(
     kept = number = 0
     try:
         with _global_states_kept():
-            way = _twin(augmentation)
+            repeatable = _repeatable(augmentation)
             for row, example in enumerate(examples):
                 if time.perf_counter() > end:
                     break
-                changed = _changed(way, example, row)
+                changed = _changed(repeatable, example, row)
                 kept += all(_same(example[column], changed[column]) for column in compared)
                 number += 1
     except Exception:
@@ -99,38 +99,40 @@ def unchanged_share(
     return kept, number
 
 
-def _say_of_sides(way: Augmentation, view: str, examples: Sequence[Example], columns: Sequence[str]) -> None:
+def _warn_of_unchanged_sides(
+    augmentation: Augmentation, view: str, examples: Sequence[Example], columns: Sequence[str]
+) -> None:
     """Warn of a view of pairs that never changes one of the two texts."""
     for column in columns:
-        kept, number = unchanged_share(way, examples, column, time.perf_counter() + SECONDS)
+        kept, number = unchanged_share(augmentation, examples, column, time.perf_counter() + SECONDS)
         if kept == number >= FEWEST:
             warn_once(
                 logger,
-                f"augmentations: {view!r} ({_name(way)}) leaves each {column!r} of {number} unlabeled pairs as it is; "
-                "textssl.augment.EachSide changes both texts",
+                f"augmentations: {view!r} ({_name(augmentation)}) leaves each {column!r} of {number} unlabeled pairs "
+                "as it is; textssl.augment.EachSide changes both texts",
             )
 
 
-def _changed(way: Augmentation, example: Example, row: int) -> Example:
-    changed = way(dict(example), np.random.default_rng([0, row]))
+def _changed(augmentation: Augmentation, example: Example, row: int) -> Example:
+    changed = augmentation(dict(example), np.random.default_rng([0, row]))
     if PLAN not in changed:
         return changed
-    if not isinstance(way, LateAugmentation):
+    if not isinstance(augmentation, LateAugmentation):
         raise ValueError("it acts on the device only")
-    return way.finish([changed[PLAN]])[0]
+    return augmentation.finish([changed[PLAN]])[0]
 
 
-def _twin(augmentation: Augmentation) -> Augmentation:
+def _repeatable(augmentation: Augmentation) -> Augmentation:
     """A copy whose calls leave no trace in the original."""
     if getattr(augmentation, "is_slow", False):
         raise ValueError("it is slow")
     if isinstance(augmentation, Chain | OneOf):
-        twin = copy.copy(augmentation)
+        copied = copy.copy(augmentation)
         name = "steps" if isinstance(augmentation, Chain) else "choices"
-        setattr(twin, name, [_twin(part) for part in getattr(augmentation, name)])
-        return twin
+        setattr(copied, name, [_repeatable(part) for part in getattr(augmentation, name)])
+        return copied
     if isinstance(augmentation, EachSide):
-        return EachSide(_twin(augmentation.way), augmentation.columns)
+        return EachSide(_repeatable(augmentation.augmentation), augmentation.columns)
     # Those of this package are pure functions but for plain counters, and their tables are large.
     ours = type(augmentation).__module__.startswith("textssl.")
     return copy.copy(augmentation) if ours else copy.deepcopy(augmentation)
@@ -146,7 +148,7 @@ def _same(old: Any, new: Any) -> bool:
 
 def _name(augmentation: Augmentation) -> str:
     if isinstance(augmentation, EachSide):
-        return _name(augmentation.way)
+        return _name(augmentation.augmentation)
     return getattr(augmentation, "__name__", type(augmentation).__name__)
 
 

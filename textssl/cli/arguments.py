@@ -19,16 +19,16 @@ from transformers.hf_argparser import string_to_bool
 from ..errors import UserError
 
 
-__all__ = ["Preset", "Told", "parse_arguments", "parse_flags"]
+__all__ = ["Preset", "UsesExplicitNames", "parse_arguments", "parse_flags"]
 
 Preset = Mapping[str, Any]
 
 
 @runtime_checkable
-class Told(Protocol):
+class UsesExplicitNames(Protocol):
     """Options whose meaning depends on what a person set, and not a preset."""
 
-    def told(self, asked: frozenset[str]) -> None:
+    def set_explicit(self, explicit: frozenset[str]) -> None:
         """Learn the names of the fields that were set, of all types."""
 
 
@@ -58,7 +58,8 @@ def parse_arguments(
         argv: arguments; ``sys.argv[1:]`` by default.
 
     Returns:
-        One instance of each type. One that is :class:`Told` learns which fields were set by flags or in the file.
+        One instance of each type. One that is :class:`UsesExplicitNames` learns which fields were set by flags or in
+        the file.
 
     Raises:
         UserError: an unknown preset, key or flag, or a value of the wrong type or out of range.
@@ -85,10 +86,10 @@ def parse_arguments(
     namespace, unknown = parser.parse_known_args([*settings, *argv, "--preset", preset])
     _refuse_unknown(unknown, keys)
     built = _build(types, namespace)
-    asked = _asked(parser, [*argv, *[f"--{key}" for key in file]])
+    explicit = _explicit_names(parser, [*argv, *[f"--{key}" for key in file]])
     for part in built:
-        if isinstance(part, Told):
-            part.told(asked)
+        if isinstance(part, UsesExplicitNames):
+            part.set_explicit(explicit)
     return built
 
 
@@ -118,7 +119,7 @@ def _show_values(parser: argparse.ArgumentParser, settings: Preset) -> None:
             action.default = settings[names.pop()]
 
 
-def _asked(parser: argparse.ArgumentParser, words: Sequence[str]) -> frozenset[str]:
+def _explicit_names(parser: argparse.ArgumentParser, words: Sequence[str]) -> frozenset[str]:
     """Fields that flags among ``words`` are of."""
     flags = {word.split("=")[0] for word in words if word.startswith("--")}
     return frozenset(action.dest for action in parser._actions if flags & {*action.option_strings})
@@ -147,7 +148,7 @@ def _parser(types: Sequence[type]) -> _Parser:
             action.nargs, action.const = "?", True
         if action.dest == "class_weights":
             action.nargs = "+"
-        if action.dest == "align":
+        if action.dest == "distribution_alignment":
             action.nargs = "*"
         if action.dest == "resume_from_checkpoint":
             action.nargs, action.const = "?", "true"
@@ -160,9 +161,9 @@ def _build(types: Sequence[Any], namespace: argparse.Namespace) -> tuple[Any, ..
     resume = str(values.get("resume_from_checkpoint")).lower()
     if resume in ("true", "false", "none"):
         values["resume_from_checkpoint"] = resume == "true" or None
-    if values.get("align") == []:
+    if values.get("distribution_alignment") == []:
         # The flag alone, as when it was on or off.
-        values["align"] = "labeled"
+        values["distribution_alignment"] = "labeled"
     built = []
     for kind in types:
         names = {entry.name for entry in fields(kind) if entry.init}

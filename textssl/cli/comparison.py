@@ -16,7 +16,7 @@ from ..hub import RunFacts, TextFacts, changed_hyperparameters
 from ..report.plots import plot_confidence, plot_run
 from ..report.table import comparison_table, save_results
 from ..training.trainer import SSLTrainer
-from .kinds import Kind
+from .kinds import TaskSetup
 from .label_quality import quality_line, write_label_quality
 from .options import RecipeOptions
 from .pixel_features import PIXELS
@@ -35,7 +35,7 @@ def report_comparison(
     method: str,
     make_trainer: Callable[[Path], SSLTrainer],
     results: dict[str, dict[str, Any]],
-    kind: Kind,
+    kind: TaskSetup,
     options: RecipeOptions,
     config: SSLConfig,
 ) -> dict[str, dict[str, Any]]:
@@ -101,7 +101,7 @@ def _facts(
     method: str,
     result: dict[str, Any],
     results: dict[str, dict[str, Any]],
-    kind: Kind,
+    kind: TaskSetup,
     options: RecipeOptions,
     config: SSLConfig,
 ) -> RunFacts:

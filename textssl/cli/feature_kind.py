@@ -14,7 +14,7 @@ from accelerate import PartialState
 from transformers import PreTrainedModel, set_seed
 
 from ..augment import Column, OneOf
-from ..config import SSLConfig, derive
+from ..config import SSLConfig, derive_config
 from ..data.vectors import feature_array
 from ..errors import UserError
 from ..features import (
@@ -30,16 +30,16 @@ from ..features.cache import cache_folder
 from ..features.settings import EncoderSettings
 from ..modalities.features.modality import FeatureModality
 from ..notices import warn_once
-from .kind import Kind
+from .kind import TaskSetup
 from .models import label_settings
-from .options import RecipeOptions, told_as
+from .options import RecipeOptions, rename_argument_in_errors
 from .pixel_features import PIXELS, image_encoder_of, with_image_features
 from .probe_head import probe_of, resolved_feature_head
 from .strong_view import strong_view
 from .task_data import TaskData
 
 
-__all__ = ["FeatureKind"]
+__all__ = ["FeatureTaskSetup"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ VERSIONS = 2
 GRAY_VALUES = "the gray values in [0, 1] of all pixels of an image, row by row, which no encoder made"
 
 
-class FeatureKind(Kind):
+class FeatureTaskSetup(TaskSetup):
     """A small head on embeddings of texts or images, or on the pixels of small images."""
 
     modality = FeatureModality
@@ -60,10 +60,10 @@ class FeatureKind(Kind):
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         if data.pair_column is not None:
-            told = "a sentence encoder embeds single texts; allowed backend for pairs: text"
-            raise UserError(f"text_pair_column: got {data.pair_column!r}; {told}")
+            reason = "a sentence encoder embeds single texts; allowed backend for pairs: text"
+            raise UserError(f"text_pair_column: got {data.pair_column!r}; {reason}")
         super().__init__(options, config, data, views)
-        with told_as("embedding_cache", "cache_dir"):
+        with rename_argument_in_errors("embedding_cache", "cache_dir"):
             cache_folder(options.embedding_cache)
         if data.modality == "image":
             if options.strong not in ("auto", "noise"):
@@ -71,7 +71,7 @@ class FeatureKind(Kind):
             self._size = data.labeled[0][data.column].size
             self.encoder = image_encoder_of(options.model, self._size)
         else:
-            with told_as("model", "encoder"):
+            with rename_argument_in_errors("model", "encoder"):
                 self.encoder = SentenceEncoder(options.model, max_length=config.max_length)
         self.head = resolved_feature_head(options.head, options.model, data.modality)
         self._measured_by = self.encoder
@@ -91,18 +91,19 @@ class FeatureKind(Kind):
         """The column and the length of texts, or the column of images, mean nothing once there are features."""
         used_up = {"text": ("text_column", "max_length"), "image": ("image_column", "skip_corrupt_images")}
         defaults = {name: config.__dataclass_fields__[name].default for name in used_up[self.data.modality]}
-        return derive(config, type(config), **defaults)
+        return derive_config(config, type(config), **defaults)
 
     def prepare(self, folder: Path) -> None:
         """Embed every text once, and changed versions of the unlabeled ones if they are the strong view."""
         data, into = self.data, self.config.feature_column
         parts = {name: self._embedded(getattr(data, name), folder) for name in ("labeled", "unlabeled")}
-        if self.wants_strong and self.strong != "noise":
+        if self.wants_strong_view and self.strong != "noise":
             kept = parts["unlabeled"]
             changed = replace(self.options, strong=self.strong)
-            _, way = strong_view(changed, self.config, data.unlabeled, folder)
+            _, augmentation = strong_view(changed, self.config, data.unlabeled, folder)
             parts["unlabeled"] = embed_views(
-                kept, data.column, way, self.encoder, self.options.embedding_cache, VERSIONS, self.config.seed,
+                kept, data.column, augmentation, self.encoder,
+                self.options.embedding_cache, VERSIONS, self.config.seed,
                 fallback_dir=folder / "embeddings", into=into, progress=PartialState().is_main_process,
             )  # fmt: skip
             self.augmentations["strong"] = OneOf([Column(f"{into}_strong_{k}", into) for k in range(VERSIONS)])

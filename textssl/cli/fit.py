@@ -107,7 +107,9 @@ def _plan(options: FitOptions, task: FitTask, described: Mapping[str, Any] | Non
         tried = ", ".join(candidate.name for candidate in candidates_of(options.level))
         lines.append(f"level {options.level}, {seconds}: {tried}")
     if task.modality == "text":
-        told = "names of classes, made readable" if described is None else f"{options.label_descriptions}, then names"
+        origin = (
+            "names of classes, made readable" if described is None else f"{options.label_descriptions}, then names"
+        )
         believed = "" if task.labeled is None else "; folds decide whether they are believed"
-        lines.append(f"descriptions of classes: {told}{believed}")
+        lines.append(f"descriptions of classes: {origin}{believed}")
     return lines

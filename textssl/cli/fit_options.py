@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ..config import allowed
+from ..config import check_allowed
 from ..errors import UserError
 from ..fit.candidates.base import LEVELS
 
@@ -76,7 +76,7 @@ class FitOptions:
     seed: int = field(default=0, metadata={"help": "Of the labels that are drawn, folds and trainings."})
 
     def __post_init__(self) -> None:
-        allowed("level", self.level, LEVELS)
+        check_allowed("level", self.level, LEVELS)
         files = [name for name in ("train_file", "unlabeled_file", "test_file") if getattr(self, name) is not None]
         if self.source is not None and files:
             raise UserError(f"source: got {self.source!r} with {', '.join(files)}; give one or the other")

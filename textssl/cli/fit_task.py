@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..modalities.image.folder import load_images
 from ..sources.named import SOURCES, load_source
 from .fit_options import FitOptions
-from .options import RecipeOptions, told_as
+from .options import RecipeOptions, rename_argument_in_errors
 from .task_data import load_task, modality_of_files
 
 
@@ -52,8 +52,8 @@ class FitTask:
     def describe(self) -> str:
         """One line for a person."""
         parts = ((self.labeled, "labeled"), (self.unlabeled, "unlabeled"), (self.test, "held out"))
-        told = [f"{len(rows):,} {name}{self._shares(rows, name)}" for rows, name in parts if rows is not None]
-        return f"data: {self.name}: {', '.join(told)}"
+        counts = [f"{len(rows):,} {name}{self._shares(rows, name)}" for rows, name in parts if rows is not None]
+        return f"data: {self.name}: {', '.join(counts)}"
 
     def _shares(self, rows: datasets.Dataset, name: str) -> str:
         if name != "labeled":
@@ -114,9 +114,9 @@ def _unlabeled_alone(options: FitOptions, described: Mapping[str, Any] | None) -
     names = tuple(options.label_names or described or ())
     if not names:
         raise UserError("train_file: got none; without labels, give --label_names or --label_descriptions FILE")
-    with told_as("unlabeled_file", "path"):
+    with rename_argument_in_errors("unlabeled_file", "path"):
         unlabeled = load_table(str(options.unlabeled_file), options.text_column, None)
-    unlabeled = _some(unlabeled, options.num_unlabeled, options.seed)
+    unlabeled = _random_subset(unlabeled, options.num_unlabeled, options.seed)
     test = None if options.test_file is None else _test(options, "text", options.text_column, names)
     column, label_column = options.text_column, options.label_column
     return FitTask(str(options.unlabeled_file), "text", column, label_column, None, unlabeled, test, names)
@@ -125,7 +125,7 @@ def _unlabeled_alone(options: FitOptions, described: Mapping[str, Any] | None) -
 def _names_alone(options: FitOptions, name: str) -> FitTask:
     """A named source without its labels."""
     origin = str(options.source).partition(":")[2] or "auto"
-    with told_as("source", "name", "origin"):
+    with rename_argument_in_errors("source", "name", "origin"):
         source = load_source(name, origin)  # type: ignore[arg-type]
     parts = [source.train] if source.unlabeled is None else [source.train, source.unlabeled]
     unlabeled = datasets.concatenate_datasets([part.select_columns([source.column]) for part in parts])
@@ -135,23 +135,23 @@ def _names_alone(options: FitOptions, name: str) -> FitTask:
         source.column,
         source.label_column,
         None,
-        _some(unlabeled, options.num_unlabeled, options.seed),
-        _some(source.test, options.num_test, 0),
+        _random_subset(unlabeled, options.num_unlabeled, options.seed),
+        _random_subset(source.test, options.num_test, 0),
         source.label_names,
     )
 
 
 def _test(options: FitOptions, modality: str, column: str, names: tuple[str, ...]) -> datasets.Dataset:
     path = str(options.test_file)
-    with told_as("test_file", "path"):
+    with rename_argument_in_errors("test_file", "path"):
         if modality == "text":
             rows = load_table(path, column, options.label_column, label_names=names)
         elif modality_of_files(path, "auto") == "image":
             rows = load_images(path, column, options.label_column, label_names=names)
         else:
             raise UserError(f"path: got {path!r}; expected a folder of images, as train_file is")
-    return _some(rows, options.num_test, 0)
+    return _random_subset(rows, options.num_test, 0)
 
 
-def _some(rows: datasets.Dataset, count: int | None, seed: int) -> datasets.Dataset:
+def _random_subset(rows: datasets.Dataset, count: int | None, seed: int) -> datasets.Dataset:
     return rows if count is None or count >= len(rows) else rows.shuffle(seed=seed).select(range(count))

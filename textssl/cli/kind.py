@@ -20,7 +20,7 @@ from .options import RecipeOptions
 from .task_data import TaskData
 
 
-__all__ = ["Kind"]
+__all__ = ["TaskSetup"]
 
 C = TypeVar("C", bound=SSLConfig)
 
@@ -28,7 +28,7 @@ C = TypeVar("C", bound=SSLConfig)
 NETWORKS = 1_000_003
 
 
-class Kind:
+class TaskSetup:
     """One way to train on the data. What may fail early fails at construction; :meth:`prepare` may take long.
 
     Args:
@@ -58,10 +58,10 @@ class Kind:
             raise UserError(f"embedding_cache: got {options.embedding_cache!r}; it is for --backend features")
         self.options, self.config, self.data = options, config, data
         self.modality.check_foreign_settings(self.trainer_config(config), [*MODALITIES.values()])
-        self.wants_strong = "strong" in views
-        self.wants_second = "weak_2" in views
+        self.wants_strong_view = "strong" in views
+        self.wants_second_view = "weak_2" in views
         self.strong = self.strong_views[0] if options.strong == "auto" else options.strong
-        if not self.wants_strong:
+        if not self.wants_strong_view:
             self.strong = "none"
         self.processing_class: Any = None
         self.augmentations: dict[str, Augmentation] = {}

@@ -19,27 +19,27 @@ from ..pretraining import PretrainingConfig, pretrain_in_domain
 from ..pretraining.config import before_fine_tuning
 from ..pretraining.corpus import texts_of
 from ..pretraining.stage import check_pretrainable
-from .feature_kind import FeatureKind
-from .kind import Kind
+from .feature_kind import FeatureTaskSetup
+from .kind import TaskSetup
 from .models import (
     load_classifier,
     load_image_classifier,
     load_image_processor,
     load_tokenizer,
 )
-from .options import RecipeOptions, told_as
-from .probe_head import ProbedModels, resolved_head
+from .options import RecipeOptions, rename_argument_in_errors
+from .probe_head import ProbeHeadModels, resolved_head
 from .strong_view import choose_strong, strong_view
 from .task_data import TaskData
 
 
-__all__ = ["FeatureKind", "ImageKind", "Kind", "TextKind", "kind_of"]
+__all__ = ["FeatureTaskSetup", "ImageTaskSetup", "TaskSetup", "TextTaskSetup", "task_setup_class"]
 
 # Share of words that a mild second view of a text replaces.
 MILD = 0.1
 
 
-class TextKind(Kind):
+class TextTaskSetup(TaskSetup):
     """Fine-tuning an encoder of texts."""
 
     modality = TextModality
@@ -48,23 +48,23 @@ class TextKind(Kind):
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         super().__init__(options, config, data, views)
-        if self.wants_strong:
+        if self.wants_strong_view:
             self.strong = choose_strong(options.strong)
         self.processing_class = load_tokenizer(options.model)
         self.start = options.model
         self.head = resolved_head(options.head, options.model)
-        self._probed = ProbedModels(options.model, self.processing_class, config)
+        self._probe_models = ProbeHeadModels(options.model, self.processing_class, config)
 
     def prepare(self, folder: Path) -> None:
         """Fit word replacements, translate."""
         special = special_tokens_of(self.processing_class)
-        if self.wants_strong:
-            unlabeled, way = strong_view(
+        if self.wants_strong_view:
+            unlabeled, augmentation = strong_view(
                 self.options, self.config, self.data.unlabeled, folder / "translations", special
             )
             self.data = replace(self.data, unlabeled=unlabeled)
-            self.augmentations["strong"] = way
-        if self.wants_second and self.options.second_view == "tfidf":
+            self.augmentations["strong"] = augmentation
+        if self.wants_second_view and self.options.second_view == "tfidf":
             columns = self.data.columns
             texts = chain(*(self.data.examples[column] for column in columns))
             mild = TfIdfReplacement.fit(texts, p=MILD, column=columns[0], special_tokens=special)
@@ -82,22 +82,22 @@ class TextKind(Kind):
         self.start = str(pretrain_in_domain(self._with_new_head(), self.processing_class, texts, config, resume))
 
     def _pretraining(self, folder: Path) -> PretrainingConfig:
-        told = self.options
-        steps = {"max_steps": told.pretrain_steps, "learning_rate": told.pretrain_learning_rate}
-        with told_as("pretrain_batch_size", "pretraining_batch_size"):
-            return before_fine_tuning(self.config, str(folder), told.pretrain_batch_size, **steps)
+        options = self.options
+        steps = {"max_steps": options.pretrain_steps, "learning_rate": options.pretrain_learning_rate}
+        with rename_argument_in_errors("pretrain_batch_size", "pretraining_batch_size"):
+            return before_fine_tuning(self.config, str(folder), options.pretrain_batch_size, **steps)
 
     def make_model(self, of: int = 0) -> PreTrainedModel:
         """The encoder with the head that was asked for."""
         if self.head == "probe":
-            return self._probed.make(self.start, self.data, self._seed(of), of)
+            return self._probe_models.make(self.start, self.data, self._seed(of), of)
         return self._with_new_head(of)
 
     def _with_new_head(self, of: int = 0) -> PreTrainedModel:
         return load_classifier(self.start, self.data.label_names, self._seed(of))
 
 
-class ImageKind(Kind):
+class ImageTaskSetup(TaskSetup):
     """Training or fine-tuning a network on images."""
 
     modality = ImageModality
@@ -121,16 +121,16 @@ class ImageKind(Kind):
         return load_image_classifier(self.options.model, self.data.label_names, self._seed(of))
 
 
-def kind_of(options: RecipeOptions, data: TaskData) -> type[Kind]:
+def task_setup_class(options: RecipeOptions, data: TaskData) -> type[TaskSetup]:
     """How the data will be trained on.
 
     Raises:
         UserError: text as images, or the reverse.
     """
-    kinds: dict[str, type[Kind]] = {"text": TextKind, "image": ImageKind, "features": FeatureKind}
+    kinds: dict[str, type[TaskSetup]] = {"text": TextTaskSetup, "image": ImageTaskSetup, "features": FeatureTaskSetup}
     if options.backend in ("auto", data.modality):
         return kinds[data.modality]
     if options.backend != "features":
-        told = f"{data.data_facts.name} holds {data.modality}; allowed: auto, {data.modality}, features"
-        raise UserError(f"backend: got {options.backend!r}; {told}")
+        message = f"{data.data_facts.name} holds {data.modality}; allowed: auto, {data.modality}, features"
+        raise UserError(f"backend: got {options.backend!r}; {message}")
     return kinds["features"]

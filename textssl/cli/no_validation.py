@@ -26,7 +26,7 @@ def check_without_validation(options: RecipeOptions, config: SSLConfig) -> None:
         )
     if config.eval_strategy == IntervalStrategy.NO:
         return
-    if "eval_strategy" in options.asked:
-        told = f"eval_strategy: got {IntervalStrategy(config.eval_strategy).value!r}; there are no validation data"
-        raise UserError(f"{told}, {remedy} gives some")
+    if "eval_strategy" in options.explicit:
+        message = f"eval_strategy: got {IntervalStrategy(config.eval_strategy).value!r}; there are no validation data"
+        raise UserError(f"{message}, {remedy} gives some")
     PartialState().print(f"no validation data: training is not followed by an evaluation; {remedy} gives some")

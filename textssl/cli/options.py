@@ -6,12 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ..config import allowed, in_unit_interval, not_negative, positive
+from ..config import check_allowed, check_not_negative, check_positive, check_unit_interval
 from ..errors import UserError
 from ..sources.noise import FLIPS
 
 
-__all__ = ["BACKENDS", "HEADS", "KEYWORDS", "NOISE_KINDS", "ORIGINS", "STRONG_VIEWS", "RecipeOptions", "told_as"]
+__all__ = [
+    "BACKENDS",
+    "HEADS",
+    "KEYWORDS",
+    "NOISE_KINDS",
+    "ORIGINS",
+    "STRONG_VIEWS",
+    "RecipeOptions",
+    "rename_argument_in_errors",
+]
 
 BACKENDS = ("auto", "text", "image", "features")
 HEADS = ("auto", "probe", "random")
@@ -173,20 +182,20 @@ class RecipeOptions:
     )
     overwrite: bool = field(default=False, metadata={"help": "Delete the run in output_dir."})
     # Names of all settings, of the method's config too, that a person gave, by flags or in a file.
-    asked: frozenset[str] = field(default=frozenset(), init=False)
+    explicit: frozenset[str] = field(default=frozenset(), init=False)
 
     def __post_init__(self) -> None:
-        allowed("backend", self.backend, BACKENDS)
+        check_allowed("backend", self.backend, BACKENDS)
         self._check_noise()
-        allowed("head", self.head, HEADS)
-        allowed("strong", self.strong, STRONG_VIEWS)
-        allowed("second_view", self.second_view, ("same", "tfidf"))
+        check_allowed("head", self.head, HEADS)
+        check_allowed("strong", self.strong, STRONG_VIEWS)
+        check_allowed("second_view", self.second_view, ("same", "tfidf"))
         if self.replace is not None:
-            in_unit_interval("replace", self.replace)
-        not_negative("pretrain_steps", self.pretrain_steps)
-        positive("pretrain_learning_rate", self.pretrain_learning_rate)
-        positive("baseline_epochs", self.baseline_epochs)
-        in_unit_interval("relative_threshold", self.relative_threshold)
+            check_unit_interval("replace", self.replace)
+        check_not_negative("pretrain_steps", self.pretrain_steps)
+        check_positive("pretrain_learning_rate", self.pretrain_learning_rate)
+        check_positive("baseline_epochs", self.baseline_epochs)
+        check_unit_interval("relative_threshold", self.relative_threshold)
         counts = ("baseline_steps", "pretrain_batch_size", "min_steps", "step_limit")
         for name in (*counts, "num_labeled", "num_unlabeled", "num_test"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
@@ -194,19 +203,19 @@ class RecipeOptions:
         self._check_lengths()
         self._check_files()
 
-    def told(self, asked: frozenset[str]) -> None:
+    def set_explicit(self, explicit: frozenset[str]) -> None:
         """Learn which settings a person gave; how many examples a preset keeps is meant for named sources.
 
         Raises:
             UserError: one that does nothing beside own files.
         """
-        self.asked = asked
+        self.explicit = explicit
         if self.train_file is None:
             return
         for name in ("num_labeled", "num_unlabeled", "num_test"):
-            if name not in asked:
+            if name not in explicit:
                 setattr(self, name, None)
-        if "num_validation" in asked and self.num_validation:
+        if "num_validation" in explicit and self.num_validation:
             raise UserError(
                 f"num_validation: got {self.num_validation} with train_file; it is for named sources, of own files "
                 "--validation_split 0.2 holds out a fifth of the labeled examples"
@@ -232,12 +241,12 @@ class RecipeOptions:
             )
 
     def _check_noise(self) -> None:
-        allowed("noise_kind", self.noise_kind, NOISE_KINDS)
+        check_allowed("noise_kind", self.noise_kind, NOISE_KINDS)
         if not 0 <= self.noise < 1:
             raise UserError(f"noise: got {self.noise}; expected a number in [0, 1)")
         if self.noise_kind == KEYWORDS and self.noise:
-            told = f"expected 0 with noise_kind {KEYWORDS}, whose rules decide which labels are wrong"
-            raise UserError(f"noise: got {self.noise}; {told}")
+            message = f"expected 0 with noise_kind {KEYWORDS}, whose rules decide which labels are wrong"
+            raise UserError(f"noise: got {self.noise}; {message}")
         if self.noise_kind == KEYWORDS and self.train_file is not None:
             raise UserError(f"noise_kind: got {KEYWORDS!r}; its rules are for the source imdb, not for own files")
 
@@ -246,12 +255,12 @@ class RecipeOptions:
         name, _, origin = self.source.partition(":")
         if not origin and name in ORIGINS:
             return default, name
-        allowed("source", origin or "auto", ORIGINS)
+        check_allowed("source", origin or "auto", ORIGINS)
         return name, origin or "auto"
 
 
 @contextmanager
-def told_as(flag: str, *parameters: str) -> Iterator[None]:
+def rename_argument_in_errors(flag: str, *parameters: str) -> Iterator[None]:
     """Make a UserError from within name the flag: a person does not know the parameters of what is called.
 
     Args:
@@ -261,5 +270,5 @@ def told_as(flag: str, *parameters: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        name, _, told = str(error).partition(": ")
-        raise UserError(f"{flag}: {told if name in parameters else error}") from error
+        name, _, message = str(error).partition(": ")
+        raise UserError(f"{flag}: {message if name in parameters else error}") from error

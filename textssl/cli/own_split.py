@@ -38,13 +38,13 @@ def own_split(labeled: datasets.Dataset, options: RecipeOptions, seed: int, colu
     labels, names = np.asarray(labeled[columns[-1]][:], np.int64), labeled.features[columns[-1]].names
     kept, held = np.arange(len(labels)), NONE
     if options.validation_split is not None:
-        told = f"validation_split: got {options.validation_split}; of {len(labels)} labeled examples "
+        prefix = f"validation_split: got {options.validation_split}; of {len(labels)} labeled examples "
         size = max(1, round(options.validation_split * len(labels)))
         if size >= len(labels):
-            raise UserError(f"{told}none would be left to train on")
+            raise UserError(f"{prefix}none would be left to train on")
         kept, held = hold_out(labels, size, seed=seed)
         if lost := sorted({*labels.tolist()} - {*labels[kept].tolist()}):
-            raise UserError(f"{told}none of class {names[lost[0]]!r} would be left to train on")
+            raise UserError(f"{prefix}none of class {names[lost[0]]!r} would be left to train on")
     chosen, rest = kept, NONE
     if options.num_labeled is not None:
         if not len(names) <= options.num_labeled <= len(kept):

@@ -13,7 +13,7 @@ from ..data.vectors import with_features
 from ..errors import UserError
 from ..features import VisionEncoder, embed_images
 from .models import load_image_encoder
-from .options import told_as
+from .options import rename_argument_in_errors
 
 
 __all__ = ["PIXELS", "image_encoder_of", "with_image_features", "with_pixel_features"]
@@ -35,7 +35,7 @@ def image_encoder_of(model: str, size: tuple[int, int]) -> VisionEncoder | None:
         UserError: no such encoder, or images of which nobody would take the pixels without saying so.
     """
     if model not in ("embedded", PIXELS):
-        with told_as("model", "encoder", "model"):
+        with rename_argument_in_errors("model", "encoder", "model"):
             return load_image_encoder(model)
     if model == "embedded" and size[0] * size[1] > SMALL:
         raise UserError(

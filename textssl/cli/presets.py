@@ -108,7 +108,7 @@ def text_presets(output_dir: str, method: str, head: str = "probe", **changes: A
         "per_device_eval_batch_size": 64,
     }
     kind, start = ("text", probed) if head == "probe" else ("fresh text", fresh)
-    return _settled(kind, method, {"cpu": cpu_precision() | shared | cpu | start, "paper": shared | paper})
+    return _with_tuned_settings(kind, method, {"cpu": cpu_precision() | shared | cpu | start, "paper": shared | paper})
 
 
 def image_presets(output_dir: str, method: str = "fixmatch", **changes: Any) -> Presets:
@@ -157,7 +157,7 @@ def image_presets(output_dir: str, method: str = "fixmatch", **changes: Any) -> 
         "dataloader_num_workers": 8,
         "per_device_eval_batch_size": 500,
     }
-    return _settled("image", method, {"cpu": shared | cpu, "paper": shared | paper})
+    return _with_tuned_settings("image", method, {"cpu": shared | cpu, "paper": shared | paper})
 
 
 def feature_presets(output_dir: str, method: str, head: str = "probe", **changes: Any) -> Presets:
@@ -191,7 +191,7 @@ def feature_presets(output_dir: str, method: str, head: str = "probe", **changes
         **changes,
     }
     kind = "features" if head == "probe" else "fresh features"
-    return _settled(kind, method, {"cpu": settings, "paper": settings})
+    return _with_tuned_settings(kind, method, {"cpu": settings, "paper": settings})
 
 
 def presets_for(
@@ -240,7 +240,7 @@ def presets_for(
     return choose
 
 
-def _settled(backend: str, method: str, presets: Presets) -> Presets:
+def _with_tuned_settings(backend: str, method: str, presets: Presets) -> Presets:
     """Presets, ``cpu`` with what the method needs beside them."""
     return {
         name: settings | (TUNED[backend].get(method, {}) if name == "cpu" else {})

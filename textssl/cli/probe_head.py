@@ -19,7 +19,7 @@ from .pixel_features import PIXELS
 from .task_data import TaskData
 
 
-__all__ = ["ProbedModels", "head_line", "is_sentence_encoder", "probe_of", "resolved_feature_head", "resolved_head"]
+__all__ = ["ProbeHeadModels", "head_line", "is_sentence_encoder", "probe_of", "resolved_feature_head", "resolved_head"]
 
 # What a folder of sentence-transformers holds.
 SENTENCE_MODULES = "modules.json"
@@ -64,7 +64,7 @@ def is_sentence_encoder(model: str) -> bool:
     return found is not None
 
 
-class ProbedModels:
+class ProbeHeadModels:
     """Makes classifiers whose head is a probe; the probe of each encoder is fitted once.
 
     Args:

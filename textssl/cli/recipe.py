@@ -9,14 +9,14 @@ from typing import Any
 
 from accelerate import PartialState
 
-from ..config import SSLConfig, derive
+from ..config import SSLConfig, derive_config
 from ..errors import UserError
 from ..methods import METHODS
 from ..methods.supervised import SupervisedConfig
 from ..training.trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
 from .comparison import report_comparison
-from .kinds import Kind, TextKind, kind_of
+from .kinds import TaskSetup, TextTaskSetup, task_setup_class
 from .options import RecipeOptions
 from .presets import fitting_preset
 from .probe_head import head_line
@@ -27,7 +27,7 @@ from .stages import run_stage, save_split
 from .task_data import load_task
 
 
-__all__ = ["baseline_config", "maker", "rehearse", "train_recipe"]
+__all__ = ["baseline_config", "train_recipe", "trainer_factory", "try_construction"]
 
 PRETRAINING = "pretraining"
 
@@ -57,12 +57,12 @@ def train_recipe(
     say(f"preset {options.preset}" + (f": {reason}" if options.preset == preset else ""))
     reads_unlabeled = "unlabeled" in trainer_class.objective_class.views_for(config)
     data = load_task(options, config, source, reads_unlabeled)
-    kind_class = kind_of(options, data)
-    config = run_config(options, config, data, kind_class.modality.name, run)
+    setup_class = task_setup_class(options, data)
+    config = run_config(options, config, data, setup_class.modality.name, run)
     length = method_length(options, config, data, reads_unlabeled)
     config = scheduled(options, config, length)
     views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
-    kind = kind_class(options, config, data, views)
+    kind = setup_class(options, config, data, views)
     if options.pretrain_steps:
         _check_pretraining(method, options, kind, run.path / PRETRAINING)
     if PartialState().is_main_process:
@@ -75,35 +75,39 @@ def train_recipe(
     # Before the baseline, so that a translator which is missing is told before anything long.
     kind.prepare(run.path)
     if run.stage_result(method) is None:
-        rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
+        try_construction(
+            trainer_factory(trainer_class, derive_config(config, type(config), push_to_hub=False), kind),
+            run.path,
+            kind,
+        )
     results = {}
     if options.baseline and kind.head == "probe":
-        make = maker(METHODS["supervised"], baseline_config(options, config), kind)
+        make = trainer_factory(METHODS["supervised"], baseline_config(options, config), kind)
         results["probe"] = run_stage(run, "probe", make, kind.data, train=False)
     if options.baseline and method != "supervised":
         steps = baseline_length(options, config, data).steps
-        make = maker(METHODS["supervised"], baseline_config(options, config, steps), kind)
+        make = trainer_factory(METHODS["supervised"], baseline_config(options, config, steps), kind)
         results["supervised"] = run_stage(run, "supervised", make, kind.data)
         if trainer_class.objective_class.takes_probs and getattr(config, "teacher", None) is None:
             # The baseline is the teacher that would be trained first.
-            config = derive(config, type(config), teacher=str(run.path / "supervised"))
-    if isinstance(kind, TextKind) and options.pretrain_steps:
+            config = derive_config(config, type(config), teacher=str(run.path / "supervised"))
+    if isinstance(kind, TextTaskSetup) and options.pretrain_steps:
         kind.pretrain(run.path / PRETRAINING, run.checkpoint(PRETRAINING))
-    report_comparison(run, method, maker(trainer_class, config, kind), results, kind, options, config)
+    report_comparison(run, method, trainer_factory(trainer_class, config, kind), results, kind, options, config)
 
 
-def _check_pretraining(method: str, options: RecipeOptions, kind: Kind, folder: Path) -> None:
-    told = f"pretrain_steps: got {options.pretrain_steps}; "
-    if not isinstance(kind, TextKind):
-        raise UserError(f"{told}it is for models that read texts")
+def _check_pretraining(method: str, options: RecipeOptions, kind: TaskSetup, folder: Path) -> None:
+    prefix = f"pretrain_steps: got {options.pretrain_steps}; "
+    if not isinstance(kind, TextTaskSetup):
+        raise UserError(f"{prefix}it is for models that read texts")
     if method == "in_domain_pretraining":
-        raise UserError(f"{told}{method} has pretraining_steps of its own")
+        raise UserError(f"{prefix}{method} has pretraining_steps of its own")
     kind.check_pretraining(folder)
 
 
 def baseline_config(options: RecipeOptions, config: SSLConfig, steps: int | None = None) -> SupervisedConfig:
     """The config of the supervised baseline, of so many steps, which agrees with that of the method in all else."""
-    return derive(
+    return derive_config(
         config,
         SupervisedConfig,
         max_steps=options.baseline_steps if steps is None else steps,
@@ -114,7 +118,7 @@ def baseline_config(options: RecipeOptions, config: SSLConfig, steps: int | None
     )
 
 
-def rehearse(make: Callable[[Path], SSLTrainer], folder: Path, kind: Kind) -> None:
+def try_construction(make: Callable[[Path], SSLTrainer], folder: Path, kind: TaskSetup) -> None:
     """Before the baseline is trained, have all checked that the method's trainer checks, and the held-out data."""
     trainer = make(folder)
     trainer.get_train_dataloader()
@@ -125,18 +129,20 @@ def rehearse(make: Callable[[Path], SSLTrainer], folder: Path, kind: Kind) -> No
     gc.collect()
 
 
-def maker(trainer_class: type[SSLTrainer], config: SSLConfig, kind: Kind) -> Callable[[Path], SSLTrainer]:
+def trainer_factory(
+    trainer_class: type[SSLTrainer], config: SSLConfig, kind: TaskSetup
+) -> Callable[[Path], SSLTrainer]:
     """What builds the trainer of a stage, given its folder."""
-    told, second = kind.trainer_config(config), trainer_class.second
+    trainer_config, second = kind.trainer_config(config), trainer_class.second_network_argument
 
     def make(folder: Path) -> SSLTrainer:
         # By itself a trainer would copy the first network's encoder, which may be drawn at random too.
         others: dict[str, Any] = {}
-        if second is not None and getattr(told, second, None) is None:
+        if second is not None and getattr(trainer_config, second, None) is None:
             others[second] = kind.make_model(of=1)
         trainer = trainer_class(
             kind.make_model(),
-            derive(told, type(told), output_dir=str(folder), data_check="off"),
+            derive_config(trainer_config, type(trainer_config), output_dir=str(folder), data_check="off"),
             kind.data.labeled,
             kind.data.unlabeled,
             eval_dataset=kind.data.validation,

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from transformers import IntervalStrategy
 
-from ..config import SSLConfig, derive
+from ..config import SSLConfig, derive_config
 from ..hub import check_push_target
 from .no_validation import check_without_validation
 from .options import RecipeOptions
@@ -43,12 +43,12 @@ def run_config(options: RecipeOptions, config: C, data: TaskData, modality: str,
         changes["eval_strategy"] = IntervalStrategy.NO
     if modality == "image" and data.flip:
         changes["horizontal_flip"] = True
-    if modality == "text" and not {"truncation", "keep_end"} & options.asked:
+    if modality == "text" and not {"truncation", "keep_end"} & options.explicit:
         changes["truncation"] = data.truncation
-    if options.relative_threshold is not None and hasattr(config, "threshold") and "threshold" not in options.asked:
+    if options.relative_threshold is not None and hasattr(config, "threshold") and "threshold" not in options.explicit:
         chance = 1 / len(data.label_names)
         changes["threshold"] = chance + options.relative_threshold * (1 - chance)
     if config.push_to_hub:
         wanted = config.hub_model_id or run.path.resolve().name
         changes["hub_model_id"] = check_push_target(wanted, config.hub_token)
-    return derive(config, type(config), **changes).for_modality(modality)
+    return derive_config(config, type(config), **changes).for_modality(modality)

@@ -121,8 +121,8 @@ class RunFolder:
             key for key in before.keys() | self._settings.keys() if before.get(key) != self._settings.get(key)
         )
         if differing:
-            told = ", ".join(f"{k} was {before.get(k)!r}, is {self._settings.get(k)!r}" for k in differing)
-            raise UserError(f"resume_from_checkpoint: {self.path} holds a run of other settings: {told}")
+            changes = ", ".join(f"{k} was {before.get(k)!r}, is {self._settings.get(k)!r}" for k in differing)
+            raise UserError(f"resume_from_checkpoint: {self.path} holds a run of other settings: {changes}")
 
 
 def _decisive(settings: list[Any]) -> dict[str, Any]:

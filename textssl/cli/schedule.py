@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..config import SSLConfig, derive
+from ..config import SSLConfig, derive_config
 from .options import RecipeOptions
 from .task_data import TaskData
 
@@ -60,25 +60,25 @@ def method_length(options: RecipeOptions, config: SSLConfig, data: TaskData, rea
     of = "unlabeled" if reads_unlabeled else "labeled"
     if config.max_steps > 0:
         return Length(config.max_steps, config.max_steps * per_step / examples, examples, of)
-    return _counted(options, config.num_train_epochs, per_step, examples, of, "num_train_epochs" in options.asked)
+    return _counted(options, config.num_train_epochs, per_step, examples, of, "num_train_epochs" in options.explicit)
 
 
 def baseline_length(options: RecipeOptions, config: SSLConfig, data: TaskData) -> Length:
     """Of the supervised baseline: ``baseline_epochs`` passes, unless a person gave ``baseline_steps``."""
     per_step, examples = _rows_per_step(config), len(data.labeled)
-    if options.baseline_epochs is None or "baseline_steps" in options.asked:
+    if options.baseline_epochs is None or "baseline_steps" in options.explicit:
         steps = options.baseline_steps
         return Length(steps, steps * per_step / examples, examples, "labeled")
-    asked = "baseline_epochs" in options.asked
-    return _counted(options, options.baseline_epochs, per_step, examples, "labeled", asked)
+    explicit = "baseline_epochs" in options.explicit
+    return _counted(options, options.baseline_epochs, per_step, examples, "labeled", explicit)
 
 
 def scheduled(options: RecipeOptions, config: C, length: Length) -> C:
     """``config`` with its steps, and those of the warm start that a share of them makes."""
     changes = {"max_steps": length.steps}
-    if options.warm_start_share is not None and "warm_start_steps" not in options.asked:
+    if options.warm_start_share is not None and "warm_start_steps" not in options.explicit:
         changes["warm_start_steps"] = int(options.warm_start_share * length.steps)
-    return derive(config, type(config), **changes)
+    return derive_config(config, type(config), **changes)
 
 
 def plan_of(method: str, length: Length, options: RecipeOptions, config: SSLConfig, data: TaskData) -> str:
@@ -89,22 +89,22 @@ def plan_of(method: str, length: Length, options: RecipeOptions, config: SSLConf
         lines.append(f"{used:,} of {data.unlabeled_in_all:,} unlabeled examples; --num_unlabeled none takes all")
     if options.baseline and method != "supervised":
         lines.append(_line("supervised", baseline_length(options, config, data), options.baseline_learning_rate))
-    told = _line(method, length, config.learning_rate)
+    plan = _line(method, length, config.learning_rate)
     if config.warm_start_steps:
-        told += f", the first {config.warm_start_steps:,} steps on labeled examples alone"
-    return "\n".join([*lines, told])
+        plan += f", the first {config.warm_start_steps:,} steps on labeled examples alone"
+    return "\n".join([*lines, plan])
 
 
 def _line(name: str, length: Length, learning_rate: float) -> str:
     return f"{name}: {length}, learning rate {learning_rate:g}"
 
 
-def _counted(options: RecipeOptions, passes: float, per_step: int, examples: int, of: str, asked: bool) -> Length:
+def _counted(options: RecipeOptions, passes: float, per_step: int, examples: int, of: str, explicit: bool) -> Length:
     # As in Trainer: an epoch is a whole number of steps.
     steps, bound = max(1, math.ceil(passes * math.ceil(examples / per_step))), None
-    if not asked and options.min_steps is not None and steps < options.min_steps:
+    if not explicit and options.min_steps is not None and steps < options.min_steps:
         steps, bound = options.min_steps, "min_steps"
-    if not asked and options.step_limit is not None and steps > options.step_limit:
+    if not explicit and options.step_limit is not None and steps > options.step_limit:
         steps, bound = options.step_limit, "step_limit"
     return Length(steps, steps * per_step / examples, examples, of, bound)
 

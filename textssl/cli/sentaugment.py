@@ -15,7 +15,7 @@ from typing import Any
 from accelerate import PartialState
 from datasets import Dataset
 
-from ..config import SSLConfig, allowed, derive
+from ..config import SSLConfig, check_allowed, derive_config
 from ..errors import UserError
 from ..methods import METHODS
 from ..retrieval import Bank, RetrievalConfig, build_bank, open_bank, retrieve
@@ -24,10 +24,10 @@ from ..sources.named import SOURCES, load_source
 from ..training.trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
 from .comparison import report_comparison
-from .kinds import TextKind
+from .kinds import TextTaskSetup
 from .options import RecipeOptions
 from .presets import fitting_preset
-from .recipe import baseline_config, maker, rehearse
+from .recipe import baseline_config, trainer_factory, try_construction
 from .run_config import run_config
 from .run_folder import RunFolder
 from .schedule import baseline_length
@@ -55,7 +55,7 @@ class SentAugmentOptions:
         default="soft",
         metadata={
             "help": "soft: the student learns the teacher's probabilities of retrieved sentences alone; few_shot: "
-            "their likeliest classes, and the labeled examples."
+            "their most likely classes, and the labeled examples."
         },
     )
     bank: str | None = field(
@@ -83,7 +83,7 @@ class SentAugmentOptions:
     )
 
     def __post_init__(self) -> None:
-        allowed("variant", self.variant, tuple(VARIANTS))
+        check_allowed("variant", self.variant, tuple(VARIANTS))
         self.retrieval(None, 0, self.total)
 
     def retrieval(self, queries: str | None, seed: int, total: int | None) -> RetrievalConfig:
@@ -128,14 +128,18 @@ def sentaugment_recipe(
         raise UserError(f"source: {data.data_facts.name} holds {data.modality}; SentAugment is for text")
     if data.pair_column is not None:
         raise UserError(f"text_pair_column: got {data.pair_column!r}; SentAugment retrieves single sentences")
-    config = run_config(options, config, data, TextKind.modality.name, run)
-    kind = TextKind(replace(options, strong="auto"), config, data, {"weak"})
+    config = run_config(options, config, data, TextTaskSetup.modality.name, run)
+    kind = TextTaskSetup(replace(options, strong="auto"), config, data, {"weak"})
     run.claim(method=METHOD, **kind.circumstances(), **_bank_facts(own))
     print(f"{METHOD} ({own.variant}); {data.describe()}; model: {options.model}")
     if run.stage_result(METHOD) is None:
-        rehearse(maker(trainer_class, derive(config, type(config), push_to_hub=False), kind), run.path, kind)
+        try_construction(
+            trainer_factory(trainer_class, derive_config(config, type(config), push_to_hub=False), kind),
+            run.path,
+            kind,
+        )
     steps = baseline_length(options, config, data).steps
-    make = maker(METHODS["supervised"], baseline_config(options, config, steps), kind)
+    make = trainer_factory(METHODS["supervised"], baseline_config(options, config, steps), kind)
     results = {"supervised": run_stage(run, "supervised", make, data)}
     bank = _bank(own, options, config, data, run.path)
     if own.bank is None:
@@ -182,13 +186,15 @@ class _Found:
             progress=not self.config.disable_tqdm,
         )
 
-    def student(self, trainer_class: type[SSLTrainer], kind: TextKind, examples: Dataset) -> Any:
+    def student(self, trainer_class: type[SSLTrainer], kind: TextTaskSetup, examples: Dataset) -> Any:
         """What builds the trainer of a student of these sentences, given its folder."""
         if self.data.column != "text":
             examples = examples.rename_column("text", self.data.column)
-        told = copy(kind)
-        told.data = replace(self.data, unlabeled=examples)
-        return maker(trainer_class, derive(self.config, type(self.config), push_to_hub=False), told)
+        student_setup = copy(kind)
+        student_setup.data = replace(self.data, unlabeled=examples)
+        return trainer_factory(
+            trainer_class, derive_config(self.config, type(self.config), push_to_hub=False), student_setup
+        )
 
 
 def _bank(own: SentAugmentOptions, options: RecipeOptions, config: SSLConfig, data: TaskData, folder: Path) -> Bank:

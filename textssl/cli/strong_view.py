@@ -70,7 +70,7 @@ def strong_view(
     for part in choose_strong(options.strong).split("+"):
         if part in ("tfidf", "uniform"):
             kind = TfIdfReplacement if part == "tfidf" else UniformReplacement
-            way = kind.fit(
+            augmentation = kind.fit(
                 texts,
                 p=options.replace,
                 column=first,
@@ -79,7 +79,7 @@ def strong_view(
                 remember=len(texts),
                 special_tokens=special_tokens,
             )
-            views.append(_on(columns, way))
+            views.append(_on(columns, augmentation))
             continue
         engine = _engine(part, options)
         for name, column in zip(TRANSLATED, columns, strict=False):
@@ -90,8 +90,8 @@ def strong_view(
     return unlabeled, views[0] if len(views) == 1 else OneOf(views)
 
 
-def _on(columns: list[str], way: Augmentation) -> Augmentation:
-    return way if len(columns) == 1 else for_pairs(way, columns)
+def _on(columns: list[str], augmentation: Augmentation) -> Augmentation:
+    return augmentation if len(columns) == 1 else for_pairs(augmentation, columns)
 
 
 def _engine(name: str, options: RecipeOptions) -> TranslationEngine:

@@ -20,7 +20,7 @@ from ..sources.splits import Split, few_labels
 from ..training.run_record import dataset_checksum
 from .data_checks import check_quality
 from .noisy_labels import check_noise_source, noisy_labels, wrong_labels
-from .options import RecipeOptions, told_as
+from .options import RecipeOptions, rename_argument_in_errors
 from .own_split import own_split
 
 
@@ -90,9 +90,9 @@ class TaskData:
         parts = [(self.unlabeled, "unlabeled"), (self.test, "held out")]
         if self.data_facts.origin == OWN_FILES:
             parts.insert(1, (self.validation, "for validation"))
-        told = [f"{len(part):,} {name}" for part, name in parts if part is not None]
+        counts = [f"{len(part):,} {name}" for part, name in parts if part is not None]
         start = f"{self.data_facts.name} ({self.data_facts.origin}): {len(self.labeled):,} labeled"
-        return f"{start},{noise} {', '.join(told)}" if told else f"{start}{noise.rstrip(',')}"
+        return f"{start},{noise} {', '.join(counts)}" if counts else f"{start}{noise.rstrip(',')}"
 
     @property
     def examples(self) -> datasets.Dataset:
@@ -143,7 +143,7 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
     name, origin = options.named_source(default)
     if config.text_pair_column is not None:
         raise UserError(f"text_pair_column: got {config.text_pair_column!r}; {name} has no pairs of texts")
-    with told_as("source", "name", "origin"):
+    with rename_argument_in_errors("source", "name", "origin"):
         source = load_source(name, origin)  # type: ignore[arg-type]
     seed = _data_seed(config)
     split = few_labels(
@@ -162,7 +162,7 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
     in_all = len(unlabeled)
     if options.num_unlabeled is not None:
         unlabeled = unlabeled.shuffle(seed=seed).select(range(min(options.num_unlabeled, len(unlabeled))))
-    test = _first(source.test, options.num_test)
+    test = _first_rows(source.test, options.num_test)
     hub = SOURCES[name].hub
     return TaskData(
         modality=source.modality,
@@ -215,7 +215,7 @@ def _own_files(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool)
     if split is not None:
         validation = labeled.select(split.validation) if len(split.validation) else validation
         labeled = labeled.select(split.labeled)
-    test = None if test is None else _first(test, options.num_test)
+    test = None if test is None else _first_rows(test, options.num_test)
     return TaskData(
         modality=modality,
         column=column,
@@ -258,7 +258,7 @@ def _own_unlabeled(
     else:
         return None
     if options.num_unlabeled is not None:
-        unlabeled = _first(unlabeled, options.num_unlabeled).flatten_indices()
+        unlabeled = _first_rows(unlabeled, options.num_unlabeled).flatten_indices()
     return unlabeled
 
 
@@ -287,7 +287,7 @@ def _read(
 ) -> datasets.Dataset:
     """One of a person's own files, its texts or images checked; sizes of images are left to the trainer."""
     path = str(getattr(options, flag))
-    with told_as(flag, "path"):
+    with rename_argument_in_errors(flag, "path"):
         if modality_of_task(options, "") == "text":
             return load_table(
                 path, column, label_column, label_names=label_names, text_pair_column=config.text_pair_column
@@ -296,7 +296,7 @@ def _read(
         return check_images(images, column, path, skip_corrupt=config.skip_corrupt_images)
 
 
-def _first(dataset: datasets.Dataset, size: int | None) -> datasets.Dataset:
+def _first_rows(dataset: datasets.Dataset, size: int | None) -> datasets.Dataset:
     if size is None or size >= len(dataset):
         return dataset
     return dataset.shuffle(seed=TEST_SEED).select(range(size))

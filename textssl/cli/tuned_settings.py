@@ -19,7 +19,7 @@ FEATURE_STEPS = {"num_train_epochs": 8.0, "min_steps": 300, "step_limit": 600}
 FRESH_FEATURE_STEPS = {"num_train_epochs": 24.0, "min_steps": 500, "step_limit": 2000}
 # Aligned half-way, to the geometric mean of the labeled shares and the model's own: without, two classes became one;
 # to the labeled shares alone, which were drawn balanced, unbalanced topics lost.
-CONSISTENT = {"ema_decay": 0.97, "relative_threshold": 0.5, "align": "sqrt"}
+CONSISTENT = {"relative_threshold": 0.5, "distribution_alignment": "sqrt"}
 LABELED_ALONE = {"max_steps": 120, "learning_rate": 1e-4, "warm_start_share": 0.0}
 TUNED: dict[str, dict[str, dict[str, Any]]] = {
     "text": {
@@ -27,23 +27,23 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         "adversarial": PASSES,
         # It counts its own warm-up, in epochs.
         "dividemix": {"warm_start_share": None},
-        "fixmatch": CONSISTENT,
-        "ict": {"ema_decay": 0.97},
+        "fixmatch": CONSISTENT | {"ema_decay": 0.97},
+        "ict": {"teacher_decay": 0.97},
         "in_domain_pretraining": PASSES | {"pretraining_steps": 75, "pretraining_batch_size": 32},
-        "mean_teacher": {"ema_decay": 0.97, "unlabeled_weight": 0.5, "second_view": "same"},
+        "mean_teacher": {"teacher_decay": 0.97, "unlabeled_weight": 0.5, "second_view": "same"},
         "mixtext": {"mu": 2, "ema_decay": 0.97},
         "mixup": PASSES,
         "noisy_student": {"rounds": 1, "unlabeled_weight": 1.0, "warm_start_share": 0.0},
-        "uda": CONSISTENT | {"tsa": "none", "temperature": 0.5},
+        "uda": CONSISTENT | {"teacher_decay": 0.97, "tsa": "none", "temperature": 0.5},
     },
     "fresh text": {
         "supervised": LABELED_ALONE,
         "adversarial": LABELED_ALONE,
         "fixmatch": {"ema_decay": 0.97, "threshold": 0.9},
-        "ict": {"ema_decay": 0.97},
+        "ict": {"teacher_decay": 0.97},
         "in_domain_pretraining": LABELED_ALONE | {"pretraining_steps": 75, "pretraining_batch_size": 32},
         "mean_teacher": {
-            "ema_decay": 0.97,
+            "teacher_decay": 0.97,
             "unlabeled_weight": 0.5,
             "learning_rate": 1e-4,
             "second_view": "same",
@@ -57,7 +57,13 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
             "learning_rate": 1e-4,
             "warm_start_share": 0.0,
         },
-        "uda": {"tsa": "none", "ema_decay": 0.97, "align": "labeled", "threshold": 0.9, "temperature": 1.0},
+        "uda": {
+            "tsa": "none",
+            "teacher_decay": 0.97,
+            "distribution_alignment": "labeled",
+            "threshold": 0.9,
+            "temperature": 1.0,
+        },
     },
     "image": {
         "adversarial": IMAGE_PASSES,
@@ -69,7 +75,7 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
     # What a logistic regression has learned of few labels is lost where they are trained on alone, and fast.
     "features": {
         "adversarial": FEATURE_PASSES | SLOWLY,
-        "fixmatch": {"relative_threshold": 0.5, "align": "sqrt"},
+        "fixmatch": {"relative_threshold": 0.5, "distribution_alignment": "sqrt"},
         "mean_teacher": SLOWLY,
         "mixup": FEATURE_PASSES | SLOWLY,
         "noisy_student": {"learning_rate": 1e-4},
@@ -77,7 +83,7 @@ TUNED: dict[str, dict[str, dict[str, Any]]] = {
         # Balanced labels say nothing of the shares of the unlabeled examples.
         "self_training": {"balance": "none"},
         "supervised": FEATURE_PASSES | SLOWLY,
-        "uda": {"ema_decay": 0.99, "relative_threshold": 0.5},
+        "uda": {"teacher_decay": 0.99, "relative_threshold": 0.5},
     },
     "fresh features": {
         "adversarial": FRESH_FEATURE_PASSES,

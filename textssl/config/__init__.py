@@ -14,7 +14,16 @@ from .saved_settings import SavedSettings
 from .trainer_arguments import check_composed, check_settings
 
 
-__all__ = ["NAN_POLICIES", "SSLConfig", "allowed", "decay", "derive", "in_unit_interval", "not_negative", "positive"]
+__all__ = [
+    "NAN_POLICIES",
+    "SSLConfig",
+    "check_allowed",
+    "check_decay",
+    "check_not_negative",
+    "check_positive",
+    "check_unit_interval",
+    "derive_config",
+]
 
 NAN_POLICIES = ("stop", "ignore")
 
@@ -149,30 +158,30 @@ class SSLConfig(SavedSettings):
     )
 
     def __post_init__(self) -> None:
-        positive("mu", self.mu)
-        allowed("data_check", self.data_check, ("warn", "strict", "off"))
-        allowed("batch_norm", self.batch_norm, ("all", "labeled"))
+        check_positive("mu", self.mu)
+        check_allowed("data_check", self.data_check, ("warn", "strict", "off"))
+        check_allowed("batch_norm", self.batch_norm, ("all", "labeled"))
         self._check_truncation()
-        allowed("nan_policy", self.nan_policy, NAN_POLICIES)
+        check_allowed("nan_policy", self.nan_policy, NAN_POLICIES)
         if self.max_length < 3:
             raise UserError(f"max_length: got {self.max_length}; expected at least 3")
         if self.warm_start_steps < 0:
             raise UserError(f"warm_start_steps: got {self.warm_start_steps}; expected 0 or more")
-        positive("warm_start_learning_rate", self.warm_start_learning_rate)
-        not_negative("finetune_steps", self.finetune_steps)
-        positive("finetune_learning_rate", self.finetune_learning_rate)
-        positive("head_learning_rate", self.head_learning_rate)
+        check_positive("warm_start_learning_rate", self.warm_start_learning_rate)
+        check_not_negative("finetune_steps", self.finetune_steps)
+        check_positive("finetune_learning_rate", self.finetune_learning_rate)
+        check_positive("head_learning_rate", self.head_learning_rate)
         for name in ("warm_start_learning_rate", "finetune_learning_rate"):
             if not self.learning_rate and getattr(self, name) is not None:
                 raise UserError(f"learning_rate: got 0; expected a number above 0, of which {name} is a multiple")
         # Trainer knows more, but batches of two streams are made by our own sampler.
-        allowed("train_sampling_strategy", self.train_sampling_strategy, ("random", "group_by_length"))
+        check_allowed("train_sampling_strategy", self.train_sampling_strategy, ("random", "group_by_length"))
         check_settings(self)
         self.class_weights = parsed_class_weights(self.class_weights)
         if self.max_steps == 0:
             raise UserError("max_steps: got 0; expected a number above 0, or -1 for num_train_epochs")
         if self.max_steps < 0:
-            positive("num_train_epochs", self.num_train_epochs)
+            check_positive("num_train_epochs", self.num_train_epochs)
         if self.max_steps > 0:
             self.count_finetune_steps(self.max_steps, "max_steps, {}")
         # TrainingArguments turns some fields into others that it would not take again.
@@ -183,11 +192,11 @@ class SSLConfig(SavedSettings):
 
     def check_again(self) -> None:
         """Check all settings again, some of which were set after construction; UserError as there."""
-        derive(self, type(self)).__post_init__()
+        derive_config(self, type(self)).__post_init__()
 
     def _check_truncation(self) -> None:
         """Let ``keep_end`` decide, unless ``truncation`` says another thing."""
-        allowed("truncation", self.truncation, ("end", "start", "head_tail"))
+        check_allowed("truncation", self.truncation, ("end", "start", "head_tail"))
         if self.keep_end is None:
             return
         meant = "start" if self.keep_end else "end"
@@ -195,12 +204,12 @@ class SSLConfig(SavedSettings):
             raise UserError(f"keep_end: got {self.keep_end}; truncation is {self.truncation!r}; set truncation alone")
         self.truncation = meant
 
-    def count_finetune_steps(self, steps: int, told: str = "the {} steps of training") -> int:
+    def count_finetune_steps(self, steps: int, wording: str = "the {} steps of training") -> int:
         """How many of ``steps`` the fine-tuning takes.
 
         Args:
             steps: of all training.
-            told: how a message names their number.
+            wording: how a message names their number.
 
         Raises:
             UserError: with the warm start it leaves the method no step.
@@ -211,16 +220,18 @@ class SSLConfig(SavedSettings):
             names, counts = ("warm_start_steps", str(warm))
             if tuned:
                 names, counts = ("warm_start_steps and finetune_steps", f"{warm} and {tuned}")
-            raise UserError(f"{names}: got {counts}; expected fewer than {told.format(steps)}")
+            raise UserError(f"{names}: got {counts}; expected fewer than {wording.format(steps)}")
         return tuned
 
     def for_modality(self: C, modality: str) -> C:
         """This config, its open fields filled for ``"text"``, ``"image"`` or ``"features"``."""
         values = self.modality_defaults.get("text", {}) | self.modality_defaults.get(modality, {})
-        return derive(self, type(self), **{k: v for k, v in values.items() if getattr(self, k) in (None, "auto")})
+        return derive_config(
+            self, type(self), **{k: v for k, v in values.items() if getattr(self, k) in (None, "auto")}
+        )
 
 
-def derive(config: SavedSettings, kind: type[D], **changes: Any) -> D:
+def derive_config(config: SavedSettings, kind: type[D], **changes: Any) -> D:
     """A config of ``kind`` that agrees with ``config`` in all that both have, but for ``changes``.
 
     Args:
@@ -243,31 +254,31 @@ def derive(config: SavedSettings, kind: type[D], **changes: Any) -> D:
     return derived
 
 
-def in_unit_interval(name: str, value: float | None) -> None:
+def check_unit_interval(name: str, value: float | None) -> None:
     """Raise UserError unless 0 <= value <= 1, or None: open."""
     if value is not None and not 0 <= value <= 1:
         raise UserError(f"{name}: got {value}; expected a number in [0, 1]")
 
 
-def decay(name: str, value: float | None) -> None:
+def check_decay(name: str, value: float | None) -> None:
     """Raise UserError unless 0 <= value < 1, or None: open."""
     if value is not None and not 0 <= value < 1:
         raise UserError(f"{name}: got {value}; expected a number in [0, 1)")
 
 
-def not_negative(name: str, value: float | None) -> None:
+def check_not_negative(name: str, value: float | None) -> None:
     """Raise UserError unless value >= 0, or None: open."""
     if value is not None and not value >= 0:
         raise UserError(f"{name}: got {value}; expected 0 or more")
 
 
-def positive(name: str, value: float | None) -> None:
+def check_positive(name: str, value: float | None) -> None:
     """Raise UserError unless value > 0, or None: open."""
     if value is not None and not value > 0:
         raise UserError(f"{name}: got {value}; expected a number above 0")
 
 
-def allowed(name: str, value: str | None, choices: tuple[str, ...]) -> None:
+def check_allowed(name: str, value: str | None, choices: tuple[str, ...]) -> None:
     """Raise UserError unless value is one of choices, or None."""
     if value is not None and value not in choices:
         raise UserError(f"{name}: got {value!r}; allowed: {', '.join(choices)}")

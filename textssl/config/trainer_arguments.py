@@ -216,7 +216,7 @@ def check_given(kind: Any, args: Any, given: Mapping[str, Any]) -> None:
             raise UserError(f"{name}: got {type(value).__name__}; a trainer takes no such argument")
         if entry.test is None and value is not None:
             raise UserError(f"{name}: got {type(value).__name__}; {entry.note}")
-    if args.neftune_noise_alpha is not None and kind.second is not None:
+    if args.neftune_noise_alpha is not None and kind.second_network_argument is not None:
         raise UserError(
             f"neftune_noise_alpha: got {args.neftune_noise_alpha}; {kind.__name__} trains two networks, and the noise "
             "would be added to the first alone"

@@ -24,6 +24,7 @@ __all__ = [
     "are_defaults",
     "check_classifier",
     "folded",
+    "format_names",
     "ids_by_name",
     "label_ids",
     "label_names",
@@ -31,7 +32,6 @@ __all__ = [
     "names_in",
     "own_names",
     "share_names",
-    "told_names",
 ]
 
 SUPPORTED = "single_label_classification"
@@ -131,8 +131,8 @@ def name_classes(config: Any, dataset: Dataset, label_column: str, argument: str
     if len(names) != classes or len({*names}) != classes:
         count = len({*brought})
         raise UserError(
-            f"{argument}: column {label_column!r} has {count} class{'es' * (count != 1)} ({told_names(brought)}), and "
-            f"the model {classes}; load it with num_labels={count}"
+            f"{argument}: column {label_column!r} has {count} class{'es' * (count != 1)} ({format_names(brought)}), "
+            f"and the model {classes}; load it with num_labels={count}"
         )
     _write(config, names)
 
@@ -205,7 +205,7 @@ def folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def told_names(names: Sequence[str]) -> str:
+def format_names(names: Sequence[str]) -> str:
     """Names for a message."""
     return f"{', '.join(map(repr, names[:SHOWN]))}{', ...' if len(names) > SHOWN else ''}"
 

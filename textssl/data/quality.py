@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset
 
 from ..errors import UserError
-from .class_names import folded, names_in, told_names
+from .class_names import folded, format_names, names_in
 from .columns import column_batches, is_string, label_column_of
 from .row_keys import DistinctRows, blank_rows, first_rows
 
@@ -118,10 +118,10 @@ class DataQuality:
         mixed = np.zeros(len(rows.first), bool)
         mixed[rows.codes[differs]] = True
         second = int(np.argmax(differs))
-        told = [f"row {row} ({self._name(labels[row])})" for row in (int(first[second]), second)]
+        examples = [f"row {row} ({self._name(labels[row])})" for row in (int(first[second]), second)]
         return [
             f"{argument}: the same {rows.noun} has different labels in {mixed[rows.codes].sum():,} of "
-            f"{len(labels):,} rows ({_count(mixed.sum(), rows.noun)}); the first are {told[0]} and {told[1]}. "
+            f"{len(labels):,} rows ({_count(mixed.sum(), rows.noun)}); the first are {examples[0]} and {examples[1]}. "
             "All are kept"
         ]
 
@@ -178,7 +178,7 @@ def label_findings(dataset: Dataset, label_column: str, argument: str) -> list[s
     for names in alike.values():
         if len(names) > 1:
             findings.append(
-                f"{argument}: the classes {told_names(names)} differ by case or spaces only; they are kept as "
+                f"{argument}: the classes {format_names(names)} differ by case or spaces only; they are kept as "
                 f"{len(names)} classes"
             )
     return findings
@@ -189,8 +189,8 @@ def space_findings(dataset: Dataset, label_column: str, argument: str) -> list[s
     feature = dataset.features[label_column]
     if isinstance(feature, ClassLabel) and feature.names:
         spaced = [name for name in feature.names if name != name.strip()]
-        told = f"{argument}: spaces around the names of classes are stripped ({told_names(spaced)})"
-        return [told] if spaced else []
+        message = f"{argument}: spaces around the names of classes are stripped ({format_names(spaced)})"
+        return [message] if spaced else []
     found = _spaced_labels(dataset, label_column)
     if found is None:
         return []

@@ -17,7 +17,7 @@ from datasets import ClassLabel, Dataset, DatasetInfo, Features, load_from_disk
 
 from ..errors import UserError
 from .class_labels import with_class_labels
-from .text_files import bad_csv_line, bad_json_line, delimiter_of, suffix_of, tell_reading, utf8_content
+from .text_files import bad_csv_line, bad_json_line, delimiter_of, suffix_of, utf8_content, warn_of_guessed_format
 from .validation import check_texts
 
 
@@ -115,7 +115,7 @@ def read_table(path: Path, text_column: str, text_pair_column: str | None = None
 def _read_csv(path: Path, text_columns: Sequence[str | None], usual: str) -> pa.Table:
     content, encoding = utf8_content(path)
     delimiter = delimiter_of(content, str(text_columns[0]), usual)
-    tell_reading(path, encoding, delimiter, usual, content)
+    warn_of_guessed_format(path, encoding, delimiter, usual, content)
     try:
         return pa_csv.read_csv(
             pa.BufferReader(content),
@@ -132,7 +132,7 @@ def _read_csv(path: Path, text_columns: Sequence[str | None], usual: str) -> pa.
 
 def _read_json(path: Path) -> pa.Table:
     content, encoding = utf8_content(path)
-    tell_reading(path, encoding, None, None, content)
+    warn_of_guessed_format(path, encoding, None, None, content)
     if content[:64].lstrip().startswith(b"["):
         rows = json.loads(content)
         if not all(isinstance(row, dict) for row in rows):

@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..notices import warn_once
 
 
-__all__ = ["bad_csv_line", "bad_json_line", "delimiter_of", "suffix_of", "tell_reading", "utf8_content"]
+__all__ = ["bad_csv_line", "bad_json_line", "delimiter_of", "suffix_of", "utf8_content", "warn_of_guessed_format"]
 
 DELIMITERS = (",", ";", "\t", "|")
 SPOKEN = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
@@ -156,15 +156,17 @@ def bad_json_line(content: bytes) -> str | None:
     return None
 
 
-def tell_reading(path: Path, encoding: str, delimiter: str | None, usual: str | None, content: bytes) -> None:
+def warn_of_guessed_format(
+    path: Path, encoding: str, delimiter: str | None, usual: str | None, content: bytes
+) -> None:
     """Say, once, how a file was read that is not as its suffix says, or not in UTF-8."""
-    told = []
+    notes = []
     if delimiter != usual:
-        told.append(f"with a {SPOKEN[str(delimiter)]} between columns")
+        notes.append(f"with a {SPOKEN[str(delimiter)]} between columns")
     if encoding != UTF8:
-        told.append(f"in {encoding}")
+        notes.append(f"in {encoding}")
     if encoding == WESTERN:
         words = re.findall(r"\w*[^\W\d_a-zA-Z]\w*", content[:HEAD].decode(errors="ignore"))
-        told.append(f"with words such as {words[0]!r}; if these look wrong, save it in UTF-8" if words else "")
-    if told:
-        warn_once(logger, f"{path}: read {', '.join(part for part in told if part)}")
+        notes.append(f"with words such as {words[0]!r}; if these look wrong, save it in UTF-8" if words else "")
+    if notes:
+        warn_once(logger, f"{path}: read {', '.join(part for part in notes if part)}")

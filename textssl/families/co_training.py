@@ -16,9 +16,9 @@ from ..models.adapters import has_adapters, refuse_adapters
 from ..models.modeling_ensemble import Ensemble
 from ..objective import Objective, Task
 from ..state import leave_out_shared
-from ..training.model_init import as_given
+from ..training.model_init import given_or_copied
 from ..training.trainer import SSLTrainer
-from .second_network import check_second, second_network
+from .second_network import check_second_network, make_second_network
 
 
 __all__ = ["PeerObjective", "PeerTrainer"]
@@ -45,7 +45,7 @@ class PeerObjective(Objective):
     def bind(self, model: nn.Module) -> None:
         """Make the second network, unless there is one: a copy of the student with a head of its own."""
         if self.peer is None:
-            self.peer = second_network(model, self.config.seed)  # type: ignore[arg-type]
+            self.peer = make_second_network(model, self.config.seed)  # type: ignore[arg-type]
         # The trainer's evaluation asks nobody: passes that train switch the mode themselves.
         self.peer.eval()
         if not has_adapters(self.peer):
@@ -58,7 +58,7 @@ class PeerObjective(Objective):
         return [student, self.peer]
 
     @property
-    def settles(self) -> bool:
+    def can_backward_now(self) -> bool:
         """Whether one network's gradients may be taken before the other is run, which saves the memory of its graph.
 
         Not where float16 has the loss scaled, nor where checkpointing, which saves as much, forbids it.
@@ -91,7 +91,7 @@ class PeerTrainer(SSLTrainer):
         UserError: also for a peer that cannot read the inputs of the first or has other labels.
     """
 
-    second = "peer"
+    second_network_argument = "peer"
     objective: PeerObjective
 
     def __init__(
@@ -113,11 +113,11 @@ class PeerTrainer(SSLTrainer):
             model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
         )
 
-    def _bound(self, student: nn.Module) -> None:
+    def _bind_objective(self, student: nn.Module) -> None:
         peer, processing_class = self._given
         if peer is not None:
             ours, length = self.processing_class, self.args.max_length
-            check_second("peer", peer, processing_class, student, ours, length)  # type: ignore[arg-type]
+            check_second_network("peer", peer, processing_class, student, ours, length)  # type: ignore[arg-type]
             share_names("peer", peer.config, student.config)
-            self.objective.peer = as_given(self, peer)
-        super()._bound(student)
+            self.objective.peer = given_or_copied(self, peer)
+        super()._bind_objective(student)

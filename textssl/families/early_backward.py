@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 
-__all__ = ["settled"]
+__all__ = ["backward_now"]
 
 
-class _Settled(torch.autograd.Function):
+class _KnownGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, loss: Tensor, gradients: Sequence[Tensor | None], *parameters: Tensor) -> Tensor:
         ctx.gradients = gradients
@@ -25,7 +25,7 @@ class _Settled(torch.autograd.Function):
         return None, None, *[None if g is None else g.mul_(scale) for g in gradients]
 
 
-def settled(loss: Tensor, parameters: Iterable[nn.Parameter]) -> Tensor:
+def backward_now(loss: Tensor, parameters: Iterable[nn.Parameter]) -> Tensor:
     """Return ``loss`` without its graph: what it says of ``parameters`` is known, and ``backward`` hands it over.
 
     Whatever the loss is scaled by later, as by accumulation, scales the gradients; ``backward`` works once.
@@ -38,5 +38,5 @@ def settled(loss: Tensor, parameters: Iterable[nn.Parameter]) -> Tensor:
         return loss
     trained = [p for p in parameters if p.requires_grad]
     gradients = torch.autograd.grad(loss, trained, allow_unused=True)
-    settled_loss: Tensor = _Settled.apply(loss.detach(), gradients, *trained)
+    settled_loss: Tensor = _KnownGradient.apply(loss.detach(), gradients, *trained)
     return settled_loss

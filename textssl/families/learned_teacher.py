@@ -17,17 +17,17 @@ from ..objective import Objective, Task
 from ..self_training.teachers import load_teacher
 from ..state import NetworkOptimizer, average_batch_norms, average_gradients, leave_out_shared
 from ..training.head_learning_rate import relative_rates
-from ..training.model_init import as_given
+from ..training.model_init import given_or_copied
 from ..training.trainer import SSLTrainer
-from .second_network import check_second, second_network
-from .teacher_feedback import learning
+from .second_network import check_second_network, make_second_network
+from .teacher_feedback import requiring_gradients
 from .teacher_optimizer import attach_optimizer
 
 
-__all__ = ["TeacherCallback", "TeachingObjective", "TeachingTrainer"]
+__all__ = ["TeacherCallback", "TrainedTeacherObjective", "TrainedTeacherTrainer"]
 
 
-class TeachingObjective(Objective):
+class TrainedTeacherObjective(Objective):
     """An objective with a teacher that is trained: it, and its optimizer, are part of the state.
 
     The trainer's optimizer leaves the teacher alone: its parameters require a gradient only while it learns.
@@ -37,7 +37,7 @@ class TeachingObjective(Objective):
         trained: those of its parameters that learn.
         student_rate: the student's learning rate in the step under way, which the trainer tells.
         student_rates: learning rates of its parameters that have others, by ``id``, in units of that one.
-        told: what the teacher's last step was made of, for the log.
+        teacher_terms: what the teacher's last step was made of, for the log.
     """
 
     teacher: nn.Module
@@ -48,37 +48,37 @@ class TeachingObjective(Objective):
         self.teacher_optimizer = NetworkOptimizer()
         self.student_rate = float(config.learning_rate)
         self.student_rates: dict[int, float] = {}
-        self.told: dict[str, Tensor] = {}
+        self.teacher_terms: dict[str, Tensor] = {}
 
     def bind(self, model: nn.Module) -> None:
         """Make the teacher, unless there is one: a copy of the student with a head of its own."""
         if "teacher" not in self._modules:
-            self.teacher = second_network(model, self.config.seed)  # type: ignore[arg-type]
+            self.teacher = make_second_network(model, self.config.seed)  # type: ignore[arg-type]
         self.trained = [p for p in self.teacher.parameters() if p.requires_grad]
         # Passes that train switch the mode themselves.
         self.teacher.requires_grad_(False).eval()
         leave_out_shared(self, "teacher", model)
 
-    def teach(self, parts: Iterable[dict[str, Tensor]], count: int) -> None:
-        """Let the teacher take a step, and set ``told`` to the means of all terms.
+    def update_teacher(self, parts: Iterable[dict[str, Tensor]], count: int) -> None:
+        """Let the teacher take a step, and set ``teacher_terms`` to the means of all terms.
 
         Args:
             parts: the terms of each micro-batch, made one by one; ``"teacher_loss"`` is differentiated.
             count: number of micro-batches.
         """
-        told: list[dict[str, Tensor]] = []
-        with learning(self.trained):
+        recorded: list[dict[str, Tensor]] = []
+        with requiring_gradients(self.trained):
             for terms in parts:
                 (terms["teacher_loss"] / count).backward()
-                told.append({name: value.detach() for name, value in terms.items()})
+                recorded.append({name: value.detach() for name, value in terms.items()})
         # The teacher is wrapped by nothing.
         average_gradients(self.trained)
         self.teacher_optimizer.step(self.config.max_grad_norm)
         average_batch_norms(self.teacher)
-        self.told = {name: torch.stack([terms[name] for terms in told]).mean() for name in told[0]}
+        self.teacher_terms = {name: torch.stack([terms[name] for terms in recorded]).mean() for name in recorded[0]}
 
 
-class TeachingTrainer(SSLTrainer):
+class TrainedTeacherTrainer(SSLTrainer):
     """A trainer of a student and of a teacher that learns too.
 
     In ``warm_start_steps`` the teacher learns alone; the student's learning rate is then 0.
@@ -100,8 +100,8 @@ class TeachingTrainer(SSLTrainer):
         UserError: also for a teacher that cannot read the student's inputs or has other labels.
     """
 
-    second = "teacher"
-    objective: TeachingObjective
+    second_network_argument = "teacher"
+    objective: TrainedTeacherObjective
     args: Any
 
     def __init__(
@@ -129,37 +129,39 @@ class TeachingTrainer(SSLTrainer):
         if args.fp16:
             raise UserError("fp16: got True; nobody scales the loss of the teacher, so use bf16 or float32")
 
-    def _bound(self, student: nn.Module) -> None:
+    def _bind_objective(self, student: nn.Module) -> None:
         teacher, processing_class = self._given
         if teacher is None and self.args.teacher is not None:
             teacher, processing_class = load_teacher(self.args.teacher, self.modality.name)
         if teacher is not None:
             ours, length = self.processing_class, self.args.max_length
-            check_second("teacher", teacher, processing_class, student, ours, length)  # type: ignore[arg-type]
+            check_second_network("teacher", teacher, processing_class, student, ours, length)  # type: ignore[arg-type]
             share_names("teacher", teacher.config, student.config)
-            self.objective.teacher = self.accelerator.unwrap_model(as_given(self, teacher), keep_fp32_wrapper=False)
-        super()._bound(student)
+            self.objective.teacher = self.accelerator.unwrap_model(
+                given_or_copied(self, teacher), keep_fp32_wrapper=False
+            )
+        super()._bind_objective(student)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The student's schedule; the teacher's optimizer and schedule are made with it."""
         rate, objective = self.args.teacher_learning_rate, self.objective
         rate = self.args.learning_rate if rate is None else rate
         scheduler = super().create_scheduler(num_training_steps, optimizer)
-        with learning(objective.trained):
+        with requiring_gradients(objective.trained):
             attach_optimizer(objective.teacher_optimizer, self, objective.teacher, rate, num_training_steps)
         if self.args.head_learning_rate is not None:
             objective.student_rates = relative_rates(self.optimizer if optimizer is None else optimizer)
         return scheduler
 
     @property
-    def warm_start_ratio(self) -> float:
+    def warm_start_lr_factor(self) -> float:
         """0: in the warm start the student rests."""
         return 0.0
 
     @property
-    def begins_anew(self) -> bool:
+    def resets_optimizer(self) -> bool:
         """Also after the warm start: Adam would count the steps in which the student did nothing."""
-        return super().begins_anew or 0 < self.args.warm_start_steps == self.state.global_step
+        return super().resets_optimizer or 0 < self.args.warm_start_steps == self.state.global_step
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """The objective's loss, which may ask for the learning rate."""
@@ -171,9 +173,9 @@ class TeachingTrainer(SSLTrainer):
 class TeacherCallback(TrainerCallback):
     """Adds the terms of the teacher's step to those that are logged."""
 
-    def __init__(self, trainer: TeachingTrainer) -> None:
+    def __init__(self, trainer: TrainedTeacherTrainer) -> None:
         self.trainer = trainer
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Count them: the objective has told them just before."""
-        self.trainer.count_terms(self.trainer.objective.told)
+        self.trainer.count_terms(self.trainer.objective.teacher_terms)

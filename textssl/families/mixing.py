@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from .. import functional as F
-from ..config import SSLConfig, allowed, positive
+from ..config import SSLConfig, check_allowed, check_positive
 from ..errors import UserError
 from ..forward.base import Backend, Mix
-from ..forward.device_transfer import sent
+from ..forward.device_transfer import to_device
 from ..forward.inside import check_run_once, hidden_layers
 from ..objective import Objective
 
@@ -54,8 +54,8 @@ class MixingConfig(SSLConfig):
     )
 
     def __post_init__(self) -> None:
-        positive("alpha", self.alpha)
-        allowed("mix_at", self.mix_at, PLACES)
+        check_positive("alpha", self.alpha)
+        check_allowed("mix_at", self.mix_at, PLACES)
         if self.mix_layers is not None and not self.mix_layers:
             raise UserError("mix_layers: got none; expected at least one number of a hidden layer")
         super().__post_init__()
@@ -115,7 +115,7 @@ class Mixer:
         at: str | int = self.config.mix_at
         if at == "hidden":
             at = self.layers[int(torch.randint(len(self.layers), ()))]
-        return Mix(partners.tolist(), sent(partners, device), sent(coefficients, device), at)
+        return Mix(partners.tolist(), to_device(partners, device), to_device(coefficients, device), at)
 
 
 class MixingObjective(Objective):

@@ -16,13 +16,13 @@ from ..models.padding import align_special_tokens, counts_left_padding
 from ..state import copy_sharing_frozen
 
 
-__all__ = ["check_second", "second_network"]
+__all__ = ["check_second_network", "make_second_network"]
 
 # The student's head is often drawn after a seed of the same number: the second must not be the same draw.
 STREAM = 0x5EC07D
 
 
-def second_network(model: PreTrainedModel, seed: int) -> PreTrainedModel:
+def make_second_network(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     """A copy of ``model`` whose head is drawn anew, so that the two do not begin as one.
 
     All that stands outside ``model.base_model`` is drawn as the model's own initialization does; of a model that has
@@ -61,7 +61,7 @@ def second_network(model: PreTrainedModel, seed: int) -> PreTrainedModel:
     return network
 
 
-def check_second(
+def check_second_network(
     role: str,
     network: PreTrainedModel,
     processing_class: Any,

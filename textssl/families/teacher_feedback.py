@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from ..forward.base import Forward, Noise
 
 
-__all__ = ["Taught", "drawn_labels", "gain_of", "labeled_loss", "learning", "origin_of", "response_of"]
+__all__ = [
+    "StoredMicroBatch",
+    "copy_trained_weights",
+    "labeled_loss",
+    "labeled_loss_decrease",
+    "log_prob_response",
+    "requiring_gradients",
+    "sample_labels",
+]
 
 # ||e v||, how far the student is moved to see how its predictions change.
 PROBE = 0.01
@@ -32,7 +40,7 @@ TINY = 1e-12
 
 
 @dataclass
-class Taught:
+class StoredMicroBatch:
     """What must be known again of a micro-batch, once the student has taken its step.
 
     Args:
@@ -57,7 +65,7 @@ class Taught:
 
 
 @torch.no_grad()
-def drawn_labels(logits: Tensor, index: Tensor, salt: Tensor | int) -> Tensor:
+def sample_labels(logits: Tensor, index: Tensor, salt: Tensor | int) -> Tensor:
     """One class per example, drawn from its probabilities by the example's own random numbers.
 
     Neither the batch nor the process matters: see :func:`textssl.functional.keyed_uniform`.
@@ -77,7 +85,7 @@ def drawn_labels(logits: Tensor, index: Tensor, salt: Tensor | int) -> Tensor:
 
 
 @contextmanager
-def learning(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+def requiring_gradients(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Parameters require a gradient for a while; at other times nothing of theirs is recorded or trained."""
     for parameter in parameters:
         parameter.requires_grad_(True)
@@ -96,26 +104,29 @@ def labeled_loss(forward: Forward, batch: Batch, noise: Noise | None = None) -> 
     return nn.functional.cross_entropy(logits, labeled["labels"])
 
 
-def gain_of(forward: Forward, taught: Sequence[Taught]) -> Tensor:
+def labeled_loss_decrease(forward: Forward, stored: Sequence[StoredMicroBatch]) -> Tensor:
     """h, the old labeled loss less the new: a mean over micro-batches and processes, a scalar."""
     with torch.no_grad():
-        return _gain(taught, [labeled_loss(forward, t.batch, t.labeled_noise) for t in taught])
+        return _gain(stored, [labeled_loss(forward, t.batch, t.labeled_noise) for t in stored])
 
 
-def origin_of(student: nn.Module) -> list[Tensor]:
-    """The weights before the step, for :func:`response_of`: a copy of those that are trained."""
+def copy_trained_weights(student: nn.Module) -> list[Tensor]:
+    """The weights before the step, for :func:`log_prob_response`: a copy of those that are trained."""
     return [p.detach().clone() for p in _trained(student)]
 
 
-def response_of(
-    forward: Forward, taught: Sequence[Taught], origin: Sequence[Tensor], rates: Mapping[int, float] | None = None
+def log_prob_response(
+    forward: Forward,
+    stored: Sequence[StoredMicroBatch],
+    origin: Sequence[Tensor],
+    rates: Mapping[int, float] | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """h, and how the log-probabilities at ``origin`` change along the gradient of the new labeled loss.
 
     Args:
         forward: runs the student, which has taken its step.
-        taught: all micro-batches of the step on this process.
-        origin: what :func:`origin_of` gave before the step.
+        stored: all micro-batches of the step on this process.
+        origin: what :func:`copy_trained_weights` gave before the step.
         rates: learning rates of parameters, by ``id``, in units of the step's; of those that are missing it is 1.
 
     Returns:
@@ -123,7 +134,7 @@ def response_of(
         gradient, each parameter's part of it times its rate.
     """
     parameters = _trained(forward.unwrapped)
-    losses, gradient = _labeled_gradient(forward, taught, parameters)
+    losses, gradient = _labeled_gradient(forward, stored, parameters)
     if rates:
         gradient = [g * rates.get(id(p), 1.0) for p, g in zip(parameters, gradient, strict=True)]
     norm = torch.stack(torch._foreach_norm(gradient)).float().norm()
@@ -131,8 +142,8 @@ def response_of(
     ends: list[list[Tensor]] = []
     for sign in (1.0, -1.0):
         with torch.no_grad(), _moved(parameters, origin, sign * step, gradient):
-            ends.append([_log_probs(forward, t) for t in taught])
-    return _gain(taught, losses), [(a - b) / (2 * step) for a, b in zip(*ends, strict=True)]
+            ends.append([_log_probs(forward, t) for t in stored])
+    return _gain(stored, losses), [(a - b) / (2 * step) for a, b in zip(*ends, strict=True)]
 
 
 def _trained(student: nn.Module) -> list[nn.Parameter]:
@@ -140,21 +151,21 @@ def _trained(student: nn.Module) -> list[nn.Parameter]:
 
 
 @torch.no_grad()
-def _gain(taught: Sequence[Taught], after: Sequence[Tensor]) -> Tensor:
-    before = [t.before for t in taught if t.before is not None]
+def _gain(stored: Sequence[StoredMicroBatch], after: Sequence[Tensor]) -> Tensor:
+    before = [t.before for t in stored if t.before is not None]
     return all_mean(torch.stack(before).mean() - torch.stack([loss.detach() for loss in after]).mean())
 
 
 def _labeled_gradient(
-    forward: Forward, taught: Sequence[Taught], parameters: Sequence[nn.Parameter]
+    forward: Forward, stored: Sequence[StoredMicroBatch], parameters: Sequence[nn.Parameter]
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Each micro-batch's labeled loss, and the gradient of their mean over all processes."""
     losses = []
-    for micro in taught:
+    for micro in stored:
         with torch.enable_grad():
             loss = labeled_loss(forward, micro.batch, micro.labeled_noise)
         # Not backward(): DDP would take the gradients for those of a step of its own.
-        parts = torch.autograd.grad(loss / len(taught), parameters, allow_unused=True)
+        parts = torch.autograd.grad(loss / len(stored), parameters, allow_unused=True)
         losses.append(loss.detach())
         for parameter, part in zip(parameters, parts, strict=True):
             if part is not None:
@@ -166,7 +177,7 @@ def _labeled_gradient(
     return losses, gradient
 
 
-def _log_probs(forward: Forward, micro: Taught) -> Tensor:
+def _log_probs(forward: Forward, micro: StoredMicroBatch) -> Tensor:
     (logits,) = forward(
         micro.batch["unlabeled"]["strong"], model=forward.unwrapped, noise=micro.student_noise, full_precision=True
     )

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from transformers import Trainer, get_scheduler
 
-from ..config import derive
+from ..config import derive_config
 from ..errors import UserError
 from ..state import NetworkOptimizer
-from ..training.head_learning_rate import give_head_rate
+from ..training.head_learning_rate import set_head_learning_rate
 from ..training.lr_schedules import with_warm_start
 
 
@@ -40,7 +40,7 @@ def attach_optimizer(
             "learning_rate: got 0; with head_learning_rate expected a number above 0, for the head of the second "
             "network learns in the ratio of the two"
         )
-    own = derive(args, type(args), learning_rate=learning_rate)
+    own = derive_config(args, type(args), learning_rate=learning_rate)
     kind, settings = Trainer.get_optimizer_cls_and_kwargs(own)
     if not isinstance(kind, type) or {"params", "model", "optimizer_dict"} & settings.keys():
         raise UserError(f"optim: got {str(args.optim)!r}, which cannot move a second network; try adamw_torch or sgd")
@@ -54,7 +54,7 @@ def attach_optimizer(
     if callable(getattr(optimizer, "train", None)):
         raise UserError(f"optim: got {str(args.optim)!r}, which has no weights between steps; try adamw_torch or sgd")
     if args.head_learning_rate is not None:
-        give_head_rate(optimizer, [network], learning_rate * args.head_learning_rate / args.learning_rate)
+        set_head_learning_rate(optimizer, [network], learning_rate * args.head_learning_rate / args.learning_rate)
     holder.attach(optimizer, _factors(own, optimizer, num_training_steps))
 
 

@@ -112,9 +112,9 @@ class FeatureCache:
                 self._writable[0].add(keys, vectors, self._facts)
             except OSError as error:
                 failed = self._writable.pop(0)
-                told = f"kept in {self.place}" if self._writable else "held in memory alone"
+                where = f"kept in {self.place}" if self._writable else "held in memory alone"
                 reason = error.strerror or error
-                warn_once(logger, f"{failed.folder.parent} cannot be written ({reason}); embeddings are {told}")
+                warn_once(logger, f"{failed.folder.parent} cannot be written ({reason}); embeddings are {where}")
             else:
                 return
         self._memory.update(zip(keys, np.asarray(vectors, np.float32), strict=True))

@@ -88,12 +88,14 @@ class VisionEncoder:
         self.model = model
         self.revision = revision
         self.batch_size = batch_size
-        told: dict[str, Any] = {"revision": revision} if revision is not None else {}
-        told["local_files_only"] = local_files_only
-        self.processor = AutoImageProcessor.from_pretrained(model, **told)
+        hub_options: dict[str, Any] = {"revision": revision} if revision is not None else {}
+        hub_options["local_files_only"] = local_files_only
+        self.processor = AutoImageProcessor.from_pretrained(model, **hub_options)
         # A pooler that the weights do not have is drawn at random, and thrown away again.
         with torch.random.fork_rng(devices=[]), quiet_load_report() as loading:
-            network, report = AutoModel.from_pretrained(model, dtype=torch.float32, output_loading_info=True, **told)
+            network, report = AutoModel.from_pretrained(
+                model, dtype=torch.float32, output_loading_info=True, **hub_options
+            )
             loading.encoder = network
         missing = sorted(report["missing_keys"])
         if lost := [name for name in missing if POOLER not in name]:

@@ -54,7 +54,7 @@ class Budget:
             return 1_000_000
         return max(0, int((self.left - reserve) / max(seconds, 1e-3)))
 
-    def told(self) -> str:
+    def describe_left(self) -> str:
         """What is left, for a line of progress."""
         return "" if self.endless else f", {max(0, round(self.left)):,} s left"
 

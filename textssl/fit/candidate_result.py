@@ -11,7 +11,7 @@ from .out_of_fold import OutOfFold
 from .store import Outputs
 
 
-__all__ = ["Result", "told_failure"]
+__all__ = ["Result", "failure_message"]
 
 
 @dataclass(eq=False)
@@ -45,7 +45,7 @@ class Result:
         return self.seconds / len(self.outputs) if self.outputs else 0.0
 
 
-def told_failure(error: Exception) -> str:
+def failure_message(error: Exception) -> str:
     """One line about a candidate that failed; the kind of error where its message was not written for a person."""
-    told = " ".join(str(error).split())
-    return told if isinstance(error, UserError) else f"{type(error).__name__}: {told}"
+    message = " ".join(str(error).split())
+    return message if isinstance(error, UserError) else f"{type(error).__name__}: {message}"

@@ -70,10 +70,10 @@ def embeddings(
         timed: Any = _Timed(_loaded(encoder, max_length, modality), budget, len(rows))
         return features_of(rows, column, timed, None, cache_dir, fallback_dir=fallback_dir, progress=progress)
     except UserError as error:
-        told = str(error)
-        if modality != "text" or not told.startswith("encoder:") or not _offers_embedded(encoder):
+        message = str(error)
+        if modality != "text" or not message.startswith("encoder:") or not _offers_embedded(encoder):
             raise
-        raise UserError(f"{told}; encoder='embedded', all-MiniLM-L6-v2, is on this machine") from error
+        raise UserError(f"{message}; encoder='embedded', all-MiniLM-L6-v2, is on this machine") from error
 
 
 class _Timed:

@@ -62,8 +62,8 @@ def expected_scores(scores: OutOfFold, shares: np.ndarray | None, bias: float, s
     drawn = _posterior(effective, np.random.default_rng([seed, 7])) * shares[:, None]
     accuracy = np.trace(drawn, axis1=1, axis2=2)
     hits = np.diagonal(drawn, axis1=1, axis2=2)
-    told = shares > 0
-    f1 = (2 * hits / np.maximum(drawn.sum(1) + shares, 1e-12))[:, told].mean(1)
+    present = shares > 0
+    f1 = (2 * hits / np.maximum(drawn.sum(1) + shares, 1e-12))[:, present].mean(1)
     return _estimate(accuracy, bias), _estimate(f1, bias)
 
 

@@ -75,8 +75,8 @@ def prediction_warnings(data: FitData, probs: np.ndarray) -> list[str]:
         found.append(f"no unlabeled example is predicted to be {_listed(absent)}")
     if np.abs(predicted - labeled).sum() / 2 > FAR:
         order = np.argsort(-np.abs(predicted - labeled))[:SHOWN]
-        told = [f"{data.label_names[c]} {predicted[c]:.0%} (labels: {labeled[c]:.0%})" for c in order]
-        found.append(f"classes are predicted in other shares than the labels have: {', '.join(told)}")
+        listed = [f"{data.label_names[c]} {predicted[c]:.0%} (labels: {labeled[c]:.0%})" for c in order]
+        found.append(f"classes are predicted in other shares than the labels have: {', '.join(listed)}")
     return found
 
 

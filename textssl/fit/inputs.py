@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..data.class_names import label_ids, names_in, told_names
+from ..data.class_names import format_names, label_ids, names_in
 from ..data.columns import check_column, label_column_of
 from ..data.quality import DataQuality, label_findings
 from ..data.row_keys import DistinctRows, blank_rows, first_rows
@@ -85,7 +85,7 @@ def check_inputs(
     quality.report(label_findings(labeled, label_column, "labeled"))
     quality.check_training(("labeled", numbered), None)
     if unlabeled is not None:
-        _tell_shared(numbered, unlabeled, column)
+        _warn_of_shared_rows(numbered, unlabeled, column)
     return Inputs(tuple(names), labels, labeled.select_columns([column]), unlabeled, column, modality)
 
 
@@ -156,12 +156,12 @@ def _check_classes(labels: np.ndarray, names: Sequence[str], described: Sequence
         )
     if missing:
         raise UserError(
-            f"labeled: got {len(labels):,} labels for {len(names)} classes; there is none of {told_names(missing)}. "
+            f"labeled: got {len(labels):,} labels for {len(names)} classes; there is none of {format_names(missing)}. "
             "Each class needs one label or, by label_descriptions, a description"
         )
 
 
-def _tell_shared(labeled: datasets.Dataset, unlabeled: datasets.Dataset, column: str) -> None:
+def _warn_of_shared_rows(labeled: datasets.Dataset, unlabeled: datasets.Dataset, column: str) -> None:
     """Unlabeled examples that are labeled ones too are harmless: what a fold holds out are labels, not texts."""
     rows = DistinctRows.of(labeled, [column])
     if rows.blind:

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from ..errors import UserError
 from ..files import is_disk_full
 from .assemble import assemble
-from .candidate_result import Result, told_failure
+from .candidate_result import Result, failure_message
 from .candidates.base import Trained
 from .candidates.named import NamesSelfTraining
 from .candidates.networks import saved_processing_class_of
@@ -90,7 +90,7 @@ def _trained(search: Search) -> tuple[Choice, dict[str, tuple[Trained, Outputs]]
                 if is_disk_full(error):
                     raise
                 result = search.results[name]
-                result.skipped = f"failed on all labels: {told_failure(error)}"[:300]
+                result.skipped = f"failed on all labels: {failure_message(error)}"[:300]
                 result.out_of_fold = None
                 logger.warning("%s: %s; what comes next is chosen.", name, result.skipped)
                 break
@@ -156,5 +156,5 @@ def _status(result: Result, choice: Choice) -> str:
     name = result.candidate.name
     if name in choice.weights:
         return "chosen" if len(choice.weights) == 1 else "averaged"
-    told = f" ({result.skipped})" if result.skipped else ""
-    return f"lost{told}" if name != choice.baseline else "lost: the baseline"
+    reason = f" ({result.skipped})" if result.skipped else ""
+    return f"lost{reason}" if name != choice.baseline else "lost: the baseline"

@@ -74,7 +74,9 @@ def target_prior(
     if not isinstance(how, str):
         return _checked(how, probs.shape[1])
     if how not in ALIGNMENTS:
-        raise UserError(f"align: got {how!r}; allowed: {', '.join(ALIGNMENTS)}, or a share for each class")
+        raise UserError(
+            f"distribution_alignment: got {how!r}; allowed: {', '.join(ALIGNMENTS)}, or a share for each class"
+        )
     if how == "none" or not len(probs):
         return None
     if how == "labeled":
@@ -86,12 +88,19 @@ def target_prior(
         return F.geometric_mean_prior(source, rows.mean(0)).numpy()
     if held_out is None:
         return F.estimate_prior_em(rows, source, shrinkage=SHRINKAGE).numpy()
-    told, labels = torch.from_numpy(np.asarray(held_out[0], np.float64)), torch.from_numpy(np.asarray(held_out[1]))
-    return F.estimate_prior_bbse(rows, told, labels.long(), ridge=RIDGE, shrinkage=SHRINKAGE, towards=source).numpy()
+    known_probs, labels = (
+        torch.from_numpy(np.asarray(held_out[0], np.float64)),
+        torch.from_numpy(np.asarray(held_out[1])),
+    )
+    return F.estimate_prior_bbse(
+        rows, known_probs, labels.long(), ridge=RIDGE, shrinkage=SHRINKAGE, towards=source
+    ).numpy()
 
 
 def _checked(shares: Sequence[float] | np.ndarray, classes: int) -> np.ndarray:
     target = np.asarray(shares, dtype=np.float64)
     if target.shape != (classes,) or not np.isfinite(target).all() or target.min() < 0 or not target.sum() > 0:
-        raise UserError(f"align: got {target.tolist()}; expected {classes} shares, none of them negative")
+        raise UserError(
+            f"distribution_alignment: got {target.tolist()}; expected {classes} shares, none of them negative"
+        )
     return target / target.sum()

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import UserError
 from ..files import is_disk_full
 from .budget import Budget
-from .candidate_result import Result, told_failure
+from .candidate_result import Result, failure_message
 from .candidates.base import LEVELS, Candidate, Trained
 from .choose import Choice, choose
 from .data import FitData
@@ -95,7 +95,7 @@ class Search:
         stored = self.store.read(name, key)
         if stored is not None and self.store.has_model(name, key):
             return self.store.load(result.candidate, key, self.data), stored
-        self._say(f"{name}: training on all {len(self.data.labels):,} labels{self.budget.told()}")
+        self._say(f"{name}: training on all {len(self.data.labels):,} labels{self.budget.describe_left()}")
         start = time.perf_counter()
         with self.store.scratch() as folder:
             trained = result.candidate.train(self.data, folder, teacher)
@@ -155,7 +155,7 @@ class Search:
         for number, fold in enumerate(folds):
             if number and not self._goes_on(result, folds[number:]):
                 break
-            self._say(f"{candidate.name}: fold {number + 1} of {len(folds)}{self.budget.told()}")
+            self._say(f"{candidate.name}: fold {number + 1} of {len(folds)}{self.budget.describe_left()}")
             result.outputs.append(self._fold(result, fold))
             result.folds.append(fold)
         if len(result.folds) >= FEWEST_FOLDS:
@@ -222,22 +222,22 @@ class Search:
     def _fold(self, result: Result, fold: Fold, as_teacher: bool = False) -> Outputs:
         """A training on a fold. Of unlabeled examples only a head says something there, or a teacher."""
         stored = self._stored(result, fold)
-        told = as_teacher or result.candidate.level == LEVELS[0]
-        if stored is not None and (len(stored.unlabeled) == len(self.data.unlabeled) or not told):
+        with_unlabeled = as_teacher or result.candidate.level == LEVELS[0]
+        if stored is not None and (len(stored.unlabeled) == len(self.data.unlabeled) or not with_unlabeled):
             return stored
         start = time.perf_counter()
         with self.store.scratch() as folder:
             data = self.data.take(fold.train)
             trained = result.candidate.train(data, folder, self._teacher_probs(result, fold))
-            outputs = self._outputs(trained, fold, start, told)
+            outputs = self._outputs(trained, fold, start, with_unlabeled)
         self.store.write(result.candidate.name, self._fold_key(result, fold), outputs)
         return outputs
 
-    def _outputs(self, trained: Trained, fold: Fold | None, start: float, told: bool = True) -> Outputs:
+    def _outputs(self, trained: Trained, fold: Fold | None, start: float, with_unlabeled: bool = True) -> Outputs:
         classes = self.data.num_labels
         none = np.empty((0, classes))
         held_out = none if fold is None else trained.logits(self.data.labeled.take(fold.held_out))
-        unlabeled = trained.logits(self.data.unlabeled) if told and len(self.data.unlabeled) else none
+        unlabeled = trained.logits(self.data.unlabeled) if with_unlabeled and len(self.data.unlabeled) else none
         if not (np.isfinite(held_out).all() and np.isfinite(unlabeled).all()):
             raise UserError("its logits hold nan or infinity")
         return Outputs.of(held_out, unlabeled, time.perf_counter() - start)
@@ -271,10 +271,10 @@ class Search:
         try:
             self._score(result)
         except UserError as error:
-            result.skipped = told_failure(error)
+            result.skipped = failure_message(error)
         except Exception as error:  # a candidate may be anybody's code
             if is_disk_full(error):
                 raise disk_full(error, self.store.folder) from error
-            result.skipped = told_failure(error)[:300]
+            result.skipped = failure_message(error)[:300]
         if result.skipped:
             logger.warning("%s: %s", name, result.skipped)

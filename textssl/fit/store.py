@@ -128,22 +128,22 @@ def data_checksum(data: FitData) -> str:
     for examples in (data.labeled, data.unlabeled):
         if len(examples):
             digest.update(content_checksum(examples.rows, [data.column]).encode())
-    told = [data.label_names, data.modality, data.max_length, data.seed]
-    return hashlib.sha256(digest.digest() + json.dumps(told).encode()).hexdigest()
+    facts = [data.label_names, data.modality, data.max_length, data.seed]
+    return hashlib.sha256(digest.digest() + json.dumps(facts).encode()).hexdigest()
 
 
 def candidate_key(candidate: Candidate, facts: Mapping[str, Any]) -> str:
     """What a training of a candidate is stored under: its settings, the libraries' versions and further facts."""
     settings = dataclasses.asdict(candidate) if dataclasses.is_dataclass(candidate) else vars(candidate)
     kind = type(candidate)
-    told = {
+    facts = {
         "format": FORMAT,
         "candidate": [f"{kind.__module__}.{kind.__qualname__}", candidate.name],
         "settings": {name: repr(value) for name, value in sorted(settings.items())},
         "versions": [__version__, transformers_version],
         **facts,
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def _file_name(name: str) -> str:

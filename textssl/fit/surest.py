@@ -1,9 +1,9 @@
-"""Self-training in rounds, each on the surest share of the examples of each predicted class.
+"""Self-training in rounds, each on the most confident share of the examples of each predicted class.
 
 As in zero-shot self-training (Gera et al., 2022, arXiv:2210.17541), the examples that a round is trained on are those
-whose classes the round before was surest of; the share grows, so that early mistakes are few and late rounds see
-nearly all. Which class shares to assume decides much: a uniform prior on unbalanced data cuts through clusters, and a
-prior that is estimated anew in each round drifts. So both are tried, the estimate taken once, early; a boundary
+whose classes the round before was most confident of; the share grows, so that early mistakes are few and late rounds
+see nearly all. Which class shares to assume decides much: a uniform prior on unbalanced data cuts through clusters,
+and a prior that is estimated anew in each round drifts. So both are tried, the estimate taken once, early; a boundary
 through a cluster separates near neighbours, which tells the two apart without a label.
 """
 
@@ -18,11 +18,11 @@ from scipy.special import log_softmax, logsumexp, softmax
 from .probe import LinearHead, fit_probe
 
 
-__all__ = ["FRACTIONS", "Rounds", "balanced", "neighbour_agreement", "neighbours", "self_train", "surest_rounds"]
+__all__ = ["FRACTIONS", "Rounds", "balanced", "confident_rounds", "neighbour_agreement", "neighbours", "self_train"]
 
 # Share of the examples of each predicted class that a round is trained on.
 FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-# Rounds before the class shares are estimated: the surest of each class are still a minority.
+# Rounds before the class shares are estimated: the most confident of each class are still a minority.
 EARLY = 2
 # How much more often near neighbours must share a class before a uniform prior is given up. Measured on Reuters R8 and
 # 16 selections of newsgroups: 0.05 to 0.25 where the classes are unbalanced, -0.01 to 0.02 where they are not.
@@ -77,12 +77,12 @@ def self_train(
     classes = probs.shape[1]
     kept = (examples, targets, weights)
     uniform = np.full(classes, 1 / classes)
-    head, last, history = surest_rounds(features, probs, FRACTIONS, uniform, *kept)
+    head, last, history = confident_rounds(features, probs, FRACTIONS, uniform, *kept)
 
-    _, early, begun = surest_rounds(features, probs, FRACTIONS[:EARLY], None, *kept)
+    _, early, begun = confident_rounds(features, probs, FRACTIONS[:EARLY], None, *kept)
     counts = np.bincount(early.argmax(1), minlength=classes) + 1.0
     estimate = counts / counts.sum()
-    estimated_head, estimated_last, rest = surest_rounds(features, early, FRACTIONS[EARLY:], estimate, *kept)
+    estimated_head, estimated_last, rest = confident_rounds(features, early, FRACTIONS[EARLY:], estimate, *kept)
 
     near = neighbours(features, seed=seed)
     a, b = (neighbour_agreement(p.argmax(1), near) for p in (last, estimated_last))
@@ -92,7 +92,7 @@ def self_train(
     return Rounds(head, last, uniform, tuple(history), a, estimated_last.argmax(1), False)
 
 
-def surest_rounds(
+def confident_rounds(
     features: np.ndarray,
     probs: np.ndarray,
     fractions: Sequence[float],
@@ -101,7 +101,7 @@ def surest_rounds(
     targets: np.ndarray | None = None,
     weights: np.ndarray | None = None,
 ) -> tuple[LinearHead, np.ndarray, list[np.ndarray]]:
-    """Rounds of logistic regression, each on the surest of what the round before predicted.
+    """Rounds of logistic regression, each on the most confident of what the round before predicted.
 
     Args:
         features: ``[M, D]``.
@@ -120,7 +120,7 @@ def surest_rounds(
     history = [(probs if prior is None else balanced(probs, prior)).argmax(1)]
     for fraction in fractions:
         aligned = probs if prior is None else balanced(probs, prior)
-        rows = _surest(aligned, fraction)
+        rows = _most_confident(aligned, fraction)
         inputs, wanted, weighed = features[rows], np.eye(classes)[aligned[rows].argmax(1)], np.ones(len(rows))
         if examples is not None and targets is not None and weights is not None:
             inputs = np.concatenate([inputs, examples])
@@ -133,8 +133,8 @@ def surest_rounds(
     return head, probs, history
 
 
-def _surest(probs: np.ndarray, fraction: float) -> np.ndarray:
-    """Rows of the surest ``fraction`` of each predicted class, at least one of each that is predicted."""
+def _most_confident(probs: np.ndarray, fraction: float) -> np.ndarray:
+    """Rows of the most confident ``fraction`` of each predicted class, at least one of each that is predicted."""
     predicted = probs.argmax(1)
     rows = []
     for number in range(probs.shape[1]):

@@ -100,8 +100,8 @@ def fit_without_labels(
 
 
 def _warnings(found: ZeroLabel) -> tuple[str, ...]:
-    told = "no label was given: the accuracy is guessed from how well names and texts go together"
-    return (told,) if found.warning is None else (told, found.warning.rstrip("."))
+    message = "no label was given: the accuracy is guessed from how well names and texts go together"
+    return (message,) if found.warning is None else (message, found.warning.rstrip("."))
 
 
 def _expected(found: ZeroLabel) -> Estimate:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from ..state.module_modes import evaluating, own_precision, still_statistics, training
+from ..state.module_modes import evaluating, frozen_running_statistics, own_precision, training
 from .device_transfer import rows_on
 from .inside import mixed_inside, read_vector
 from .mix import Mix
@@ -177,7 +177,7 @@ class Forward:
             )
         with (
             training(self.model),
-            nullcontext() if self.batch_norm == "all" else still_statistics(self.model),
+            nullcontext() if self.batch_norm == "all" else frozen_running_statistics(self.model),
             mixed_inside(self.unwrapped, mix),
         ):
             return list(self._passed(self.model, joined, False, False).split(sizes))
@@ -239,7 +239,7 @@ class Forward:
         self, network: nn.Module, group: list[Inputs], statistics: bool, full_precision: bool, pooled: bool
     ) -> Tensor:
         moved = statistics and self.batch_norm in ("all", group[0].get("stream"))
-        with nullcontext() if moved else still_statistics(network):
+        with nullcontext() if moved else frozen_running_statistics(network):
             joined = self.backend.join(group) if len(group) > 1 else group[0]
             return self._run(network, joined, full_precision, pooled)
 

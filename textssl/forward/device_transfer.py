@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 
-__all__ = ["rows_on", "sent"]
+__all__ = ["rows_on", "to_device"]
 
 
-def sent(x: Tensor, device: torch.device) -> Tensor:
+def to_device(x: Tensor, device: torch.device) -> Tensor:
     """``x``, a tensor on the host, on ``device``: from pinned memory where that spares a wait."""
     return x.contiguous().pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
 
 
 def rows_on(rows: Sequence[int] | Sequence[Sequence[int]], device: torch.device) -> Tensor:
     """Numbers of rows as a tensor on ``device``."""
-    return sent(torch.tensor(rows, dtype=torch.long), device)
+    return to_device(torch.tensor(rows, dtype=torch.long), device)

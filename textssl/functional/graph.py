@@ -127,7 +127,7 @@ def certainty(probs: Tensor) -> Tensor:
         probs: ``[N, C]``, rows sum to one; C at least 2.
 
     Returns:
-        ``[N]`` in [0, 1], in at least float32: 1 for the surest row and 0 for a uniform one; all 0 if all are.
+        ``[N]`` in [0, 1], in at least float32: 1 for the most confident row and 0 for a uniform one; all 0 if all are.
 
     Raises:
         ValueError: wrong rank or dtype, or fewer than two classes.

@@ -184,9 +184,9 @@ def _summary(facts: RunFacts) -> str:
     text += f" with {_line(facts.method)}" if facts.method else ""
     wrongly = f" ({split.wrong_labels:,} of them wrongly, on purpose)" if split.wrong_labels is not None else ""
     counts = [(split.labeled, f"labeled{wrongly}"), (split.unlabeled, "unlabeled")]
-    told = [f"{count:,} {kind}" for count, kind in counts if count is not None]
-    text += f" on {' and '.join(told)} examples" if told else ""
-    text += f" of {_line(facts.data.name)}" if told and facts.data.name else ""
+    parts = [f"{count:,} {kind}" for count, kind in counts if count is not None]
+    text += f" on {' and '.join(parts)} examples" if parts else ""
+    text += f" of {_line(facts.data.name)}" if parts and facts.data.name else ""
     return f"{text}, trained with textssl."
 
 
@@ -199,9 +199,9 @@ def _usage(facts: RunFacts) -> str:
     if facts.texts is not None:
         lost = {"start": "start", "head_tail": "middle"}.get(facts.texts.truncation, "end")
         whole, part = ("pairs of texts", "the longer text's ") if facts.texts.pairs else ("texts", "the ")
-        told = f"Of {whole} longer than {facts.texts.max_length} tokens {part}{lost} is cut, as in training"
+        message = f"Of {whole} longer than {facts.texts.max_length} tokens {part}{lost} is cut, as in training"
         only = "; the pipeline of transformers alone would cut the end" if lost == "middle" else ""
-        lines += ["", f"{told}{only}."]
+        lines += ["", f"{message}{only}."]
     if facts.label_names:
         lines += ["", "Labels: " + ", ".join(f"`{_line(name)}`" for name in facts.label_names)]
     return _section("Use", lines)
@@ -261,11 +261,11 @@ def _split_lines(facts: RunFacts) -> list[str]:
 def _method_lines(facts: RunFacts) -> list[str]:
     lines = [f"Trained with `{_line(facts.method)}`."] if facts.method else []
     if facts.frozen_encoder:
-        told = f"The encoder is frozen: {_line(facts.frozen_encoder)}. The head was trained on its vectors."
-        lines += [*([""] if lines else []), told]
+        message = f"The encoder is frozen: {_line(facts.frozen_encoder)}. The head was trained on its vectors."
+        lines += [*([""] if lines else []), message]
     if facts.features_alone:
-        told = f"The model takes features alone: {_line(facts.features_alone)}."
-        lines += [*([""] if lines else []), told]
+        message = f"The model takes features alone: {_line(facts.features_alone)}."
+        lines += [*([""] if lines else []), message]
     if facts.citation is not None:
         lines += [*([""] if lines else []), *_reference(facts.citation)]
     return lines
@@ -284,10 +284,10 @@ def _reference(citation: Citation) -> list[str]:
 def _hyperparameters(facts: RunFacts) -> str:
     if not facts.hyperparameters:
         return ""
-    rows = [f"| `{_cell(k)}` | {_told(v)} |" for k, v in facts.hyperparameters.items()]
+    rows = [f"| `{_cell(k)}` | {_format_value(v)} |" for k, v in facts.hyperparameters.items()]
     intro = "All others are the defaults."
     return _section("Hyper-parameters", [intro, "", "| Name | Value |", "| :-- | :-- |", *rows])
 
 
-def _told(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return f"`{_cell(value)}`"

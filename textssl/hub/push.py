@@ -48,8 +48,8 @@ def check_push_target(hub_model_id: str, token: str | None = None, *, timeout: f
     account = _account(constants.ENDPOINT, token, timeout)
     name = account.get("name")
     if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
-        told = f"that of {name!r} may only read"
-        raise UserError(f"--push_to_hub needs a token that may write; {told}. {ADVICE}")
+        message = f"that of {name!r} may only read"
+        raise UserError(f"--push_to_hub needs a token that may write; {message}. {ADVICE}")
     return hub_model_id if "/" in hub_model_id else f"{name}/{hub_model_id}"
 
 

@@ -26,7 +26,7 @@ from .shards import finished_shards, remove_leftovers
 from .task import ShardTask
 
 
-__all__ = ["ShardActor", "made_by_ray", "on_disk", "rows_told"]
+__all__ = ["ShardActor", "finished_rows", "made_by_ray", "on_disk"]
 
 # Ray restarts a process for ever. One that dies in the same shard time and again does not die by chance.
 DEATHS = 5
@@ -105,16 +105,16 @@ def made_by_ray(task: ShardTask, numbers: Sequence[int], workers: int) -> Iterat
             compute=ray.data.ActorPoolStrategy(size=min(workers, len(numbers)), max_tasks_in_flight_per_actor=1),
             num_gpus=1 / math.ceil(workers / graphics) if graphics else None,
         )
-        yield from rows_told(done.iter_rows())
+        yield from finished_rows(done.iter_rows())
 
 
-def rows_told(told: Iterable[Mapping[str, Any]]) -> Iterator[int]:
+def finished_rows(records: Iterable[Mapping[str, Any]]) -> Iterator[int]:
     """Rows of each shard, of what :class:`ShardActor` returned.
 
     Raises:
         UserError: one was refused.
     """
-    for shard in told:
+    for shard in records:
         if shard["refusal"]:
             raise UserError(str(shard["refusal"]))
         yield int(shard["rows"])

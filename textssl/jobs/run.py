@@ -11,7 +11,7 @@ from datasets import Dataset
 from ..data.files import content_checksum
 from ..errors import UserError
 from .job import Job
-from .shards import Shards, intact_shards, open_finished, remove_leftovers, settle_facts, shard_count
+from .shards import Shards, intact_shards, open_finished, remove_leftovers, shard_count, write_or_check_facts
 from .task import ShardTask
 
 
@@ -84,7 +84,7 @@ def run_job(
         "rows": len(dataset),
         "rows_per_shard": rows_per_shard,
     }
-    settle_facts(folder, facts)
+    write_or_check_facts(folder, facts)
     mine = range(rank, shard_count(facts), world)
     finished = intact_shards(folder, mine)
     missing = [number for number in mine if number not in finished]

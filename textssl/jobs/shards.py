@@ -31,8 +31,8 @@ __all__ = [
     "open_finished",
     "open_shards",
     "remove_leftovers",
-    "settle_facts",
     "shard_count",
+    "write_or_check_facts",
     "write_shard",
 ]
 
@@ -146,7 +146,7 @@ def open_finished(folder: Path, facts: dict[str, Any]) -> Shards | None:
     return Shards(folder, facts, paths)
 
 
-def settle_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+def write_or_check_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write ``job.json``, or find there what would be written.
 
     Raises:

@@ -41,7 +41,7 @@ from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, allowed, derive, not_negative
+from ..config import SSLConfig, check_allowed, check_not_negative, derive_config
 from ..errors import UserError
 from ..objective import Batch, Objective
 from ..training.trainer import SSLTrainer
@@ -77,8 +77,8 @@ class PerturbationConfig(SSLConfig):
     )
 
     def __post_init__(self) -> None:
-        not_negative("epsilon", self.epsilon)
-        not_negative("relative_epsilon", self.relative_epsilon)
+        check_not_negative("epsilon", self.epsilon)
+        check_not_negative("relative_epsilon", self.relative_epsilon)
         if self.epsilon is not None and self.relative_epsilon is not None:
             raise UserError(
                 f"epsilon: got {self.epsilon} with relative_epsilon {self.relative_epsilon}; they say the same "
@@ -88,10 +88,10 @@ class PerturbationConfig(SSLConfig):
 
     def for_modality(self: P, modality: str) -> P:
         """As for every config; where one size is given, the other stays unset."""
-        settled = super().for_modality(modality)
+        resolved = super().for_modality(modality)
         if self.epsilon is None and self.relative_epsilon is None:
-            return settled
-        return derive(settled, type(self), epsilon=self.epsilon, relative_epsilon=self.relative_epsilon)
+            return resolved
+        return derive_config(resolved, type(self), epsilon=self.epsilon, relative_epsilon=self.relative_epsilon)
 
     def size(self, own: Tensor) -> float | Tensor:
         """Size of the perturbation of examples whose own inputs have the sizes ``own`` [B]."""
@@ -128,8 +128,8 @@ class AdversarialConfig(PerturbationConfig):
     adversarial_weight: float = field(default=1.0, metadata={"help": "w, weight of the perturbed term."})
 
     def __post_init__(self) -> None:
-        allowed("norm", self.norm, ("l2", "linf"))
-        not_negative("adversarial_weight", self.adversarial_weight)
+        check_allowed("norm", self.norm, ("l2", "linf"))
+        check_not_negative("adversarial_weight", self.adversarial_weight)
         super().__post_init__()
 
 

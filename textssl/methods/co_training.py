@@ -7,7 +7,7 @@ what it knew of all texts and a fine-tuned one learns what the labels are about.
 2023, arXiv:2310.14583) come cross-labeling, thresholds that adapt to classes, and weights by agreement:
 
     q_f = sharpen(p_f(weak(u)), T),  q_g = sharpen(p_g(weak(u)), T)                        (no gradient, no dropout)
-    m_k = 1[max p_k >= tau_c],  tau_c = tau p~_c / max p~ for the likeliest class c        (equations 3 and 4)
+    m_k = 1[max p_k >= tau_c],  tau_c = tau p~_c / max p~ for the most likely class c        (equations 3 and 4)
     w   = w_agree where argmax p_f = argmax p_g, else w_disagree
     L   = CE(y, f(x)) + CE(y, g(x)) + lambda mean_u w (m_g CE(q_g, f(strong(u))) + m_f CE(q_f, g(u)))
 
@@ -18,7 +18,7 @@ one pass serves its labels and its own training, and gradients stop at its head,
 One that is trained as a whole (``frozen_peer=False``) learns from the strong view as the student does.
 
 *State.* The peer, the EMA of the student if there is one, and the running means p~ of both networks' predictions, with
-``align`` those that it divides by too.
+``distribution_alignment`` those that it divides by too.
 
 *Cost.* A step is one forward and backward of the student over B + muB rows, one forward without gradient over muB rows
 for its labels, and one forward of a frozen peer over B + muB rows, whose backward ends at its head. With
@@ -53,18 +53,18 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, decay, in_unit_interval, not_negative, positive
+from ..config import SSLConfig, check_decay, check_not_negative, check_positive, check_unit_interval
 from ..errors import UserError
 from ..families.co_training import PeerObjective, PeerTrainer
-from ..families.early_backward import settled
+from ..families.early_backward import backward_now
 from ..forward.base import Backend
 from ..models.adapters import base_of, has_adapters
 from ..models.modeling_ensemble import Ensemble
 from ..objective import Batch, Task
 from ..state import EMATeacher, copy_sharing_frozen
 from ..state.class_thresholds import ClassThresholds
-from ..training.distribution_alignment import distribution_alignment, parsed_alignment
-from ..training.head_learning_rate import give_head_rate
+from ..training.distribution_alignment import make_distribution_alignment, parsed_alignment
+from ..training.head_learning_rate import set_head_learning_rate
 
 
 if TYPE_CHECKING:
@@ -93,9 +93,10 @@ class CoTrainingConfig(SSLConfig):
         peer_learning_rate: peak learning rate of a frozen peer's head; 0.01 by default, for at the rate of an encoder
             a head on vectors that do not change hardly moves.
         ema_decay: of the student's weights that make its labels and are evaluated; 0 for the student itself.
-        align: which class distribution both networks' labels are aligned with: ``none``, ``labeled``, ``uniform``,
-            ``sqrt``, ``estimated`` or a share for each class, as in :class:`textssl.FixMatchConfig`.
-        align_decay: decay of the running means of predictions that ``align`` divides by.
+        distribution_alignment: which class distribution both networks' labels are aligned with: ``none``, ``labeled``,
+            ``uniform``, ``sqrt``, ``estimated`` or a share for each class, as in :class:`textssl.FixMatchConfig`.
+        distribution_alignment_decay: decay of the running means of predictions that ``distribution_alignment`` divides
+            by.
         ensemble: whether both networks are evaluated and saved, as one model, or the student alone.
 
     Raises:
@@ -127,24 +128,26 @@ class CoTrainingConfig(SSLConfig):
         default=None, metadata={"help": "Decay of the student's EMA. Default: 0.999 for images, else 0.97."}
     )
     # In this order: of other unions HfArgumentParser makes no flag.
-    align: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
+    distribution_alignment: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
         default="none",
         metadata={"help": "Class distribution of labels: none, labeled, uniform, sqrt, estimated, or shares."},
     )
-    align_decay: float = field(default=0.99, metadata={"help": "Decay of the running means of predictions."})
+    distribution_alignment_decay: float = field(
+        default=0.99, metadata={"help": "Decay of the running means of predictions."}
+    )
     ensemble: bool = field(default=True, metadata={"help": "Evaluate and save both networks, not the student alone."})
 
     def __post_init__(self) -> None:
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        in_unit_interval("threshold", self.threshold)
-        decay("class_decay", self.class_decay)
-        positive("temperature", self.temperature)
-        not_negative("agreement_weight", self.agreement_weight)
-        not_negative("disagreement_weight", self.disagreement_weight)
-        positive("peer_learning_rate", self.peer_learning_rate)
-        decay("ema_decay", self.ema_decay)
-        decay("align_decay", self.align_decay)
-        self.align = parsed_alignment(self.align)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_unit_interval("threshold", self.threshold)
+        check_decay("class_decay", self.class_decay)
+        check_positive("temperature", self.temperature)
+        check_not_negative("agreement_weight", self.agreement_weight)
+        check_not_negative("disagreement_weight", self.disagreement_weight)
+        check_positive("peer_learning_rate", self.peer_learning_rate)
+        check_decay("ema_decay", self.ema_decay)
+        check_decay("distribution_alignment_decay", self.distribution_alignment_decay)
+        self.distribution_alignment = parsed_alignment(self.distribution_alignment)
         super().__post_init__()
 
 
@@ -172,7 +175,8 @@ class CoTraining(PeerObjective):
             ClassThresholds(config.threshold, config.class_decay, task.num_labels) for _ in range(2)
         )
         self.student_mean, self.peer_mean = (
-            distribution_alignment(config.align, task, decay=config.align_decay) for _ in range(2)
+            make_distribution_alignment(config.distribution_alignment, task, decay=config.distribution_alignment_decay)
+            for _ in range(2)
         )
 
     def check_model(self, backend: Backend, model: nn.Module) -> None:
@@ -226,7 +230,7 @@ class CoTraining(PeerObjective):
             labels_by_peer, guesses = peer(labeled["weak"], unlabeled["strong"])
         # The peer first: where its gradients may be taken at once, its graph is gone before the student's is built.
         its = self._terms(labels_by_peer, labeled["labels"], guesses, own, weights * masks[0])
-        loss = settled(its["loss"], peer.unwrapped.parameters()) if self.settles else its["loss"]
+        loss = backward_now(its["loss"], peer.unwrapped.parameters()) if self.can_backward_now else its["loss"]
         its = {**{name: value.detach() for name, value in its.items()}, "loss": loss}
         logits, strong = forward(labeled["weak"], unlabeled["strong"])
         terms = self._terms(logits, labeled["labels"], strong, theirs, weights * masks[1])
@@ -294,5 +298,5 @@ class CoTrainingTrainer(PeerTrainer):
         optimizer = super().create_optimizer(model)
         if fresh and self.args.frozen_peer:
             rate = self.args.peer_learning_rate
-            give_head_rate(optimizer, [self.objective.peer], PEER_LEARNING_RATE if rate is None else rate)  # type: ignore[list-item]
+            set_head_learning_rate(optimizer, [self.objective.peer], PEER_LEARNING_RATE if rate is None else rate)  # type: ignore[list-item]
         return optimizer

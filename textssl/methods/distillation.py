@@ -8,8 +8,8 @@ With unlabeled examples: Chen et al., 2020, SimCLRv2, arXiv:2006.10029, section 
 The teacher, a classifier of any architecture and tokenizer, is fixed: it labels all unlabeled examples once, in
 evaluation mode. The student may be smaller, to have a fast model that is nearly as good, or the same, which by itself
 often gains (self-distillation). tau^2 keeps the size of the teacher's gradient when tau changes, so that alpha means
-the same at every tau (Hinton et al., section 2). The labels are not needed (alpha = 1); where they are a large part of
-the data they help.
+the same at every tau (Hinton et al., section 2). The labels are not needed (``teacher_weight=1``); where they are a
+large part of the data they help.
 
 *Views.* labeled: ``weak``; unlabeled: ``weak``.
 
@@ -38,7 +38,7 @@ from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import in_unit_interval, positive
+from ..config import check_positive, check_unit_interval
 from ..objective import Batch
 from ..self_training.objective import PseudoLabeledConfig, PseudoLabeledObjective
 from ..self_training.trainer import RoundsTrainer
@@ -57,20 +57,22 @@ class DistillationConfig(PseudoLabeledConfig):
     """Arguments of distillation; those of the teacher are in :class:`.PseudoLabeledConfig`.
 
     Args:
-        alpha: weight of the teacher's term; 1 - alpha is that of the labels. 1, the teacher alone: the labeled
-            examples are then not run.
+        teacher_weight: weight of the teacher's term; 1 - alpha is that of the labels. 1, the teacher alone: the
+            labeled examples are then not run.
         temperature: tau, of the teacher's term, on both sides; 1. The labels' term has none.
 
     Raises:
         UserError: a value out of range.
     """
 
-    alpha: float = field(default=1.0, metadata={"help": "Weight of the teacher's term; 1 - alpha: of the labels."})
+    teacher_weight: float = field(
+        default=1.0, metadata={"help": "Weight of the teacher's term; the rest is that of the labels."}
+    )
     temperature: float = field(default=1.0, metadata={"help": "tau, of teacher and student in the teacher's term."})
 
     def __post_init__(self) -> None:
-        in_unit_interval("alpha", self.alpha)
-        positive("temperature", self.temperature)
+        check_unit_interval("teacher_weight", self.teacher_weight)
+        check_positive("temperature", self.temperature)
         super().__post_init__()
 
 
@@ -93,16 +95,16 @@ class Distillation(PseudoLabeledObjective):
 
     def takes_class_weights(self) -> bool:
         """Where the labels have a term."""
-        return bool(self.config.alpha < 1)
+        return bool(self.config.teacher_weight < 1)
 
     def takes_loss_function(self) -> bool:
         """Where the labels have a term."""
-        return bool(self.config.alpha < 1)
+        return bool(self.config.teacher_weight < 1)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised`` and ``confidence``, the teacher's."""
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
-        alpha, tau, probs = self.config.alpha, self.config.temperature, unlabeled["probs"]
+        alpha, tau, probs = self.config.teacher_weight, self.config.temperature, unlabeled["probs"]
         if alpha < 1:
             logits, own = forward(labeled["weak"], unlabeled["weak"])
             supervised = self.cross_entropy(logits, labeled["labels"])

@@ -10,7 +10,7 @@ divided by the **whole** unlabeled batch, so that few confident examples weigh l
 *Views.* labeled: ``weak``; unlabeled: ``weak`` and ``strong``.
 
 *State.* The EMA of the student, which is evaluated and makes no labels; the running class distribution where
-``align`` is switched on.
+``distribution_alignment`` is switched on.
 
 *Cost.* A step is one forward without gradient over the muB weak views, and one forward and backward over the B labeled
 examples and those strong views whose label passes the threshold. The EMA is one copy of the weights.
@@ -38,10 +38,10 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, decay, in_unit_interval, not_negative
+from ..config import SSLConfig, check_decay, check_not_negative, check_unit_interval
 from ..families.ema_evaluated import AveragedObjective
 from ..objective import Batch, Task
-from ..training.distribution_alignment import distribution_alignment, parsed_alignment
+from ..training.distribution_alignment import make_distribution_alignment, parsed_alignment
 from ..training.trainer import SSLTrainer
 
 
@@ -62,12 +62,14 @@ class FixMatchConfig(SSLConfig):
         threshold: tau, least confidence of a pseudo-label; 0.95 (0.7 for ImageNet).
         ema_decay: of the weights that are evaluated; by default 0.999, and 0.99 for text; 0 evaluates the student.
         target_dropout: whether dropout is active while labels are made, as in the authors' code.
-        align: which class distribution predictions are aligned with before the threshold, by their running mean
-            (the paper's section 2.5; Berthelot et al., 2020, arXiv:1911.09785): ``none``; ``labeled``, that of the
-            labeled data; ``uniform``; a share for each class, in the order of the model's classes or by class name;
-            ``sqrt``, the geometric mean of the labeled distribution and the predictions' own; or ``estimated``, by
-            expectation maximisation over the predictions. ``True`` and ``False`` are ``labeled`` and ``none``.
-        align_decay: decay of the running mean of predictions that ``align`` divides by.
+        distribution_alignment: which class distribution predictions are aligned with before the threshold, by their
+            running mean (the paper's section 2.5; Berthelot et al., 2020, arXiv:1911.09785): ``none``; ``labeled``,
+            that of the labeled data; ``uniform``; a share for each class, in the order of the model's classes or by
+            class name; ``sqrt``, the geometric mean of the labeled distribution and the predictions' own; or
+            ``estimated``, by expectation maximisation over the predictions. ``True`` and ``False`` are ``labeled`` and
+            ``none``.
+        distribution_alignment_decay: decay of the running mean of predictions that ``distribution_alignment`` divides
+            by.
 
     Raises:
         UserError: a value out of range.
@@ -87,18 +89,20 @@ class FixMatchConfig(SSLConfig):
     )
     target_dropout: bool = field(default=True, metadata={"help": "Whether dropout is active while labels are made."})
     # In this order: of other unions HfArgumentParser makes no flag.
-    align: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
+    distribution_alignment: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
         default="none",
         metadata={"help": "Class distribution of pseudo-labels: none, labeled, uniform, sqrt, estimated, or shares."},
     )
-    align_decay: float = field(default=0.99, metadata={"help": "Decay of the running mean of predictions."})
+    distribution_alignment_decay: float = field(
+        default=0.99, metadata={"help": "Decay of the running mean of predictions."}
+    )
 
     def __post_init__(self) -> None:
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        in_unit_interval("threshold", self.threshold)
-        decay("ema_decay", self.ema_decay)
-        decay("align_decay", self.align_decay)
-        self.align = parsed_alignment(self.align)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_unit_interval("threshold", self.threshold)
+        check_decay("ema_decay", self.ema_decay)
+        check_decay("distribution_alignment_decay", self.distribution_alignment_decay)
+        self.distribution_alignment = parsed_alignment(self.distribution_alignment)
         super().__post_init__()
 
 
@@ -133,7 +137,9 @@ class FixMatch(AveragedObjective):
 
     def __init__(self, config: FixMatchConfig, task: Task) -> None:
         super().__init__(config, task)
-        self.model_mean = distribution_alignment(config.align, task, decay=config.align_decay)
+        self.model_mean = make_distribution_alignment(
+            config.distribution_alignment, task, decay=config.distribution_alignment_decay
+        )
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``mask_rate`` and ``confidence``."""

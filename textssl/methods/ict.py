@@ -38,7 +38,7 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import allowed, decay, in_unit_interval, not_negative
+from ..config import check_allowed, check_decay, check_not_negative, check_unit_interval
 from ..families.mixing import Mixer, MixingConfig, MixingObjective
 from ..objective import Batch, Task
 from ..state import EMATeacher
@@ -68,7 +68,7 @@ class ICTConfig(MixingConfig):
             hidden layers.
         mix: what of the teacher is mixed: ``probs`` or ``logits``.
         mix_labeled: whether the labeled examples are mixed too (mixup; Zhang et al., 2018, arXiv:1710.09412).
-        ema_decay: of the teacher; by default 0.999, and 0.99 for text and features.
+        teacher_decay: of the teacher; by default 0.999, and 0.99 for text and features.
         teacher_dropout: whether dropout is active in the teacher, as in the authors' code.
 
     Raises:
@@ -76,9 +76,9 @@ class ICTConfig(MixingConfig):
     """
 
     modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
-        "text": {"mix_at": "input", "ema_decay": 0.99, "alpha": 0.1},
-        "image": {"mix_at": "input", "ema_decay": 0.999, "alpha": 1.0},
-        "features": {"mix_at": "input", "ema_decay": 0.99, "alpha": 0.1},
+        "text": {"mix_at": "input", "teacher_decay": 0.99, "alpha": 0.1},
+        "image": {"mix_at": "input", "teacher_decay": 0.999, "alpha": 1.0},
+        "features": {"mix_at": "input", "teacher_decay": 0.99, "alpha": 0.1},
     }
 
     unlabeled_weight: float | None = field(
@@ -87,16 +87,16 @@ class ICTConfig(MixingConfig):
     rampup: float = field(default=0.25, metadata={"help": "Share of training over which the weight grows."})
     mix: str = field(default="probs", metadata={"help": "What of the teacher is mixed: probs or logits."})
     mix_labeled: bool = field(default=False, metadata={"help": "Mix the labeled examples too."})
-    ema_decay: float | None = field(
+    teacher_decay: float | None = field(
         default=None, metadata={"help": "Decay of the teacher. Default: 0.999 for images, else 0.99."}
     )
     teacher_dropout: bool = field(default=True, metadata={"help": "Whether dropout is active in the teacher."})
 
     def __post_init__(self) -> None:
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        in_unit_interval("rampup", self.rampup)
-        allowed("mix", self.mix, ("probs", "logits"))
-        decay("ema_decay", self.ema_decay)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_unit_interval("rampup", self.rampup)
+        check_allowed("mix", self.mix, ("probs", "logits"))
+        check_decay("teacher_decay", self.teacher_decay)
         super().__post_init__()
 
 
@@ -134,7 +134,7 @@ class ICT(MixingObjective):
 
     def bind(self, model: nn.Module) -> None:
         """Build the teacher."""
-        self.teacher = EMATeacher(model, self.config.ema_decay)
+        self.teacher = EMATeacher(model, self.config.teacher_decay)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised`` and ``weight``."""

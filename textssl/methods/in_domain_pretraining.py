@@ -39,7 +39,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, set_seed
 
 from ..citation import Citation
-from ..config import SSLConfig, positive
+from ..config import SSLConfig, check_positive
 from ..data.validation import check_texts
 from ..errors import UserError
 from ..forward.base import Backend, Forward
@@ -87,7 +87,7 @@ class InDomainPretrainingConfig(SSLConfig):
 
     def __post_init__(self) -> None:
         for name in ("steps", "epochs", "learning_rate", "batch_size", "mask_share"):
-            positive(f"pretraining_{name}", getattr(self, f"pretraining_{name}"))
+            check_positive(f"pretraining_{name}", getattr(self, f"pretraining_{name}"))
         if self.pretraining_mask_share > 1:
             raise UserError(f"pretraining_mask_share: got {self.pretraining_mask_share}; expected a number in (0, 1]")
         super().__post_init__()

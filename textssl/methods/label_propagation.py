@@ -48,11 +48,11 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, allowed, decay, positive
+from ..config import SSLConfig, check_allowed, check_decay, check_positive
 from ..errors import UserError
 from ..families.mixing import check_not_compiled
 from ..objective import Batch, Objective, Scores, Task
-from ..state import from_first, rank
+from ..state import broadcast_from_first, rank
 from ..training.trainer import SSLTrainer
 
 
@@ -74,7 +74,7 @@ class LabelPropagationConfig(SSLConfig):
 
     Args:
         mu: unlabeled examples per labeled one; 1: half of the paper's batch is labeled.
-        k: neighbours of each example in the graph; 50. At most a quarter of all examples.
+        num_neighbors: neighbours of each example in the graph; 50. At most a quarter of all examples.
         gamma: power of similarities; 3.
         diffusion: alpha, share of a label that comes from the neighbours; 0.99.
         refresh_steps: steps from one graph to the next; ``None``: an epoch.
@@ -86,7 +86,7 @@ class LabelPropagationConfig(SSLConfig):
     """
 
     mu: int = field(default=1, metadata={"help": "Unlabeled examples per labeled one in a batch."})
-    k: int = field(default=50, metadata={"help": "Neighbours of each example in the graph."})
+    num_neighbors: int = field(default=50, metadata={"help": "Neighbours of each example in the graph."})
     gamma: float = field(default=3.0, metadata={"help": "Power of similarities."})
     diffusion: float = field(default=0.99, metadata={"help": "alpha, share of a label that comes from neighbours."})
     refresh_steps: int | None = field(
@@ -95,11 +95,11 @@ class LabelPropagationConfig(SSLConfig):
     graph: str = field(default="auto", metadata={"help": "How neighbours are found: auto, exact or faiss."})
 
     def __post_init__(self) -> None:
-        positive("k", self.k)
-        positive("gamma", self.gamma)
-        decay("diffusion", self.diffusion)
-        positive("refresh_steps", self.refresh_steps)
-        allowed("graph", self.graph, ("auto", "exact", "faiss"))
+        check_positive("num_neighbors", self.num_neighbors)
+        check_positive("gamma", self.gamma)
+        check_decay("diffusion", self.diffusion)
+        check_positive("refresh_steps", self.refresh_steps)
+        check_allowed("graph", self.graph, ("auto", "exact", "faiss"))
         super().__post_init__()
 
 
@@ -159,16 +159,16 @@ class LabelPropagation(Objective):
         if rank() == 0:
             self._diffuse(scores)
         for state in (self.pseudo_labels, self.weights, self.class_weights):
-            state.copy_(from_first(state))
+            state.copy_(broadcast_from_first(state))
 
     def _diffuse(self, scores: Scores) -> None:
         config, features = self.config, torch.cat([scores.labeled, scores.unlabeled])
         # A class without a labeled example, which the trainer refuses, would have nothing to spread.
         present, own = scores.labels.unique(return_inverse=True)
         labels = torch.cat([own, own.new_full((len(scores.unlabeled),), -1)])
-        neighbors = _approximate_neighbors(features, config.k) if self.approximate else None
+        neighbors = _approximate_neighbors(features, config.num_neighbors) if self.approximate else None
         probs, weights = F.propagate_labels(
-            features, labels, len(present), config.k, config.gamma, config.diffusion, neighbors
+            features, labels, len(present), config.num_neighbors, config.gamma, config.diffusion, neighbors
         )
         found = probs.argmax(-1)
         self.pseudo_labels.copy_(present[found[len(own) :]])

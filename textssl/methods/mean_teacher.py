@@ -44,7 +44,7 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative
+from ..config import SSLConfig, check_allowed, check_decay, check_not_negative, check_unit_interval
 from ..objective import Batch, Objective, Task
 from ..state import EMATeacher
 from ..training.trainer import SSLTrainer
@@ -67,21 +67,21 @@ class MeanTeacherConfig(SSLConfig):
             for long. The paper's own runs on CIFAR-10 have C^2, 100.
         rampup: T, share of training over which the weight climbs; 40,000 of 150,000 steps in the paper.
         consistency: ``mse``, the squared error, mean over classes; or ``kl``, KL(teacher || student), sum over them.
-        ema_decay: alpha, of the teacher; by default the paper's 0.999 for images, 0.99 for text and features. It
+        teacher_decay: alpha, of the teacher; by default the paper's 0.999 for images, 0.99 for text and features. It
             averages over about 1 / (1 - alpha) steps, which must be few against the run: 0.99 or less for a
             fine-tune of some thousand steps.
         teacher_dropout: whether the teacher is in training mode when it makes targets, with dropout and batch
             statistics, as in the paper.
-        evaluate: the model that is evaluated and saved, ``teacher`` or ``student``.
+        evaluated_model: the model that is evaluated and saved, ``teacher`` or ``student``.
 
     Raises:
         UserError: a value out of range, or an unknown choice.
     """
 
     modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
-        "text": {"ema_decay": 0.99},
-        "image": {"ema_decay": 0.999},
-        "features": {"ema_decay": 0.99},
+        "text": {"teacher_decay": 0.99},
+        "image": {"teacher_decay": 0.999},
+        "features": {"teacher_decay": 0.99},
     }
 
     unlabeled_weight: float | None = field(
@@ -90,18 +90,20 @@ class MeanTeacherConfig(SSLConfig):
     )
     rampup: float = field(default=40 / 150, metadata={"help": "T, share of training over which the weight climbs."})
     consistency: str = field(default="mse", metadata={"help": "How student and teacher are compared: mse or kl."})
-    ema_decay: float | None = field(
+    teacher_decay: float | None = field(
         default=None, metadata={"help": "alpha, decay of the teacher. Default: 0.999 for images, else 0.99."}
     )
     teacher_dropout: bool = field(default=True, metadata={"help": "Whether the teacher has dropout of its own."})
-    evaluate: str = field(default="teacher", metadata={"help": "Which is evaluated and saved: teacher or student."})
+    evaluated_model: str = field(
+        default="teacher", metadata={"help": "Which is evaluated and saved: teacher or student."}
+    )
 
     def __post_init__(self) -> None:
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        in_unit_interval("rampup", self.rampup)
-        allowed("consistency", self.consistency, ("mse", "kl"))
-        decay("ema_decay", self.ema_decay)
-        allowed("evaluate", self.evaluate, ("teacher", "student"))
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_unit_interval("rampup", self.rampup)
+        check_allowed("consistency", self.consistency, ("mse", "kl"))
+        check_decay("teacher_decay", self.teacher_decay)
+        check_allowed("evaluated_model", self.evaluated_model, ("teacher", "student"))
         super().__post_init__()
 
 
@@ -137,20 +139,20 @@ class MeanTeacher(Objective):
 
     def bind(self, model: nn.Module) -> None:
         """Build the teacher, a copy of the student."""
-        self.teacher = EMATeacher(model, self.config.ema_decay)
+        self.teacher = EMATeacher(model, self.config.teacher_decay)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised`` and ``weight``."""
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         labels = labeled["labels"]
         with torch.no_grad():
-            told = forward(
+            teacher_logits = forward(
                 labeled["weak_2"],
                 unlabeled["weak_2"],
                 model=self.teacher.model,
                 dropout=self.config.teacher_dropout,
             )
-            targets = torch.cat(told).softmax(-1)
+            targets = torch.cat(teacher_logits).softmax(-1)
         logits = torch.cat(forward(labeled["weak"], unlabeled["weak"]))
         supervised = self.cross_entropy(logits[: len(labels)], labels)
         compare = F.squared_error if self.config.consistency == "mse" else F.kl_divergence
@@ -170,7 +172,7 @@ class MeanTeacher(Objective):
 
     def evaluated(self, student: nn.Module) -> nn.Module:
         """Return the teacher, or the student if asked for."""
-        return self.teacher.model if self.config.evaluate == "teacher" else student
+        return self.teacher.model if self.config.evaluated_model == "teacher" else student
 
 
 class MeanTeacherTrainer(SSLTrainer):

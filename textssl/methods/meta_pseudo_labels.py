@@ -39,7 +39,7 @@ student. Two networks and two optimizers are in memory.
 anew, and the teacher rests. The teacher is given, or a copy of the student with a head drawn anew.
 
 *Differs from the paper in.* Labels are drawn, as its text says; its released code takes soft labels in this term,
-whose gradient is then exactly zero, and a well-known port takes the likeliest class and the wrong sign. h stands for
+whose gradient is then exactly zero, and a well-known port takes the most likely class and the wrong sign. h stands for
 the paper's product of gradients, and is taken off its mean, as in the released code. The student is evaluated as it
 is, not its moving average. h is plain cross entropy: ``label_smoothing_factor`` is for the labels of the teacher and
 of the fine-tuning; and it is measured without mixed precision, for it is a small difference. With Adam or clipping
@@ -62,9 +62,17 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative, positive
-from ..families.learned_teacher import TeachingObjective, TeachingTrainer
-from ..families.teacher_feedback import Taught, drawn_labels, gain_of, labeled_loss, learning, origin_of, response_of
+from ..config import SSLConfig, check_allowed, check_decay, check_not_negative, check_positive, check_unit_interval
+from ..families.learned_teacher import TrainedTeacherObjective, TrainedTeacherTrainer
+from ..families.teacher_feedback import (
+    StoredMicroBatch,
+    copy_trained_weights,
+    labeled_loss,
+    labeled_loss_decrease,
+    log_prob_response,
+    requiring_gradients,
+    sample_labels,
+)
 from ..objective import Batch, Task
 
 
@@ -129,18 +137,18 @@ class MetaPseudoLabelsConfig(SSLConfig):
     )
 
     def __post_init__(self) -> None:
-        allowed("feedback", self.feedback, ("sampled", "jvp"))
-        not_negative("feedback_weight", self.feedback_weight)
-        decay("baseline_decay", self.baseline_decay)
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        positive("temperature", self.temperature)
-        in_unit_interval("threshold", self.threshold)
-        in_unit_interval("rampup", self.rampup)
-        not_negative("teacher_learning_rate", self.teacher_learning_rate)
+        check_allowed("feedback", self.feedback, ("sampled", "jvp"))
+        check_not_negative("feedback_weight", self.feedback_weight)
+        check_decay("baseline_decay", self.baseline_decay)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_positive("temperature", self.temperature)
+        check_unit_interval("threshold", self.threshold)
+        check_unit_interval("rampup", self.rampup)
+        check_not_negative("teacher_learning_rate", self.teacher_learning_rate)
         super().__post_init__()
 
 
-class MetaPseudoLabels(TeachingObjective):
+class MetaPseudoLabels(TrainedTeacherObjective):
     """A teacher that learns from its student's labeled loss."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -167,71 +175,73 @@ class MetaPseudoLabels(TeachingObjective):
         self.register_buffer("baseline", torch.zeros(()))
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         # Empty between steps, so they are no state.
-        self._taught: list[Taught] = []
+        self._stored: list[StoredMicroBatch] = []
         self._origin: list[Tensor] = []
         self._count = 1
 
     def before_step(self, forward: Forward, batches: list[Batch], progress: float) -> None:
         """Count the micro-batches, and begin with none of them seen."""
-        self._taught, self._count = [], len(batches)
+        self._stored, self._count = [], len(batches)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, which is ``unsupervised``, and ``supervised``, the labeled loss before the step."""
         strong, config = batch["unlabeled"]["strong"], self.config
-        taught = Taught(batch, progress, teacher_noise=forward.noise())
+        stored = StoredMicroBatch(batch, progress, teacher_noise=forward.noise())
         # The graph of a single micro-batch is kept; those of many would fill the memory.
-        with learning(self.trained), torch.set_grad_enabled(self._count == 1):
-            (told,) = forward.of(self.teacher)(strong)
-        taught.strong = told if self._count == 1 else None
+        with requiring_gradients(self.trained), torch.set_grad_enabled(self._count == 1):
+            (teacher_logits,) = forward.of(self.teacher)(strong)
+        stored.strong = teacher_logits if self._count == 1 else None
         if config.feedback == "sampled":
             salt = self.steps * 2**32 + config.seed
-            taught.labels = drawn_labels(told, batch["unlabeled"]["index"], salt)
-        elif config.feedback_weight and not self._taught:
-            self._origin = origin_of(forward.unwrapped)
-        targets = told.detach().softmax(-1) if taught.labels is None else taught.labels
-        taught.student_noise = forward.noise()
+            stored.labels = sample_labels(teacher_logits, batch["unlabeled"]["index"], salt)
+        elif config.feedback_weight and not self._stored:
+            self._origin = copy_trained_weights(forward.unwrapped)
+        targets = teacher_logits.detach().softmax(-1) if stored.labels is None else stored.labels
+        stored.student_noise = forward.noise()
         (logits,) = forward(strong)
         unsupervised = nn.functional.cross_entropy(logits, targets)
-        taught.labeled_noise = forward.noise()
+        stored.labeled_noise = forward.noise()
         with torch.no_grad():
-            taught.before = labeled_loss(forward, batch)
-        self._taught.append(taught)
-        return {"loss": unsupervised, "supervised": taught.before, "unsupervised": unsupervised}
+            stored.before = labeled_loss(forward, batch)
+        self._stored.append(stored)
+        return {"loss": unsupervised, "supervised": stored.before, "unsupervised": unsupervised}
 
     def warm_start_loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return a loss of zero, with the student's graph, which DDP asks for: the teacher alone learns."""
         labeled = batch["labeled"]
         (logits,) = forward(labeled["weak"], statistics=False)
         supervised = self.cross_entropy(logits, labeled["labels"])
-        self._taught.append(Taught(batch, progress))
+        self._stored.append(StoredMicroBatch(batch, progress))
         return {"loss": 0.0 * logits.sum(), "supervised": supervised}
 
     def after_step(self, forward: Forward, progress: float) -> None:
         """Let the teacher take its own step, but in the fine-tuning, and as long as it has no optimizer."""
-        taught, self._taught, self.told = self._taught, [], {}
-        if not taught or self.teacher_optimizer.optimizer is None:
+        stored, self._stored, self.teacher_terms = self._stored, [], {}
+        if not stored or self.teacher_optimizer.optimizer is None:
             return
-        gain, responses = self._measured(forward, taught)
+        gain, responses = self._measured(forward, stored)
         advantage = gain - self.baseline
-        pairs = zip(taught, responses, strict=True)
-        self.teach((self._teacher_terms(forward, t, advantage, response) for t, response in pairs), len(taught))
-        if taught[0].before is not None:
+        pairs = zip(stored, responses, strict=True)
+        self.update_teacher(
+            (self._teacher_terms(forward, t, advantage, response) for t, response in pairs), len(stored)
+        )
+        if stored[0].before is not None:
             self.steps.add_(1)
             self.baseline.lerp_(gain, 1 - self.config.baseline_decay)
-            self.told |= {"feedback": gain, "baseline": self.baseline.clone()}
+            self.teacher_terms |= {"feedback": gain, "baseline": self.baseline.clone()}
 
-    def _measured(self, forward: Forward, taught: list[Taught]) -> tuple[Tensor, list[Tensor | None]]:
+    def _measured(self, forward: Forward, stored: list[StoredMicroBatch]) -> tuple[Tensor, list[Tensor | None]]:
         """h, and what ``jvp`` needs of each micro-batch."""
-        if taught[0].before is None or not self.config.feedback_weight:
-            return torch.zeros_like(self.baseline), [None] * len(taught)
+        if stored[0].before is None or not self.config.feedback_weight:
+            return torch.zeros_like(self.baseline), [None] * len(stored)
         if self.config.feedback == "sampled":
-            return gain_of(forward, taught), [None] * len(taught)
-        gain, responses = response_of(forward, taught, self._origin, self.student_rates)
+            return labeled_loss_decrease(forward, stored), [None] * len(stored)
+        gain, responses = log_prob_response(forward, stored, self._origin, self.student_rates)
         self._origin = []
         return gain, [*responses]
 
     def _teacher_terms(
-        self, forward: Forward, micro: Taught, advantage: Tensor, response: Tensor | None
+        self, forward: Forward, micro: StoredMicroBatch, advantage: Tensor, response: Tensor | None
     ) -> dict[str, Tensor]:
         """The terms of the teacher's loss on a micro-batch; in the warm start labels are all."""
         labeled, config, runner = micro.batch["labeled"], self.config, forward.of(self.teacher)
@@ -257,7 +267,7 @@ class MetaPseudoLabels(TeachingObjective):
             terms["teacher_loss"] = terms["teacher_loss"] + weight * terms["teacher_unsupervised"]
         return terms
 
-    def _consistency(self, runner: Forward, micro: Taught, strong: Tensor) -> dict[str, Tensor]:
+    def _consistency(self, runner: Forward, micro: StoredMicroBatch, strong: Tensor) -> dict[str, Tensor]:
         """UDA's term of the teacher, masked by what is sure after it was sharpened."""
         with torch.no_grad():
             (weak,) = runner(micro.batch["unlabeled"]["weak"])
@@ -267,8 +277,8 @@ class MetaPseudoLabels(TeachingObjective):
         return {"teacher_unsupervised": unsupervised, "mask_rate": mask.mean()}
 
 
-class MetaPseudoLabelsTrainer(TeachingTrainer):
-    """Fine-tunes by Meta Pseudo Labels; ``teacher=`` gives it a teacher: :class:`.TeachingTrainer`."""
+class MetaPseudoLabelsTrainer(TrainedTeacherTrainer):
+    """Fine-tunes by Meta Pseudo Labels; for ``teacher=`` see :class:`.TrainedTeacherTrainer`."""
 
     objective_class = MetaPseudoLabels
     config_class = MetaPseudoLabelsConfig

@@ -47,11 +47,11 @@ from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import decay, in_unit_interval, not_negative, positive
+from ..config import check_decay, check_not_negative, check_positive, check_unit_interval
 from ..errors import UserError
 from ..families.ema_evaluated import AveragedObjective
 from ..families.mixing import Mixer, MixingConfig, MixingObjective
-from ..objective import Batch, Task, numbered
+from ..objective import Batch, Task, view_names
 from ..training.trainer import SSLTrainer
 
 
@@ -107,10 +107,10 @@ class MixMatchConfig(MixingConfig):
     def __post_init__(self) -> None:
         if self.num_weak < 1:
             raise UserError(f"num_weak: got {self.num_weak}; expected at least 1 view")
-        positive("temperature", self.temperature)
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        in_unit_interval("rampup", self.rampup)
-        decay("ema_decay", self.ema_decay)
+        check_positive("temperature", self.temperature)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_unit_interval("rampup", self.rampup)
+        check_decay("ema_decay", self.ema_decay)
         super().__post_init__()
 
 
@@ -149,12 +149,12 @@ class MixMatch(MixingObjective, AveragedObjective):
     @classmethod
     def views_for(cls, config: MixMatchConfig) -> Mapping[str, tuple[str, ...]]:
         """K weak views of the unlabeled examples."""
-        return {"labeled": ("weak",), "unlabeled": numbered("weak", config.num_weak)}
+        return {"labeled": ("weak",), "unlabeled": view_names("weak", config.num_weak)}
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``weight`` and ``confidence``."""
         labels = batch["labeled"]["labels"]
-        views = [batch["unlabeled"][name] for name in numbered("weak", self.config.num_weak)]
+        views = [batch["unlabeled"][name] for name in view_names("weak", self.config.num_weak)]
         guesses = self._guess(forward, views)
         targets = torch.cat([self.label_distribution(labels), *[guesses] * len(views)])
         mix = self.mixer.draw([len(targets)], targets.device)

@@ -50,11 +50,11 @@ from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import allowed, decay, in_unit_interval, not_negative, positive
+from ..config import check_allowed, check_decay, check_not_negative, check_positive, check_unit_interval
 from ..errors import UserError
 from ..families.ema_evaluated import AveragedObjective
 from ..families.mixing import Mixer, MixingConfig, MixingObjective
-from ..objective import Batch, Task, numbered
+from ..objective import Batch, Task, view_names
 from ..training.trainer import SSLTrainer
 
 
@@ -126,12 +126,12 @@ class MixTextConfig(MixingConfig):
                 f"guess_weights: got {self.guess_weights}; expected numbers of 0 or more, not all 0: one for the text "
                 "itself and one for each augmented version"
             )
-        positive("temperature", self.temperature)
+        check_positive("temperature", self.temperature)
         for name in ("unlabeled_weight", "hinge_weight", "margin"):
-            not_negative(name, getattr(self, name))
-        in_unit_interval("rampup", self.rampup)
-        allowed("hinge", self.hinge, ("norm", "entropy"))
-        decay("ema_decay", self.ema_decay)
+            check_not_negative(name, getattr(self, name))
+        check_unit_interval("rampup", self.rampup)
+        check_allowed("hinge", self.hinge, ("norm", "entropy"))
+        check_decay("ema_decay", self.ema_decay)
         super().__post_init__()
 
 
@@ -161,7 +161,7 @@ class MixText(MixingObjective, AveragedObjective):
     def views_for(cls, config: MixTextConfig) -> Mapping[str, tuple[str, ...]]:
         """The text itself and its augmented versions."""
         augmented = len(config.guess_weights) - 1
-        return {"labeled": ("weak",), "unlabeled": ("weak", *(numbered("strong", augmented) if augmented else ()))}
+        return {"labeled": ("weak",), "unlabeled": ("weak", *(view_names("strong", augmented) if augmented else ()))}
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``weight``, ``confidence`` and, if weighed, ``hinge``."""

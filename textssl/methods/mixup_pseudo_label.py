@@ -43,7 +43,7 @@ from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import decay, in_unit_interval, not_negative
+from ..config import check_decay, check_not_negative, check_unit_interval
 from ..families.ema_evaluated import AveragedObjective
 from ..families.mixing import Mixer, MixingConfig, MixingObjective, check_distribution
 from ..objective import Batch, Task
@@ -69,7 +69,7 @@ class MixupPseudoLabelConfig(MixingConfig):
         prior_weight: w_A, of the divergence of the mean prediction from the prior; 0.8.
         entropy_weight: w_H, of the entropy; 0.4.
         class_prior: a share for each class; uniform, as in the paper, by default.
-        warmup: share of training on the labeled rows alone; 10 of 400 epochs in the paper.
+        warm_start_ratio: share of training on the labeled rows alone; 10 of 400 epochs in the paper.
         ema_decay: of weights that are evaluated in place of the student's; 0, as in the paper, evaluates the student.
 
     Raises:
@@ -88,14 +88,16 @@ class MixupPseudoLabelConfig(MixingConfig):
     class_prior: list[float] | None = field(
         default=None, metadata={"help": "A share for each class. Default: all alike."}
     )
-    warmup: float = field(default=10 / 400, metadata={"help": "Share of training on the labeled rows alone."})
+    warm_start_ratio: float = field(
+        default=10 / 400, metadata={"help": "Share of training on the labeled rows alone."}
+    )
     ema_decay: float = field(default=0.0, metadata={"help": "Decay of an EMA that is evaluated; 0 for none."})
 
     def __post_init__(self) -> None:
-        not_negative("prior_weight", self.prior_weight)
-        not_negative("entropy_weight", self.entropy_weight)
-        in_unit_interval("warmup", self.warmup)
-        decay("ema_decay", self.ema_decay)
+        check_not_negative("prior_weight", self.prior_weight)
+        check_not_negative("entropy_weight", self.entropy_weight)
+        check_unit_interval("warm_start_ratio", self.warm_start_ratio)
+        check_decay("ema_decay", self.ema_decay)
         super().__post_init__()
 
 
@@ -135,7 +137,7 @@ class MixupPseudoLabel(MixingObjective, AveragedObjective):
         """Return ``loss``, ``supervised``, ``unsupervised``, ``prior``, ``entropy``, ``seen`` and ``confidence``."""
         labels = self.label_distribution(batch["labeled"]["labels"])
         inputs = [batch["labeled"]["weak"]]
-        if progress < self.config.warmup:
+        if progress < self.config.warm_start_ratio:
             return self._mixed_terms(forward, inputs, labels, len(labels))
         inputs.append(batch["unlabeled"]["weak"])
         soft, seen = self._labels(forward, batch)

@@ -1,9 +1,9 @@
 """Noisy Student: a noised student learns from an un-noised teacher (Xie et al., 2020, arXiv:1911.04252).
 
 A teacher is trained on the labeled examples. In each round it gives every unlabeled example its probabilities p_T, in
-evaluation mode and without augmentation. Examples that it is at least 0.3 sure of are kept, of each class the surest;
-classes that fall short are filled up with copies. A student, of the teacher's size or larger, then learns from both
-sets at once, noised by dropout, augmentation and, for images, stochastic depth:
+evaluation mode and without augmentation. Examples that it is at least 0.3 sure of are kept, of each class the most
+confident; classes that fall short are filled up with copies. A student, of the teacher's size or larger, then learns
+from both sets at once, noised by dropout, augmentation and, for images, stochastic depth:
 
     mean_B CE(y, p_S(x'))  +  r mean_muB CE(softmax(z_T / tau), p_S(u'))
 
@@ -40,7 +40,7 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import allowed, in_unit_interval, not_negative, positive
+from ..config import check_not_negative, check_positive, check_unit_interval
 from ..errors import UserError
 from ..families.mixing import check_not_compiled
 from ..forward.depth import residual_branches, stochastic_depth
@@ -66,10 +66,10 @@ class NoisyStudentConfig(PseudoLabeledConfig):
     Args:
         rounds: students in all; 3.
         temperature: tau, of the teacher's probabilities; 1.
-        hard_labels: learn the teacher's likeliest class, smoothed by ``label_smoothing_factor``; off.
+        hard_labels: learn the teacher's most likely class, smoothed by ``label_smoothing_factor``; off.
         unlabeled_weight: r; ``None`` takes ``mu``, as the authors do.
         threshold: least confidence of an example that is kept; 0.3.
-        per_class: at most so many examples of a class, the surest; ``None`` keeps all (130,000 on ImageNet).
+        per_class: at most so many examples of a class, the most confident; ``None`` keeps all (130,000 on ImageNet).
         balance: ``duplicate``, copies bring each class to ``per_class`` or to the size of the largest; a class ratio,
             for which the scarcest class decides how many are kept: ``labeled``, ``uniform``, own shares, as a list or
             by class name, ``sqrt`` or ``estimated``, from what the first teacher says
@@ -83,13 +83,13 @@ class NoisyStudentConfig(PseudoLabeledConfig):
     """
 
     modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
-        "text": {"noise_labeled": "no", "survival": 1.0},
-        "image": {"noise_labeled": "yes", "survival": 0.8},
+        "text": {"noise_labeled": False, "survival": 1.0},
+        "image": {"noise_labeled": True, "survival": 0.8},
     }
 
     rounds: int = field(default=3, metadata={"help": "Students in all."})
     temperature: float = field(default=1.0, metadata={"help": "tau, of the teacher's probabilities."})
-    hard_labels: bool = field(default=False, metadata={"help": "Learn the teacher's likeliest class."})
+    hard_labels: bool = field(default=False, metadata={"help": "Learn the teacher's most likely class."})
     unlabeled_weight: float | None = field(
         default=None, metadata={"help": "r, weight of the unlabeled term; default: mu."}
     )
@@ -100,19 +100,18 @@ class NoisyStudentConfig(PseudoLabeledConfig):
         default="duplicate",
         metadata={"help": "Of classes: duplicate, none, labeled, uniform, sqrt, estimated, or shares."},
     )
-    noise_labeled: str | None = field(default=None, metadata={"help": "Augment labeled examples: yes or no."})
+    noise_labeled: bool | None = field(default=None, metadata={"help": "Augment labeled examples too."})
     survival: float | None = field(default=None, metadata={"help": "Stochastic depth: share of the last block kept."})
     label_smoothing_factor: float = field(default=0.1, metadata={"help": "Of labels and hard pseudo-labels."})
 
     def __post_init__(self) -> None:
         if self.rounds < 1:
             raise UserError(f"rounds: got {self.rounds}; expected at least 1")
-        positive("temperature", self.temperature)
-        not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_positive("temperature", self.temperature)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
         self.balance = parsed_alignment(self.balance, "balance", BALANCES)
-        allowed("noise_labeled", self.noise_labeled, ("yes", "no"))
-        in_unit_interval("survival", self.survival)
-        positive("survival", self.survival)
+        check_unit_interval("survival", self.survival)
+        check_positive("survival", self.survival)
         balance = balance_word(self.balance)
         check_selection(threshold=self.threshold, per_class=self.per_class, total=None, balance=balance)
         super().__post_init__()
@@ -143,7 +142,7 @@ class NoisyStudent(PseudoLabeledObjective):
     @classmethod
     def views_for(cls, config: Any) -> Mapping[str, tuple[str, ...]]:
         """Labeled examples have a strong view only if they are noised."""
-        return cls.views if config.noise_labeled == "yes" else {**cls.views, "labeled": ("weak",)}
+        return cls.views if config.noise_labeled else {**cls.views, "labeled": ("weak",)}
 
     def check_model(self, backend: Backend, model: nn.Module) -> None:
         """Raise UserError where stochastic depth was asked for and the model has no blocks to drop."""

@@ -39,7 +39,7 @@ from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, in_unit_interval, not_negative
+from ..config import SSLConfig, check_not_negative, check_unit_interval
 from ..objective import Batch, Objective
 from ..training.trainer import SSLTrainer
 
@@ -69,8 +69,8 @@ class PiModelConfig(SSLConfig):
     stop_grad: bool = field(default=False, metadata={"help": "Whether the second pass carries no gradient."})
 
     def __post_init__(self) -> None:
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        in_unit_interval("rampup", self.rampup)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_unit_interval("rampup", self.rampup)
         super().__post_init__()
 
 

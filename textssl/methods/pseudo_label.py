@@ -1,4 +1,4 @@
-"""Pseudo-Label: the class that the model itself finds likeliest is the label (Lee, 2013, ICML workshop WREPL).
+"""Pseudo-Label: the class that the model itself finds most likely is the label (Lee, 2013, ICML workshop WREPL).
 
 The loss of a batch of B labeled and muB unlabeled examples is
 
@@ -36,7 +36,7 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, in_unit_interval, not_negative
+from ..config import SSLConfig, check_not_negative, check_unit_interval
 from ..errors import UserError
 from ..objective import Batch, Objective
 from ..training.trainer import SSLTrainer
@@ -69,9 +69,9 @@ class PseudoLabelConfig(SSLConfig):
     rampup: float = field(default=0.4, metadata={"help": "T2, share of training after which the weight is whole."})
 
     def __post_init__(self) -> None:
-        not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
         for name in ("threshold", "rampup_start", "rampup"):
-            in_unit_interval(name, getattr(self, name))
+            check_unit_interval(name, getattr(self, name))
         if self.rampup < self.rampup_start:
             raise UserError(f"rampup: got {self.rampup}; expected rampup_start, {self.rampup_start}, or more")
         super().__post_init__()

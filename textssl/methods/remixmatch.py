@@ -36,7 +36,7 @@ takes a share of the training: the authors' 16,384 steps are 1/64 of theirs; her
 are RandAugment's by default.
 
 *When it fails.* Alignment with wrong shares costs more than it gains: where the labeled examples were drawn balanced
-and the unlabeled ones are not, set ``class_prior`` or ``align`` (docs/guides/priors.md).
+and the unlabeled ones are not, set ``class_prior`` or ``distribution_alignment`` (docs/guides/priors.md).
 
 *Relations.* MixMatch without alignment and strong views; FixMatch keeps the weak anchor and drops all else.
 """
@@ -52,13 +52,13 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import allowed, decay, in_unit_interval, not_negative, positive
+from ..config import check_allowed, check_decay, check_not_negative, check_positive, check_unit_interval
 from ..errors import UserError
 from ..families.ema_evaluated import AveragedObjective
 from ..families.mixing import Mixer, MixingConfig, MixingObjective, check_distribution, check_not_compiled
 from ..forward.inside import last_linear
-from ..objective import Batch, Task, numbered
-from ..training.distribution_alignment import distribution_alignment, parsed_alignment
+from ..objective import Batch, Task, view_names
+from ..training.distribution_alignment import make_distribution_alignment, parsed_alignment
 from ..training.trainer import SSLTrainer
 
 
@@ -88,11 +88,11 @@ class ReMixMatchConfig(MixingConfig):
         pretext: the task without labels: ``rotation`` for images, their default; ``order`` for text; or ``none``.
         pretext_weight: lambda_r; 0.5.
         rampup: share of training over which lambda_u and lambda_s climb linearly; 0.4.
-        align: p_data: ``labeled``, the class distribution of the labeled data, by default; ``uniform``; a share for
-            each class, in the order of the model's classes or by class name; ``sqrt``, the geometric mean of the
-            labeled distribution and p_model; ``estimated``, by expectation maximisation over the predictions; or
-            ``none``: guesses are not aligned.
-        class_prior: p_data as shares that sum to one, in the place of ``align``.
+        distribution_alignment: p_data: ``labeled``, the class distribution of the labeled data, by default;
+            ``uniform``; a share for each class, in the order of the model's classes or by class name; ``sqrt``, the
+            geometric mean of the labeled distribution and p_model; ``estimated``, by expectation maximisation over the
+            predictions; or ``none``: guesses are not aligned.
+        class_prior: p_data as shares that sum to one, in the place of ``distribution_alignment``.
         ema_decay: of the weights that are evaluated; by default 0.999 for images, else 0.99; 0 evaluates the student.
         target_dropout: whether dropout is active while labels are guessed, as in the authors' code.
 
@@ -120,12 +120,12 @@ class ReMixMatchConfig(MixingConfig):
     pretext_weight: float = field(default=0.5, metadata={"help": "lambda_r, weight of the task without labels."})
     rampup: float = field(default=0.4, metadata={"help": "Share of training over which the weights climb."})
     # In this order: of other unions HfArgumentParser makes no flag.
-    align: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
+    distribution_alignment: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
         default="labeled",
         metadata={"help": "Class distribution of guesses: none, labeled, uniform, sqrt, estimated, or shares."},
     )
     class_prior: list[float] | None = field(
-        default=None, metadata={"help": "p_data, a share for each class, in the place of align."}
+        default=None, metadata={"help": "p_data, a share for each class, in the place of distribution_alignment."}
     )
     ema_decay: float | None = field(
         default=None, metadata={"help": "Decay of the EMA that is evaluated. Default: 0.999 for images, else 0.99."}
@@ -137,15 +137,18 @@ class ReMixMatchConfig(MixingConfig):
     def __post_init__(self) -> None:
         if self.num_strong is not None and self.num_strong < 1:
             raise UserError(f"num_strong: got {self.num_strong}; expected at least 1 view")
-        positive("temperature", self.temperature)
+        check_positive("temperature", self.temperature)
         for name in ("unlabeled_weight", "strong_weight", "pretext_weight"):
-            not_negative(name, getattr(self, name))
-        allowed("pretext", self.pretext, ("rotation", "order", "none"))
-        in_unit_interval("rampup", self.rampup)
-        decay("ema_decay", self.ema_decay)
-        self.align = parsed_alignment(self.align)
-        if self.class_prior is not None and self.align != "labeled":
-            raise UserError(f"class_prior: got {self.class_prior} and align {self.align!r}; set one of the two")
+            check_not_negative(name, getattr(self, name))
+        check_allowed("pretext", self.pretext, ("rotation", "order", "none"))
+        check_unit_interval("rampup", self.rampup)
+        check_decay("ema_decay", self.ema_decay)
+        self.distribution_alignment = parsed_alignment(self.distribution_alignment)
+        if self.class_prior is not None and self.distribution_alignment != "labeled":
+            raise UserError(
+                f"class_prior: got {self.class_prior} and "
+                f"distribution_alignment {self.distribution_alignment!r}; set one of the two"
+            )
         super().__post_init__()
 
 
@@ -178,16 +181,16 @@ class ReMixMatch(MixingObjective, AveragedObjective):
     def __init__(self, config: ReMixMatchConfig, task: Task) -> None:
         super().__init__(config, task)
         self.mixer = Mixer(config, fold=True)
-        align = config.align
+        align = config.distribution_alignment
         if config.class_prior is not None:
             align = list(check_distribution("class_prior", config.class_prior, task.num_labels))
-        self.model_mean = distribution_alignment(align, task, window=WINDOW)
+        self.model_mean = make_distribution_alignment(align, task, window=WINDOW)
         self.head: nn.Linear | None = None
 
     @classmethod
     def views_for(cls, config: ReMixMatchConfig) -> Mapping[str, tuple[str, ...]]:
         """A weak and K strong views of the unlabeled examples."""
-        return {"labeled": ("weak",), "unlabeled": ("weak", *numbered("strong", config.num_strong or 1))}
+        return {"labeled": ("weak",), "unlabeled": ("weak", *view_names("strong", config.num_strong or 1))}
 
     def check_model(self, backend: Backend, model: nn.Module) -> None:
         """Raise UserError unless the model can be mixed and has the pretext task; build the head of that task."""
@@ -209,7 +212,7 @@ class ReMixMatch(MixingObjective, AveragedObjective):
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``strong``, ``weight``, ``confidence``, ``pretext``."""
         config, labels, unlabeled = self.config, batch["labeled"]["labels"], batch["unlabeled"]
-        strong = [unlabeled[name] for name in numbered("strong", config.num_strong)]
+        strong = [unlabeled[name] for name in view_names("strong", config.num_strong)]
         guesses = self._guess(forward, unlabeled["weak"])
         views = [*strong, unlabeled["weak"]]
         targets = torch.cat([self.label_distribution(labels), *[guesses] * len(views)])

@@ -1,8 +1,8 @@
-"""Self-training: a model's surest predictions become labels, again and again (Scudder, 1965).
+"""Self-training: a model's most confident predictions become labels, again and again (Scudder, 1965).
 
-The surest k of each class per round are from Blum and Mitchell, 1998, who train two models on two views. A teacher is
-trained on the labeled examples. In round n it predicts all unlabeled examples, and the n k surest of each class are
-kept with their predicted class as a hard label. A student learns from both sets:
+The most confident k of each class per round are from Blum and Mitchell, 1998, who train two models on two views. A
+teacher is trained on the labeled examples. In round n it predicts all unlabeled examples, and the n k most confident
+of each class are kept with their predicted class as a hard label. A student learns from both sets:
 
     mean_B CE(y, p(x))  +  lambda mean_muB CE(argmax p_T(u), p(u))
 
@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 from ..citation import Citation
-from ..config import not_negative
+from ..config import check_not_negative
 from ..errors import UserError
 from ..objective import Batch
 from ..self_training.objective import PseudoLabeledConfig, PseudoLabeledObjective, balance_word
@@ -64,7 +64,7 @@ class SelfTrainingConfig(PseudoLabeledConfig):
         threshold: least confidence of an example that is kept; 0.
         balance: class ratio of what is kept: ``labeled``, that of the labeled examples; ``uniform``; own shares, as
             a list or by class name; ``sqrt`` or ``estimated``, from what the first teacher says
-            (docs/guides/priors.md); ``none``, the surest of all, which may collapse.
+            (docs/guides/priors.md); ``none``, the most confident of all, which may collapse.
         unlabeled_weight: lambda; 1.
 
     Raises:
@@ -87,7 +87,7 @@ class SelfTrainingConfig(PseudoLabeledConfig):
         if self.per_round is not None and self.per_round < 1:
             raise UserError(f"per_round: got {self.per_round}; expected at least 1")
         self.balance = parsed_alignment(self.balance, "balance")
-        not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
         check_selection(threshold=self.threshold, per_class=None, total=None, balance=balance_word(self.balance))
         super().__post_init__()
 
@@ -99,7 +99,7 @@ class SelfTrainingConfig(PseudoLabeledConfig):
 
 
 class SelfTraining(PseudoLabeledObjective):
-    """Cross entropy of the labels and of the teacher's likeliest classes."""
+    """Cross entropy of the labels and of the teacher's most likely classes."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
     citation: ClassVar[Citation | None] = Citation(
@@ -132,7 +132,7 @@ class SelfTraining(PseudoLabeledObjective):
 
 
 class SelfTrainingTrainer(RoundsTrainer):
-    """Trains a teacher, then students on more and more of its surest predictions."""
+    """Trains a teacher, then students on more and more of its most confident predictions."""
 
     objective_class = SelfTraining
     config_class = SelfTrainingConfig

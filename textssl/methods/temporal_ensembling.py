@@ -40,7 +40,7 @@ from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, decay, in_unit_interval, not_negative
+from ..config import SSLConfig, check_decay, check_not_negative, check_unit_interval
 from ..objective import Batch, Objective, Task
 from ..state import ExampleMemory
 from ..training.trainer import SSLTrainer
@@ -74,9 +74,9 @@ class TemporalEnsemblingConfig(SSLConfig):
     )
 
     def __post_init__(self) -> None:
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        in_unit_interval("rampup", self.rampup)
-        decay("ensemble_decay", self.ensemble_decay)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_unit_interval("rampup", self.rampup)
+        check_decay("ensemble_decay", self.ensemble_decay)
         super().__post_init__()
 
 

@@ -18,13 +18,13 @@ gradient accumulation there is one more forward without gradient over the labele
 
 *Differs from the paper in.* Nothing by default. The authors' code keeps an example whose confidence is strictly
 above the threshold; here equal counts as kept. Options that the paper does not have, each off by default: targets
-from an EMA teacher (``ema_decay``), distribution alignment before masking (``align``, Berthelot et al., 2020,
-arXiv:1911.09785), a warm start on the labeled data. With few labels and few steps they keep early, confident
-mistakes from being learned.
+from an EMA teacher (``teacher_decay``), distribution alignment before masking (``distribution_alignment``, Berthelot
+et al., 2020, arXiv:1911.09785), a warm start on the labeled data. With few labels and few steps they keep early,
+confident mistakes from being learned.
 
 *When it fails.* Where the supervised classifier is hardly better than chance, its targets are too: with 20 labeled
 reviews one of three draws fell from 54.5 to 50.5 % (``cpu`` preset on IMDb). Without alignment all targets may fall
-into one class; ``align="sqrt"`` prevented it on two sentiments (docs/reference/presets.md).
+into one class; ``distribution_alignment="sqrt"`` prevented it on two sentiments (docs/reference/presets.md).
 
 *Relations.* With hard targets it is FixMatch; without unlabeled weight and TSA it is the supervised baseline.
 """
@@ -39,11 +39,11 @@ from torch import Tensor, nn
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, allowed, decay, in_unit_interval, not_negative, positive
+from ..config import SSLConfig, check_allowed, check_decay, check_not_negative, check_positive, check_unit_interval
 from ..errors import UserError
 from ..objective import Batch, Objective, Task
 from ..state import EMATeacher, all_sum, world_size
-from ..training.distribution_alignment import distribution_alignment, parsed_alignment
+from ..training.distribution_alignment import make_distribution_alignment, parsed_alignment
 from ..training.trainer import SSLTrainer
 
 
@@ -68,13 +68,14 @@ class UDAConfig(SSLConfig):
         target_dropout: whether dropout is active while the student makes targets, as in the authors' code; an EMA
             teacher never has dropout.
         entropy_weight: of the entropy of the prediction on the original; 0.1 in some image runs.
-        ema_decay: decay of the teacher that makes the targets and is evaluated; 0 for the student itself.
-        align: which class distribution the targets are aligned with before the threshold, by a running mean of
-            predictions: ``none``; ``labeled``, that of the labeled data; ``uniform``; a share for each class, in the
-            order of the model's classes or by class name; ``sqrt``, the geometric mean of the labeled distribution and
-            the predictions' own; or ``estimated``, by expectation maximisation over the predictions. ``True`` and
-            ``False`` are ``labeled`` and ``none``.
-        align_decay: decay of the running mean of predictions that ``align`` divides by.
+        teacher_decay: decay of the teacher that makes the targets and is evaluated; 0 for the student itself.
+        distribution_alignment: which class distribution the targets are aligned with before the threshold, by a
+            running mean of predictions: ``none``; ``labeled``, that of the labeled data; ``uniform``; a share for each
+            class, in the order of the model's classes or by class name; ``sqrt``, the geometric mean of the labeled
+            distribution and the predictions' own; or ``estimated``, by expectation maximisation over the predictions.
+            ``True`` and ``False`` are ``labeled`` and ``none``.
+        distribution_alignment_decay: decay of the running mean of predictions that ``distribution_alignment`` divides
+            by.
 
     Raises:
         UserError: a value out of range, or an unknown schedule.
@@ -100,27 +101,29 @@ class UDAConfig(SSLConfig):
     entropy_weight: float = field(
         default=0.0, metadata={"help": "Weight of the entropy of the prediction on the original."}
     )
-    ema_decay: float = field(default=0.0, metadata={"help": "Decay of the EMA teacher; 0 for no teacher."})
+    teacher_decay: float = field(default=0.0, metadata={"help": "Decay of the EMA teacher; 0 for no teacher."})
     # In this order: of other unions HfArgumentParser makes no flag.
-    align: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
+    distribution_alignment: None | str | list[float] | dict[str, float] = field(  # noqa: RUF036
         default="none",
         metadata={"help": "Class distribution of targets: none, labeled, uniform, sqrt, estimated, or shares."},
     )
-    align_decay: float = field(default=0.99, metadata={"help": "Decay of the running mean of predictions."})
+    distribution_alignment_decay: float = field(
+        default=0.99, metadata={"help": "Decay of the running mean of predictions."}
+    )
 
     def __post_init__(self) -> None:
         self.tsa = self.tsa or "none"
-        allowed("tsa", self.tsa, ("auto", "linear", "log", "exp", "none"))
-        positive("temperature", self.temperature)
-        in_unit_interval("threshold", self.threshold)
-        decay("ema_decay", self.ema_decay)
-        decay("align_decay", self.align_decay)
-        self.align = parsed_alignment(self.align)
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        not_negative("entropy_weight", self.entropy_weight)
-        if self.entropy_weight and self.ema_decay:
+        check_allowed("tsa", self.tsa, ("auto", "linear", "log", "exp", "none"))
+        check_positive("temperature", self.temperature)
+        check_unit_interval("threshold", self.threshold)
+        check_decay("teacher_decay", self.teacher_decay)
+        check_decay("distribution_alignment_decay", self.distribution_alignment_decay)
+        self.distribution_alignment = parsed_alignment(self.distribution_alignment)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_not_negative("entropy_weight", self.entropy_weight)
+        if self.entropy_weight and self.teacher_decay:
             raise UserError(
-                f"entropy_weight: got {self.entropy_weight} with ema_decay {self.ema_decay}; entropy is of "
+                f"entropy_weight: got {self.entropy_weight} with teacher_decay {self.teacher_decay}; entropy is of "
                 "the student's predictions, so one of them must be 0"
             )
         super().__post_init__()
@@ -150,7 +153,9 @@ class UDA(Objective):
     def __init__(self, config: UDAConfig, task: Task) -> None:
         super().__init__(config, task)
         self.teacher: EMATeacher | None = None
-        self.model_mean = distribution_alignment(config.align, task, decay=config.align_decay)
+        self.model_mean = make_distribution_alignment(
+            config.distribution_alignment, task, decay=config.distribution_alignment_decay
+        )
         # Both are empty between steps, so they are no state.
         self._tsa_masks: list[Tensor] = []
         self._kept: Tensor | None = None
@@ -161,8 +166,8 @@ class UDA(Objective):
 
     def bind(self, model: nn.Module) -> None:
         """Build the teacher, if there is one."""
-        if self.config.ema_decay:
-            self.teacher = EMATeacher(model, self.config.ema_decay)
+        if self.config.teacher_decay:
+            self.teacher = EMATeacher(model, self.config.teacher_decay)
 
     def before_step(self, forward: Forward, batches: list[Batch], progress: float) -> None:
         """Count what TSA keeps over all micro-batches: the labeled loss is divided by the count of them all.

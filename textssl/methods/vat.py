@@ -48,7 +48,7 @@ from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import in_unit_interval, not_negative, positive
+from ..config import check_not_negative, check_positive, check_unit_interval
 from ..errors import UserError
 from ..forward.base import Inputs, Noise
 from ..objective import Batch, Objective, Task
@@ -98,12 +98,12 @@ class VATConfig(PerturbationConfig):
     )
 
     def __post_init__(self) -> None:
-        positive("xi", self.xi)
+        check_positive("xi", self.xi)
         if self.power_iterations < 1:
             raise UserError(f"power_iterations: got {self.power_iterations}; expected at least 1")
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        in_unit_interval("rampup", self.rampup)
-        not_negative("entropy_weight", self.entropy_weight)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_unit_interval("rampup", self.rampup)
+        check_not_negative("entropy_weight", self.entropy_weight)
         super().__post_init__()
 
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from ..augment import Augmentation
 from ..augment.plans import HITS, PLAN, PROBE
-from ..augment.unchanged import warn_of_unchanged
+from ..augment.unchanged import warn_if_unchanged
 from ..errors import UserError
 from ..forward.base import Backend
 
@@ -108,11 +108,11 @@ class Modality:
     ) -> dict[str, Any]:
         plans = inputs[PLAN]
         kept = {key: value for key, value in inputs.items() if key != PLAN}
-        done = self.carried_out(kept, view, plans, augmentation, encoded, device)
+        done = self.apply_plans(kept, view, plans, augmentation, encoded, device)
         # A host list: no model sees it.
         return {**done, HITS: augmentation.hits(plans)} if stem_of(view) == PROBE else done
 
-    def carried_out(
+    def apply_plans(
         self,
         inputs: dict[str, Any],
         view: str,
@@ -166,11 +166,11 @@ class Modality:
             if stem not in made:
                 made[stem] = self.default_view(stem, args, unlabeled)
             made.setdefault(name, made[stem])
-        chosen = {name: way for name, way in made.items() if way is not None}
+        chosen = {name: augmentation for name, augmentation in made.items() if augmentation is not None}
         if unlabeled is not None and args.process_index == 0:
             columns = self.columns(args)
             compared = columns[0] if len(columns) == 1 else columns
-            warn_of_unchanged(chosen, wanted.get("unlabeled", ()), unlabeled, compared, self.tried_examples)
+            warn_if_unchanged(chosen, wanted.get("unlabeled", ()), unlabeled, compared, self.tried_examples)
         return chosen
 
 

@@ -84,7 +84,7 @@ def check_adapters(model: Any) -> None:
     saved = {id(tensor) for name in model.peft_config for tensor in adapter_state(model, name).values()}
     _check_trained(model, saved)
     _check_batch_norms(model, saved)
-    _tell_frozen_head(model)
+    _warn_of_frozen_head(model)
 
 
 def refuse_adapters(role: str, model: object, reason: str) -> None:
@@ -135,7 +135,7 @@ def frozen_head(model: Any) -> list[str]:
     ]
 
 
-def _tell_frozen_head(model: Any) -> None:
+def _warn_of_frozen_head(model: Any) -> None:
     """Warn of a part of the head that is frozen: loaded again, it may be drawn anew."""
     if names := frozen_head(model):
         logger.warning(
@@ -184,13 +184,16 @@ def take_adapters(source: Any, target: Any) -> None:
             continue
         if other is None or other.shape != tensor.shape or not torch.equal(other.to(tensor), tensor):
             raise UserError(
-                f"student: got 'continued', and its base has other weights than the teacher's ({key}); allowed: fresh"
+                f"student_init: got 'continued', and its base has other weights than the teacher's ({key}); "
+                "allowed: fresh"
             )
     try:
         for name, state in zip(source.peft_config, states, strict=True):
             _set_adapter(target, name, {key: tensor.detach() for key, tensor in state.items()})
     except (RuntimeError, ValueError, KeyError) as error:
-        raise UserError("student: got 'continued', and the teacher has other adapters; allowed then: fresh") from error
+        raise UserError(
+            "student_init: got 'continued', and the teacher has other adapters; allowed then: fresh"
+        ) from error
 
 
 def _set_adapter(model: Any, name: str, weights: Mapping[str, Tensor]) -> None:

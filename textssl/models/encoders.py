@@ -54,9 +54,9 @@ def load_encoder(
         UserError: no such encoder, or weights that lack some of it.
     """
     local = Path(place).is_dir()
-    told: dict[str, Any] = {"local_files_only": local} | ({} if revision is None else {"revision": revision})
+    hub_options: dict[str, Any] = {"local_files_only": local} | ({} if revision is None else {"revision": revision})
     try:
-        config = AutoConfig.from_pretrained(place, **told)
+        config = AutoConfig.from_pretrained(place, **hub_options)
         with quiet_load_report() as loading:
             encoder, report = _kind(config).from_pretrained(
                 place,
@@ -64,7 +64,7 @@ def load_encoder(
                 dtype=torch.float32,
                 use_safetensors=True,
                 output_loading_info=True,
-                **told,
+                **hub_options,
                 **_options(config, pooler),
             )
             loading.encoder, loading.needs_pooler = encoder, pooler and not optional_pooler

@@ -220,8 +220,8 @@ def _check(networks: Sequence[PreTrainedModel]) -> None:
         if network.config.id2label != first.config.id2label:
             theirs, ours = _labels(network), _labels(first)
             raise UserError(
-                f"networks: number {i} has {len(theirs)} labels ({_told(theirs)}), the first one {len(ours)} "
-                f"({_told(ours)}); expected the same labels in the same order"
+                f"networks: number {i} has {len(theirs)} labels ({_format_names(theirs)}), the first one {len(ours)} "
+                f"({_format_names(ours)}); expected the same labels in the same order"
             )
 
 
@@ -229,7 +229,7 @@ def _labels(network: PreTrainedModel) -> list[str]:
     return [str(name) for name in (network.config.id2label or {}).values()]
 
 
-def _told(names: list[str]) -> str:
+def _format_names(names: list[str]) -> str:
     return f"{', '.join(names[:10])}{', ...' if len(names) > 10 else ''}"
 
 

@@ -142,10 +142,10 @@ class PooledTextClassifier(PooledClassifier):
         """
         inputs = {"token_type_ids": token_type_ids, "position_ids": position_ids, "inputs_embeds": inputs_embeds}
         # peft hands on both, None where nobody asked.
-        asked = {"attentions": output_attentions, "hidden_states": output_hidden_states}
-        wanted = {f"output_{name}": True for name, value in asked.items() if value}
+        requested = {"attentions": output_attentions, "hidden_states": output_hidden_states}
+        wanted = {f"output_{name}": True for name, value in requested.items() if value}
         states = self._states(input_ids, attention_mask, **inputs, **wanted)
-        also = {name: getattr(states, name) for name, value in asked.items() if value}
+        also = {name: getattr(states, name) for name, value in requested.items() if value}
         output: SequenceClassifierOutput = self.answer(
             self._vectors(states, attention_mask), labels, return_dict, SequenceClassifierOutput, **also
         )

@@ -8,7 +8,7 @@ from typing import Any
 from transformers.trainer_utils import IntervalStrategy, SchedulerType
 from transformers.training_args import OptimizerNames
 
-from ..config import NAN_POLICIES, SSLConfig, allowed, derive, positive
+from ..config import NAN_POLICIES, SSLConfig, check_allowed, check_positive, derive_config
 from ..config.saved_settings import SavedSettings
 from ..errors import UserError
 
@@ -79,9 +79,9 @@ class PretrainingConfig(SavedSettings):
 
     def check(self) -> None:
         """Raise UserError for values that cannot work."""
-        positive("mask_share", self.mask_share)
-        allowed("nan_policy", self.nan_policy, NAN_POLICIES)
-        positive("head_learning_rate", self.head_learning_rate)
+        check_positive("mask_share", self.mask_share)
+        check_allowed("nan_policy", self.nan_policy, NAN_POLICIES)
+        check_positive("head_learning_rate", self.head_learning_rate)
         if self.mask_share > 1:
             raise UserError(f"mask_share: got {self.mask_share}; expected a number in (0, 1]")
         if not 0 <= self.validation_share < 1:
@@ -115,7 +115,7 @@ def before_fine_tuning(config: SSLConfig, output_dir: str, batch_size: int, **ch
     known = PretrainingConfig.__dataclass_fields__
     own = PretrainingConfig.__annotations__.keys() - {"max_length", "nan_policy", "text_column"}
     defaults = {name: known[name].default for name in own | UNDECLARED}
-    stage = derive(
+    stage = derive_config(
         config, PretrainingConfig,
         **defaults | {
             # Not through __init__, which would reset the state of an accelerator that is in use: as it leaves them.

@@ -186,8 +186,8 @@ def _is_finished(folder: Path, record: dict[str, Any], resume: bool) -> bool:
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"output_dir: {path} is damaged; delete {folder}") from error
     if resume and not same:
-        told = sorted(k for k in record if k not in ("fingerprint", "finished") and before.get(k) != record[k])
-        raise UserError(f"resume_from_checkpoint: {folder} holds a pretraining of other {', '.join(told)}")
+        changed = sorted(k for k in record if k not in ("fingerprint", "finished") and before.get(k) != record[k])
+        raise UserError(f"resume_from_checkpoint: {folder} holds a pretraining of other {', '.join(changed)}")
     return same and finished
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..config import derive
+from ..config import derive_config
 from ..data.loader import training_loader
 from ..data.sampler import Key, TwoStreamSampler
 from ..data.two_stream import TwoStreamDataset
@@ -22,7 +22,7 @@ from ..objective import Objective, Task
 from ..state import all_sum
 from ..state.module_modes import evaluating
 from ..training.callbacks import EpochCallback
-from ..training.checkpointing_trainer import SealedTrainer
+from ..training.checkpointing_trainer import CheckpointingTrainer
 from ..training.trainer import PASS_OVERHEAD
 from .config import PretrainingConfig
 from .masked_lm import reading_at
@@ -36,7 +36,7 @@ HELD_OUT = 0
 FRESH_HEAD = 10.0
 
 
-class PretrainingTrainer(SealedTrainer):
+class PretrainingTrainer(CheckpointingTrainer):
     """Trains a masked language model on windows of tokens.
 
     The loss is the mean cross entropy over all masked tokens of a step's windows, in float32, whatever the number of
@@ -80,7 +80,7 @@ class PretrainingTrainer(SealedTrainer):
             raise UserError(
                 "torch_compile: got True; the head is run at masked places alone, which cannot be compiled"
             )
-        args = derive(args, type(args))
+        args = derive_config(args, type(args))
         # DataParallel would cut our batches apart; one process per device is what accelerate launches.
         args._n_gpu = min(args.n_gpu, 1)
         masker = TokenMasker(processing_class, args.mask_share, args.whole_word)

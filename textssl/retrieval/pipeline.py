@@ -1,8 +1,8 @@
 """The whole road from a bank of sentences to pseudo-labeled examples of a task.
 
 SentAugment (Du et al., 2021, arXiv:2010.02194): embed the bank, ask it with the labeled examples of each class, clean
-what is found, let a fine-tuned teacher score it, and keep the surest of each class in the proportions of the labeled
-data. A student is then trained on the teacher's probabilities.
+what is found, let a fine-tuned teacher score it, and keep the most confident of each class in the proportions of the
+labeled data. A student is then trained on the teacher's probabilities.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def retrieve(
         progress: show progress bars.
 
     Returns:
-        K rows: ``text``; ``probs`` ``[C]``; ``label``, the likeliest class; ``similarity`` to the query that found it,
-        and ``query_label``, its class, -1 if it was of all classes; ``source`` and ``document`` in the bank.
+        K rows: ``text``; ``probs`` ``[C]``; ``label``, the most likely class; ``similarity`` to the query that found
+        it, and ``query_label``, its class, -1 if it was of all classes; ``source`` and ``document`` in the bank.
 
     Raises:
         UserError: a class without a labeled example, a ``k`` above the size of the bank, a teacher of other classes,
@@ -197,8 +197,8 @@ class _Retrieval:
         vectors = None
         if (sentences := evaluation_sentences(texts)) and self.config.near_evaluation is not None:
             # By their content: other tasks and other queries have the same.
-            told = content_checksum(Dataset.from_dict({"text": sentences}), ["text"])
-            folder = self.store / f"evaluation-{told[:12]}"
+            checksum = content_checksum(Dataset.from_dict({"text": sentences}), ["text"])
+            folder = self.store / f"evaluation-{checksum[:12]}"
             vectors = embed_texts(sentences, folder, embed, description="embed evaluation sentences", **self.run)
         cleaned = clean(
             self.bank.texts(found.rows),

@@ -218,12 +218,12 @@ def _average(groups: Sequence[np.ndarray]) -> np.ndarray:
 
 def _scanned(embeddings: Embeddings, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Exact neighbours: the best k so far are carried from block to block."""
-    asked = torch.from_numpy(queries)
+    query_tensor = torch.from_numpy(queries)
     scores = torch.empty(len(queries), 0)
     rows = torch.empty(len(queries), 0, dtype=torch.int64)
     for first, block in embeddings.blocks():
         # Of torch, which finds the best of a row in a third of the time that numpy takes.
-        new = torch.topk(asked @ torch.from_numpy(block.astype(np.float32)).T, min(k, len(block)), sorted=False)
+        new = torch.topk(query_tensor @ torch.from_numpy(block.astype(np.float32)).T, min(k, len(block)), sorted=False)
         scores = torch.cat([scores, new.values], 1)
         rows = torch.cat([rows, new.indices + first], 1)
         if scores.shape[1] > k:

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from datasets import ClassLabel, Dataset
 
-from ..config import SSLConfig, allowed, positive
-from ..data.class_names import are_defaults, told_names
+from ..config import SSLConfig, check_allowed, check_positive
+from ..data.class_names import are_defaults, format_names
 from ..data.probabilities import SUM_TOLERANCE
 from ..data.vectors import feature_array, with_features
 from ..errors import UserError
@@ -38,7 +38,7 @@ class PseudoLabeledConfig(SSLConfig):
             model's classes. Data that have it are taken as they are: there is one round, without a teacher. If they
             have a ``ClassLabel`` column ``pseudo_label`` too, as ``data_scripts/pseudo_label.py`` writes it, its names
             tell the teacher's order.
-        student: ``fresh``: each student starts from the initial weights, and ``continued``: from those of its
+        student_init: ``fresh``: each student starts from the initial weights, and ``continued``: from those of its
             teacher.
 
     Raises:
@@ -51,15 +51,15 @@ class PseudoLabeledConfig(SSLConfig):
         default=None, metadata={"help": "Learning rate of the teacher; default: learning_rate."}
     )
     probs_column: str = field(default="probs", metadata={"help": "Column of a teacher's probabilities."})
-    student: str = field(
+    student_init: str = field(
         default="fresh", metadata={"help": "Start of a student: fresh, the initial weights, or continued."}
     )
 
     def __post_init__(self) -> None:
-        allowed("student", self.student, STUDENTS)
+        check_allowed("student_init", self.student_init, STUDENTS)
         if self.teacher_steps is not None and self.teacher_steps < 1:
             raise UserError(f"teacher_steps: got {self.teacher_steps}; expected at least 1")
-        positive("teacher_learning_rate", self.teacher_learning_rate)
+        check_positive("teacher_learning_rate", self.teacher_learning_rate)
         super().__post_init__()
 
     @property
@@ -124,8 +124,8 @@ def check_probs(dataset: Dataset, column: str, names: Sequence[str]) -> Dataset:
         return dataset
     if sorted(theirs) != sorted(names):
         raise UserError(
-            f"unlabeled_dataset: {column!r} is of the classes {told_names(theirs)}, which column {PSEUDO_LABEL!r} "
-            f"names; those of the model are {told_names(names)}"
+            f"unlabeled_dataset: {column!r} is of the classes {format_names(theirs)}, which column {PSEUDO_LABEL!r} "
+            f"names; those of the model are {format_names(names)}"
         )
     return with_features(dataset, column, np.ascontiguousarray(probs[:, [theirs.index(name) for name in names]]))
 

@@ -95,13 +95,15 @@ class RoundFolder:
         return [self._rounds[number] for number in sorted(self._rounds, key=int)]
 
     def _check_same(self, before: dict[str, Any]) -> None:
-        told = [
+        changes = [
             f"{key} was {before.get(key)!r}, is {self.settings.get(key)!r}"
             for key in sorted(before.keys() | self.settings.keys())
             if before.get(key) != self.settings.get(key)
         ]
-        if told:
-            raise UserError(f"resume_from_checkpoint: {self.path} holds rounds of other settings: {'; '.join(told)}")
+        if changes:
+            raise UserError(
+                f"resume_from_checkpoint: {self.path} holds rounds of other settings: {'; '.join(changes)}"
+            )
 
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self.path / name

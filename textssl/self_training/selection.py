@@ -1,9 +1,10 @@
 """Which pseudo-labeled examples a student is given, and how often each.
 
 A teacher's probabilities become a data set in three steps: examples below a confidence are dropped, of each class the
-surest are kept, and the classes are balanced. Noisy Student (Xie et al., 2020, arXiv:1911.04252, section 2) keeps what
-is at least 0.3 sure, caps every class, and duplicates examples of classes that fall short; SentAugment (Du et al.,
-2021, arXiv:2010.02194, section 3) keeps the surest of each class in the proportions of the labeled data.
+most confident are kept, and the classes are balanced. Noisy Student (Xie et al., 2020, arXiv:1911.04252, section 2)
+keeps what is at least 0.3 sure, caps every class, and duplicates examples of classes that fall short; SentAugment (Du
+et al., 2021, arXiv:2010.02194, section 3) keeps the most confident of each class in the proportions of the labeled
+data.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Selection:
 
     Args:
         rows: ``[K]`` rows of the examples, sorted; one that was duplicated stands there several times.
-        labels: ``[K]`` the likeliest class of each.
+        labels: ``[K]`` the most likely class of each.
         confidence: ``[K]`` its probability.
         available: ``[C]`` examples of each predicted class that are sure enough.
         counts: ``[C]`` rows of each class, duplicates included.
@@ -79,12 +80,12 @@ def select_pseudo_labels(
     shares: Sequence[float] | np.ndarray | None = None,
     seed: int = 0,
 ) -> Selection:
-    """Choose examples by a teacher's probabilities. An example counts for its likeliest class.
+    """Choose examples by a teacher's probabilities. An example counts for its most likely class.
 
     Args:
         probs: ``[N, C]``, N > 0; rows sum to one.
         threshold: least confidence of an example that is kept; 0 keeps all. Equal to it is enough.
-        per_class: keep at most so many of a class, the surest; of equally sure ones the earlier.
+        per_class: keep at most so many of a class, the most confident; of equally sure ones the earlier.
         total: keep at most so many of all.
         balance: ``none``; ``labeled``, so many of each class that their shares are those of ``prior``, the most that
             the scarcest class allows, or ``total``; ``uniform``, the same with equal shares; ``sqrt``, with the
@@ -113,11 +114,11 @@ def select_pseudo_labels(
     order = order[confidence[order] >= threshold]
     if not len(order):
         raise UserError(
-            f"threshold: got {threshold}, which keeps nothing; the highest confidence is {_told(confidence)}"
+            f"threshold: got {threshold}, which keeps nothing; the highest confidence is {_format_highest(confidence)}"
         )
-    surest = [order[predicted[order] == c] for c in range(classes)]
-    available = np.array([len(rows) for rows in surest])
-    kept = [rows if per_class is None else rows[:per_class] for rows in surest]
+    by_class = [order[predicted[order] == c] for c in range(classes)]
+    available = np.array([len(rows) for rows in by_class])
+    kept = [rows if per_class is None else rows[:per_class] for rows in by_class]
     if wanted is not None:
         kept = [rows[:n] for rows, n in zip(kept, _in_proportion(kept, wanted, total, balance), strict=True)]
     elif total is not None:
@@ -198,5 +199,5 @@ def _duplicated(rows: np.ndarray, size: int, rng: np.random.Generator) -> np.nda
     return np.concatenate([np.tile(rows, copies), rng.choice(rows, rest, replace=False)])
 
 
-def _told(confidence: np.ndarray) -> str:
+def _format_highest(confidence: np.ndarray) -> str:
     return f"{float(confidence.max()):.4f}"

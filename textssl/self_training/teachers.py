@@ -20,7 +20,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from ..config import SSLConfig, derive
+from ..config import SSLConfig, derive_config
 from ..data.class_names import check_classifier, label_names, own_names
 from ..errors import UserError
 from ..features import FeatureClassifierConfig, deployable, head_of
@@ -111,11 +111,13 @@ def check_same_labels(teacher: Any, student: Any, warn: bool = False) -> list[in
             known = ours if unnamed == ["teacher"] else theirs
             logger.warning(
                 "teacher: the classes of the %s have no names, so they are taken in the order %s. If that is wrong, "
-                "set its config.id2label.", unnamed[0], _told(known)
+                "set its config.id2label.", unnamed[0], _format_names(known)
             )  # fmt: skip
         return list(range(len(ours)))
     if sorted(theirs) != sorted(ours):
-        raise UserError(f"teacher: its labels are {_told(theirs)}; those of the student are {_told(ours)}")
+        raise UserError(
+            f"teacher: its labels are {_format_names(theirs)}; those of the student are {_format_names(ours)}"
+        )
     return [theirs.index(name) for name in ours]
 
 
@@ -142,10 +144,10 @@ class TeacherJob:
         modality = modality_of(model, processing_class)
         trained = trained_with(processing_class) if modality.name == "text" else None
         if trained is not None:
-            args = derive(args, type(args), max_length=trained[0], truncation=trained[1])
+            args = derive_config(args, type(args), max_length=trained[0], truncation=trained[1])
         limit = position_limit(model) if modality.name == "text" else None
         if limit is not None and limit < args.max_length:
-            args = derive(args, type(args), max_length=limit)
+            args = derive_config(args, type(args), max_length=limit)
         self.model, self.args, self.order = model, args, order
         self.columns = modality.columns(args)
         self.encode = modality.encoder(args)
@@ -198,10 +200,10 @@ def start_from(teacher: PreTrainedModel, student: PreTrainedModel) -> None:
         student.load_state_dict(teacher.state_dict())
     except RuntimeError as error:
         raise UserError(
-            "student: got 'continued', and the teacher is of another architecture or size; allowed then: fresh"
+            "student_init: got 'continued', and the teacher is of another architecture or size; allowed then: fresh"
         ) from error
 
 
-def _told(names: list[str]) -> str:
+def _format_names(names: list[str]) -> str:
     shown = ", ".join(names[:10])
     return f"{len(names)} ({shown}{', ...' if len(names) > 10 else ''})"

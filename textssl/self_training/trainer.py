@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, set_seed
 
 from ..augment import Augmentation
 from ..augment.plans import PROBE
-from ..config import derive
+from ..config import derive_config
 from ..data.class_names import label_names, share_names
 from ..data.files import write_parquet
 from ..data.tables import take_rows
@@ -149,7 +149,7 @@ class RoundsTrainer(SSLTrainer):
             if number < last and not folder.is_done(folder.student(number)):
                 self._train_stage(folder, folder.student(number), self._student(number, folder, initial, data))
         self._adopt(data)
-        if self.args.student == "continued":
+        if self.args.student_init == "continued":
             start_from(self._teacher(last, folder, initial)[0], self.accelerator.unwrap_model(self.model))
 
     # --- teachers and students
@@ -166,7 +166,7 @@ class RoundsTrainer(SSLTrainer):
 
     def _teacher_trainer(self, folder: RoundFolder, initial: PreTrainedModel) -> SSLTrainer:
         args, kind = self.args, self.teacher_class.config_class
-        config = derive(
+        config = derive_config(
             args,
             kind,
             output_dir=str(folder.teacher),
@@ -185,15 +185,15 @@ class RoundsTrainer(SSLTrainer):
     ) -> SSLTrainer:
         model = _copied(initial) if self._make_student is None else self._make_student(number)
         share_names(f"make_student({number})", model.config, initial.config)
-        if self.args.student == "continued":
+        if self.args.student_init == "continued":
             start_from(self._teacher(number, folder, initial)[0], model)
-        config = derive(self.args, type(self.args), output_dir=str(folder.student(number)), **WITHIN)
+        config = derive_config(self.args, type(self.args), output_dir=str(folder.student(number)), **WITHIN)
         return type(self)(model, config, self.train_dataset.labeled, data, **self._shared())
 
     def _shared(self) -> dict[str, Any]:
         """What the trainers of all stages have in common. Augmentations may adapt, so each has its own."""
-        ways = self.data_collator.augmentations
-        own = copy.deepcopy({n: way for n, way in ways.items() if stem_of(n) != PROBE})
+        augmentations = self.data_collator.augmentations
+        own = copy.deepcopy({n: augmentation for n, augmentation in augmentations.items() if stem_of(n) != PROBE})
         return {"augmentations": own, **{name: getattr(self, name) for name in SHARED}}
 
     def _train_stage(self, folder: RoundFolder, stage: Path, trainer: SSLTrainer) -> None:

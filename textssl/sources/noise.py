@@ -127,8 +127,8 @@ def keyword_labels(texts: Sequence[str], rules: Mapping[int, Sequence[str]], see
         if not isinstance(text, str):
             raise UserError(f"texts: row {row} is {type(text).__name__}; expected a string")
         counts = [sum(1 for _ in pattern.finditer(text)) for pattern in patterns]
-        likeliest = [c for c, count in zip(classes, counts, strict=True) if count == max(counts)]
-        found[row] = likeliest[_draw(text, seed) % len(likeliest)] if len(likeliest) > 1 else likeliest[0]
+        candidates = [c for c, count in zip(classes, counts, strict=True) if count == max(counts)]
+        found[row] = candidates[_draw(text, seed) % len(candidates)] if len(candidates) > 1 else candidates[0]
     return found
 
 
@@ -153,8 +153,8 @@ def _pattern(number: int, keywords: Sequence[str]) -> re.Pattern[str]:
     if isinstance(keywords, str) or not keywords or not all(keyword.split() for keyword in keywords):
         raise UserError(f"rules: got {keywords!r} for class {number}; expected keywords, none of them empty")
     longest_first = sorted(keywords, key=len, reverse=True)
-    ways = "|".join(r"\s+".join(map(re.escape, keyword.split())) for keyword in longest_first)
-    return re.compile(rf"(?<!\w)(?:{ways})(?!\w)", re.IGNORECASE)
+    alternatives = "|".join(r"\s+".join(map(re.escape, keyword.split())) for keyword in longest_first)
+    return re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)", re.IGNORECASE)
 
 
 def _draw(text: str, seed: int) -> int:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from textssl.state.alignment import DistributionAlignment
 from textssl.state.averages import RecentMean, RunningMean
 from textssl.state.bin_rates import BinRates
-from textssl.state.collectives import all_cat, all_mean, all_sum, average_gradients, from_first, rank, world_size
+from textssl.state.collectives import (
+    all_cat,
+    all_mean,
+    all_sum,
+    average_gradients,
+    broadcast_from_first,
+    rank,
+    world_size,
+)
 from textssl.state.memory import ExampleMemory
 from textssl.state.network_optimizer import NetworkOptimizer
 from textssl.state.sharing import copy_sharing_frozen, leave_out_shared
@@ -30,8 +38,8 @@ __all__ = [
     "all_sum",
     "average_batch_norms",
     "average_gradients",
+    "broadcast_from_first",
     "copy_sharing_frozen",
-    "from_first",
     "leave_out_shared",
     "rank",
     "world_size",

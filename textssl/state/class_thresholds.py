@@ -35,7 +35,7 @@ class ClassThresholds(nn.Module):
 
     @torch.no_grad()
     def mask(self, probs: Tensor) -> Tensor:
-        """1 for each example [B] whose likeliest class reaches its threshold, else 0; remembers the mean of ``probs``.
+        """1 for each row [B] whose most likely class reaches its threshold, else 0; remembers the mean of ``probs``.
 
         Args:
             probs: [B, C].

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 
-__all__ = ["all_cat", "all_mean", "all_sum", "average_gradients", "from_first", "rank", "world_size"]
+__all__ = ["all_cat", "all_mean", "all_sum", "average_gradients", "broadcast_from_first", "rank", "world_size"]
 
 # Bytes of gradients that are exchanged at once: what DDP takes, so that the copy stays small beside the network.
 BUCKET_BYTES = 25 * 2**20
@@ -100,7 +100,7 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
 
 
 @torch.no_grad()
-def from_first(x: Tensor) -> Tensor:
+def broadcast_from_first(x: Tensor) -> Tensor:
     """What process 0 holds in ``x``, of the shape of ``x``."""
     if world_size() == 1:
         return x.detach()

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-__all__ = ["batch_norms", "evaluating", "own_precision", "still_statistics", "training"]
+__all__ = ["batch_norms", "evaluating", "frozen_running_statistics", "own_precision", "training"]
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def training(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def still_statistics(model: nn.Module) -> Iterator[None]:
+def frozen_running_statistics(model: nn.Module) -> Iterator[None]:
     """Batch norms in training mode normalise by the batch, and leave their running statistics as they are."""
     before = [module for module in batch_norms(model) if module.track_running_stats and module.training]
     for module in before:

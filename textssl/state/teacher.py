@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from textssl.state.collectives import from_first
+from textssl.state.collectives import broadcast_from_first
 from textssl.state.sharing import copy_sharing_frozen, own_copies
 
 
@@ -38,7 +38,7 @@ class EMATeacher(nn.Module):
     Args:
         student: the unwrapped model to follow. What is trained of it is copied.
         decay: alpha, in [0, 1); Mean Teacher 0.999.
-        warmup: False takes alpha_t = decay from the first update.
+        rampup: False takes alpha_t = decay from the first update.
 
     Raises:
         ValueError: decay outside [0, 1).
@@ -48,12 +48,12 @@ class EMATeacher(nn.Module):
 
     updates: Tensor
 
-    def __init__(self, student: nn.Module, decay: float, warmup: bool = True) -> None:
+    def __init__(self, student: nn.Module, decay: float, rampup: bool = True) -> None:
         super().__init__()
         if not 0 <= decay < 1:
             raise ValueError(f"decay must be in [0, 1), got {decay}")
         self.decay = decay
-        self.warmup = warmup
+        self.rampup = rampup
         self.model = copy_sharing_frozen(student).requires_grad_(False)
         # By every name that state_dict has for them, a tied one by several.
         self._shared = {
@@ -166,7 +166,7 @@ class EMATeacher(nn.Module):
 
     def _step(self, device: torch.device, dtype: torch.dtype) -> float | Tensor:
         """1 - alpha_t; as a tensor where reading the counter would wait for the device."""
-        if not self.warmup:
+        if not self.rampup:
             return 1.0 - self.decay
         if self.updates.device.type == "cpu":
             return max(1.0 / (float(self.updates) + 2.0), 1.0 - self.decay)
@@ -176,7 +176,7 @@ class EMATeacher(nn.Module):
 
     def _copy_buffers(self, student: nn.Module) -> None:
         for mine, theirs in _pairs(self.model.named_buffers(), student.named_buffers()).values():
-            mine.copy_(from_first(theirs))
+            mine.copy_(broadcast_from_first(theirs))
 
 
 def _pairs(

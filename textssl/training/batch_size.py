@@ -23,7 +23,7 @@ class BatchSizeFinder(Trainer):
     _start: _Start | None = None
     _train_batch_size: Any
 
-    def begin_again(self) -> None:
+    def rebuild_objective(self) -> None:
         """Make what depends on the model and on the size of a batch anew."""
         raise NotImplementedError
 
@@ -42,7 +42,7 @@ class BatchSizeFinder(Trainer):
             else:
                 self._train_batch_size = batch_size
                 self._start.restore(self)
-                self.begin_again()
+                self.rebuild_objective()
         return super()._inner_training_loop(batch_size, *args, **kwargs)
 
 

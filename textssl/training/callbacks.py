@@ -52,7 +52,7 @@ class StepCallback(EpochCallback):
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Show the objective all examples where an epoch begins, and the micro-batches to come."""
         trainer = self.trainer
-        if trainer.moment.on_labels_alone:
+        if trainer.phase.on_labeled_only:
             return
         begins = args.warm_start_steps
         if is_due(trainer.objective, state.global_step, begins, self.steps_per_epoch(args)):

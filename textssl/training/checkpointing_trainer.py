@@ -20,10 +20,10 @@ from .publishing import PublishingTrainer
 from .run_record import check_same_run, run_record, write_record
 
 
-__all__ = ["SealedTrainer"]
+__all__ = ["CheckpointingTrainer"]
 
 
-class SealedTrainer(DivergenceTrainer, PublishingTrainer):
+class CheckpointingTrainer(DivergenceTrainer, PublishingTrainer):
     """What ``checkpoint-N`` is: the evaluated model as a plain Transformers checkpoint, the objective, and a seal.
 
     Its own folder holds the model whose score is logged. Where that is not the student, such as a moving average, the

@@ -15,7 +15,7 @@ from torch import nn
 
 from .. import functional as F
 from ..augment.plans import HITS, PROBE, AdaptiveAugmentation
-from ..forward.device_transfer import sent
+from ..forward.device_transfer import to_device
 from ..modalities.base import stem_of
 from ..objective import Objective
 from ..state import BinRates
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from ..objective import Batch
 
 
-__all__ = ["adopt_rates", "probed", "update_rates"]
+__all__ = ["adopt_rates", "update_rates", "with_probe_views"]
 
 Views = Mapping[str, tuple[str, ...]]
 
 
-def probed(views: Views, augmentations: Mapping[str, Augmentation]) -> tuple[Views, dict[str, Augmentation]]:
+def with_probe_views(views: Views, augmentations: Mapping[str, Augmentation]) -> tuple[Views, dict[str, Augmentation]]:
     """The views of a method and how they are made, with a probe of the labeled stream for each policy among them.
 
     Views that are made by one augmentation share a policy, and so a probe. The first is ``"probe"``, the second
@@ -43,9 +43,11 @@ def probed(views: Views, augmentations: Mapping[str, Augmentation]) -> tuple[Vie
         augmentations: for each name, how the view is made.
     """
     used = [augmentations.get(view) for view in sorted({view for names in views.values() for view in names})]
-    policies = {id(way.rates): way for way in used if isinstance(way, AdaptiveAugmentation)}
+    policies = {
+        id(augmentation.rates): augmentation for augmentation in used if isinstance(augmentation, AdaptiveAugmentation)
+    }
     names = _names(len(policies))
-    probes = {name: way.probing() for name, way in zip(names, policies.values(), strict=True)}
+    probes = {name: augmentation.probe_copy() for name, augmentation in zip(names, policies.values(), strict=True)}
     return {**views, "labeled": (*views["labeled"], *names)} if names else views, {**augmentations, **probes}
 
 
@@ -91,5 +93,5 @@ def _record(rates: BinRates, hits: list[list[tuple[int, int]]], agreement: torch
     """Tell ``rates`` the agreement [B] of each example under the operations and bins that it met."""
     flat = [(row, *hit) for row, found in enumerate(hits) for hit in found]
     table = torch.tensor(flat, dtype=torch.long).reshape(-1, 3)
-    rows, operations, bins = sent(table, agreement.device).unbind(1)
+    rows, operations, bins = to_device(table, agreement.device).unbind(1)
     rates.update(operations, bins, agreement.index_select(0, rows))

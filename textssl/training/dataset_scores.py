@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from ..data.sampler import LABELED, UNLABELED, Key
 from ..data.two_stream import Item
-from ..forward.device_transfer import sent
+from ..forward.device_transfer import to_device
 from ..forward.inside import last_linear
 from ..objective import Objective, Scores
 from ..state import all_sum, rank, world_size
@@ -150,4 +150,4 @@ def _collated(collator: ViewCollator, label_column: str | None, labeled: int, it
 
 
 def _moved(inputs: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    return {key: sent(value, device) if isinstance(value, Tensor) else value for key, value in inputs.items()}
+    return {key: to_device(value, device) if isinstance(value, Tensor) else value for key, value in inputs.items()}

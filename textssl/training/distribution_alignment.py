@@ -1,4 +1,4 @@
-"""The setting ``align``: which class distribution predictions on unlabeled examples are aligned with."""
+"""The setting ``distribution_alignment``: which class distribution predictions are aligned with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..objective import Task
 
 
-__all__ = ["ALIGNMENTS", "Alignment", "alignment_prior", "distribution_alignment", "parsed_alignment"]
+__all__ = ["ALIGNMENTS", "Alignment", "alignment_prior", "make_distribution_alignment", "parsed_alignment"]
 
 Alignment = str | list[float] | dict[str, float]
 
@@ -26,7 +26,7 @@ FORMER = {"true": "labeled", "false": "none"}
 
 def parsed_alignment(
     given: Sequence[float | str] | Mapping[str, float] | str | bool | None,
-    name: str = "align",
+    name: str = "distribution_alignment",
     words: Sequence[str] = ALIGNMENTS,
 ) -> Alignment:
     """The setting as one of ``words``, as C numbers, or as numbers by class name.
@@ -52,19 +52,22 @@ def parsed_alignment(
             return word
     expected = f"allowed: {', '.join(words)}, a share for each class, or shares by class name"
     try:
-        told: Any = given
+        parsed: Any = given
         if isinstance(given, str):
-            told = json.loads(given) if given.startswith("{") else given.strip("[] ").replace(",", " ").split()
-        if isinstance(told, Mapping):
-            shares = {str(label): float(share) for label, share in told.items()}
+            parsed = json.loads(given) if given.startswith("{") else given.strip("[] ").replace(",", " ").split()
+        if isinstance(parsed, Mapping):
+            shares = {str(label): float(share) for label, share in parsed.items()}
             return dict(zip(shares, _checked(list(shares.values())), strict=True))
-        return _checked([float(share) for share in told])
+        return _checked([float(share) for share in parsed])
     except (TypeError, ValueError) as error:
         raise UserError(f"{name}: got {given!r}; {expected}") from error
 
 
 def alignment_prior(
-    setting: Alignment, labeled_prior: Sequence[float], label_names: Sequence[str], name: str = "align"
+    setting: Alignment,
+    labeled_prior: Sequence[float],
+    label_names: Sequence[str],
+    name: str = "distribution_alignment",
 ) -> tuple[float, ...]:
     """The distribution that a setting names, or that of the labeled examples, from which others are made.
 
@@ -95,10 +98,10 @@ def alignment_prior(
     return tuple(share / total for share in setting)
 
 
-def distribution_alignment(
+def make_distribution_alignment(
     setting: Alignment | None, task: Task, *, decay: float | None = None, window: int | None = None
 ) -> DistributionAlignment | None:
-    """What aligns predictions as ``align`` asks for; None for ``"none"``.
+    """What aligns predictions as ``distribution_alignment`` asks for; None for ``"none"``.
 
     Args:
         setting: what :func:`parsed_alignment` gave.

@@ -68,7 +68,7 @@ class DivergenceTrainer(Trainer):
             self.watch.end_step(self.state.global_step)
             for step in self.watch.read(all_steps=keeps or control.should_log or control.should_epoch_stop):
                 if step.diverged:
-                    self._stop(f"the loss of step {step.step} is not finite ({_told(step)})")
+                    self._stop(f"the loss of step {step.step} is not finite ({_format_terms(step)})")
             if keeps:
                 self._check_weights()
         else:
@@ -128,7 +128,7 @@ def _step_of(folder: str) -> int:
     return int(folder.rpartition("-")[2])
 
 
-def _told(step: WatchedStep) -> str:
+def _format_terms(step: WatchedStep) -> str:
     """All terms, those that are not finite first."""
     order = sorted(step.terms, key=lambda name: math.isfinite(step.terms[name]))
     return ", ".join(f"ssl/{name} {step.terms[name]:.4g}" for name in order)

@@ -13,13 +13,13 @@ from ..errors import UserError
 from ..forward.inside import last_linear
 from ..models.adapters import base_of, frozen_head, has_adapters
 from ..models.vector_head import VectorHead
-from .checkpointing_trainer import SealedTrainer
+from .checkpointing_trainer import CheckpointingTrainer
 
 
-__all__ = ["HeadLearningRate", "give_head_rate", "head_parameters", "relative_rates"]
+__all__ = ["HeadLearningRate", "head_parameters", "relative_rates", "set_head_learning_rate"]
 
 
-class HeadLearningRate(SealedTrainer):
+class HeadLearningRate(CheckpointingTrainer):
     """Makes parameter groups of the head, of the student's and of a second network's that the optimizer moves too."""
 
     args: Any
@@ -36,7 +36,7 @@ class HeadLearningRate(SealedTrainer):
         optimizer = super().create_optimizer(model)
         if fresh and self.args.head_learning_rate is not None:
             student = self.accelerator.unwrap_model(self.model)
-            give_head_rate(optimizer, [student, *_networks(self.objective)], self.args.head_learning_rate)
+            set_head_learning_rate(optimizer, [student, *_networks(self.objective)], self.args.head_learning_rate)
         return optimizer
 
 
@@ -60,7 +60,7 @@ def head_parameters(model: Any) -> list[nn.Parameter]:
     return found or [p for p in last_linear(inner).parameters() if p.requires_grad]
 
 
-def give_head_rate(optimizer: torch.optim.Optimizer, models: Iterable[nn.Module], rate: float) -> None:
+def set_head_learning_rate(optimizer: torch.optim.Optimizer, models: Iterable[nn.Module], rate: float) -> None:
     """Split the groups of a new optimizer, so that the heads of ``models`` have the learning rate ``rate``.
 
     Weight decay and all else stay as they are for each parameter.

@@ -9,7 +9,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..data.class_names import are_defaults, ids_by_name, names_in, own_names, told_names
+from ..data.class_names import are_defaults, format_names, ids_by_name, names_in, own_names
 from ..data.columns import column_batches
 from ..data.quality import DataQuality, label_findings
 from ..data.validation import InputCheck, check_eval, check_unlabeled
@@ -50,7 +50,7 @@ class HeldOutCheck:
         """
         checked = self._with_ids(dataset, argument)
         findings = label_findings(dataset, self.args.label_column, argument)
-        self.quality.report(findings + self._told_by_number(dataset, argument))
+        self.quality.report(findings + self._identified_by_number(dataset, argument))
         self.quality.check_evaluation({argument: checked})
         return checked
 
@@ -71,7 +71,7 @@ class HeldOutCheck:
         )
         return as_python(checked.remove_columns(column) if column in checked.column_names else checked)
 
-    def _told_by_number(self, dataset: datasets.Dataset, argument: str) -> list[str]:
+    def _identified_by_number(self, dataset: datasets.Dataset, argument: str) -> list[str]:
         """Names that nobody could compare: training knows numbers alone."""
         feature = dataset.features[self.args.label_column]
         if own_names(self.model_config) is not None or not isinstance(feature, datasets.ClassLabel):
@@ -80,7 +80,7 @@ class HeldOutCheck:
             return []
         return [
             f"{argument}: its classes have names, those of train_dataset and the model have none: they are taken in "
-            f"the order {told_names(feature.names)}"
+            f"the order {format_names(feature.names)}"
         ]
 
     def _with_ids(self, dataset: datasets.Dataset, argument: str) -> datasets.Dataset:
@@ -91,7 +91,7 @@ class HeldOutCheck:
         if self.renumbered is not None and names_in(dataset, args.label_column, argument) is None:
             raise UserError(
                 f"{argument}: column {args.label_column!r} holds numbers, which may be those of train_dataset "
-                f"({told_names(self.renumbered)}) or of the model ({told_names(list(known[1]))}); expected names"
+                f"({format_names(self.renumbered)}) or of the model ({format_names(list(known[1]))}); expected names"
             )
         return as_python(checked)
 

@@ -49,7 +49,7 @@ def compute_metrics(eval_prediction: EvalPrediction) -> dict[str, float]:
         ValueError: a wrong rank, unequal lengths, no example, or a label below 0 (an unlabeled
             example).
     """
-    scores, labels = _first(eval_prediction.predictions), _first(eval_prediction.label_ids)
+    scores, labels = _first_array(eval_prediction.predictions), _first_array(eval_prediction.label_ids)
     if scores.ndim not in (1, 2):
         raise ValueError(f"predictions must be [N, C] logits or [N] classes, got shape {scores.shape}")
     predictions = scores.argmax(axis=1) if scores.ndim == 2 else scores
@@ -69,7 +69,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def _first(arrays: Any) -> np.ndarray:
+def _first_array(arrays: Any) -> np.ndarray:
     while isinstance(arrays, tuple | list):
         arrays = arrays[0]
     return np.asarray(arrays)

@@ -15,7 +15,7 @@ from ..data.class_names import share_names
 from ..errors import UserError
 
 
-__all__ = ["adopt_labels", "as_given", "filled_settings", "first_model", "new_model"]
+__all__ = ["adopt_labels", "filled_settings", "first_model", "given_or_copied", "new_model"]
 
 
 def first_model(trainer: Any, model: PreTrainedModel | None, args: Any, optimizers: Any) -> PreTrainedModel:
@@ -75,7 +75,7 @@ def new_model(trainer: Any, trial: Any) -> Iterator[None]:
     trainer.label_smoother = LabelSmoother(epsilon=smoothing) if smoothing else None
     trainer.model = trainer.model_wrapped = model
     trainer.optimizer = trainer.lr_scheduler = None
-    trainer.begin_anew(model)
+    trainer.rebuild_for_model(model)
     trainer.model_init = None
     try:
         yield
@@ -83,15 +83,15 @@ def new_model(trainer: Any, trial: Any) -> Iterator[None]:
         trainer.model_init = model_init
 
 
-def as_given(trainer: Any, network: PreTrainedModel) -> PreTrainedModel:
+def given_or_copied(trainer: Any, network: PreTrainedModel) -> PreTrainedModel:
     """A network that a person gave, or a copy where a training may begin anew and needs it as it was."""
     again = trainer.model_init is not None or trainer.args.auto_find_batch_size
     return copy.deepcopy(network) if again else network
 
 
-def filled_settings(given: Any, settled: Any) -> dict[str, tuple[Any, Any]]:
+def filled_settings(given: Any, resolved: Any) -> dict[str, tuple[Any, Any]]:
     """Settings that were left open: each as it was given, and what it came to be."""
-    pairs = {entry.name: (getattr(given, entry.name), getattr(settled, entry.name)) for entry in fields(given)}
+    pairs = {entry.name: (getattr(given, entry.name), getattr(resolved, entry.name)) for entry in fields(given)}
     return {name: pair for name, pair in pairs.items() if pair[0] in (None, "auto") and pair[1] != pair[0]}
 
 

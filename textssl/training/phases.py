@@ -14,11 +14,11 @@ from ..objective import Objective
 from .lr_schedules import with_finetuning, with_warm_start
 
 
-__all__ = ["Moment", "extended"]
+__all__ = ["TrainingPhase", "with_warm_start_and_finetuning"]
 
 
 @dataclass(frozen=True)
-class Moment:
+class TrainingPhase:
     """Where in its training a run is.
 
     Args:
@@ -52,7 +52,7 @@ class Moment:
         return self.end == self.step < self.steps
 
     @property
-    def on_labels_alone(self) -> bool:
+    def on_labeled_only(self) -> bool:
         """Whether the method rests in the coming step."""
         return self.in_warm_start or self.in_finetuning
 
@@ -70,21 +70,21 @@ class Moment:
         return objective.warm_start_loss if self.in_warm_start else objective.loss
 
 
-def extended(scheduler: Any, args: SSLConfig, steps: int, warm_ratio: float) -> Any:
+def with_warm_start_and_finetuning(scheduler: Any, args: SSLConfig, steps: int, warm_start_lr_factor: float) -> Any:
     """A schedule of the method's own steps, with the warm start before it and the fine-tuning after it.
 
     Args:
         scheduler: of as many steps as the method has.
         args: the config.
         steps: of all training.
-        warm_ratio: peak learning rate of the warm start, in units of the optimizer's.
+        warm_start_lr_factor: peak learning rate of the warm start, in units of the optimizer's.
 
     Raises:
         UserError: a schedule or an optimizer that cannot do so.
     """
     tuned = args.count_finetune_steps(steps)
     if args.warm_start_steps:
-        scheduler = with_warm_start(scheduler, args.warm_start_steps, warm_ratio)
+        scheduler = with_warm_start(scheduler, args.warm_start_steps, warm_start_lr_factor)
     if tuned:
         if args.optim == "adagrad":
             raise UserError("optim: got 'adagrad', whose state cannot be made anew; finetune_steps needs that")

@@ -74,7 +74,10 @@ def run_record(trainer: Any) -> dict[str, Any]:
         "evaluation_data": _evaluation_checksum(trainer.eval_dataset),
         "processing_class": processor_checksum(trainer.processing_class),
         "model": _model_facts(trainer.accelerator.unwrap_model(trainer.model)),
-        "views": {name: _view_facts(way) for name, way in getattr(trainer.data_collator, "augmentations", {}).items()},
+        "views": {
+            name: _view_facts(augmentation)
+            for name, augmentation in getattr(trainer.data_collator, "augmentations", {}).items()
+        },
         "compute_loss_func": None if trainer.compute_loss_func is None else _name_of(trainer.compute_loss_func),
         "optimizer_cls_and_kwargs": _optimizer_facts(*(trainer.optimizer_cls_and_kwargs or (None, {}))),
         "versions": {name: version(name) for name in PACKAGES},
@@ -117,13 +120,13 @@ def check_same_run(record: Mapping[str, Any], folder: str | Path) -> None:
     said = {name: reason for name in sorted(differing) if (reason := _reason(name, now)) is not None}
     refused = sorted(differing - said.keys())
     if refused:
-        told = ", ".join(_told(name, before[name], now[name]) for name in refused)
+        setting = ", ".join(_format_change(name, before[name], now[name]) for name in refused)
         raise UserError(
-            f"resume_from_checkpoint: {folder} is of a run under other circumstances: {told}; "
+            f"resume_from_checkpoint: {folder} is of a run under other circumstances: {setting}; "
             "restore them, or begin anew in another output_dir"
         )
     for name, reason in said.items():
-        logger.warning("resume_from_checkpoint: %s: %s", _told(name, before[name], now[name]), reason)
+        logger.warning("resume_from_checkpoint: %s: %s", _format_change(name, before[name], now[name]), reason)
 
 
 def dataset_checksum(dataset: Any, leave_out: set[Any] | frozenset[Any] = frozenset()) -> str:
@@ -186,18 +189,18 @@ def _model_facts(model: Any) -> dict[str, Any]:
     return {"class": type(model).__name__, "dtype": str(model.dtype), **config}
 
 
-def _name_of(way: Any) -> str:
-    return str(getattr(way, "__qualname__", None) or type(way).__qualname__)
+def _name_of(augmentation: Any) -> str:
+    return str(getattr(augmentation, "__qualname__", None) or type(augmentation).__qualname__)
 
 
-def _view_facts(way: Any) -> str:
+def _view_facts(augmentation: Any) -> str:
     """The name of a view, and the settings that it was made with and keeps under their names."""
-    if inspect.isroutine(way):
-        return _name_of(way)
-    made_with = inspect.signature(type(way)).parameters.keys() - NOT_DECISIVE
-    kept = {name: value for name, value in getattr(way, "__dict__", {}).items() if name in made_with}
-    settings = ", ".join(f"{name}={told}" for name, value in sorted(kept.items()) if (told := _setting(value)))
-    return f"{_name_of(way)}({settings})" if settings else _name_of(way)
+    if inspect.isroutine(augmentation):
+        return _name_of(augmentation)
+    made_with = inspect.signature(type(augmentation)).parameters.keys() - NOT_DECISIVE
+    kept = {name: value for name, value in getattr(augmentation, "__dict__", {}).items() if name in made_with}
+    settings = ", ".join(f"{name}={setting}" for name, value in sorted(kept.items()) if (setting := _setting(value)))
+    return f"{_name_of(augmentation)}({settings})" if settings else _name_of(augmentation)
 
 
 def _setting(value: Any) -> str | None:
@@ -233,7 +236,7 @@ def _reason(name: str, now: Mapping[str, Any]) -> str | None:
     return SAID.get(name)
 
 
-def _told(name: str, before: Any, now: Any) -> str:
+def _format_change(name: str, before: Any, now: Any) -> str:
     if name.endswith("_data") or name == "processing_class":
         return f"{name} is another"
     return "{} was {!r}, is {!r}".format(name, *_differing(before, now))

@@ -13,7 +13,7 @@ from transformers.hyperparameter_search import ALL_HYPERPARAMETER_SEARCH_BACKEND
 from transformers.trainer_utils import HPSearchBackend
 
 from ..errors import UserError
-from .checkpointing_trainer import SealedTrainer
+from .checkpointing_trainer import CheckpointingTrainer
 from .divergence import DivergedError
 from .model_init import new_model
 
@@ -31,7 +31,7 @@ SETTLED = (
 )
 
 
-class SearchableTrainer(SealedTrainer):
+class SearchableTrainer(CheckpointingTrainer):
     """A trainer whose trials begin with a new model and a new objective of the trial's settings."""
 
     # While a search runs: what the backend sees in place of the trainer.
@@ -101,7 +101,7 @@ class SearchableTrainer(SealedTrainer):
             if name not in known:
                 raise UserError(f"hp_space: got {name!r}; {type(self.args).__name__} has no such setting")
             if name in SETTLED:
-                raise UserError(f"hp_space: got {name!r}, which is settled when the trainer is made")
+                raise UserError(f"hp_space: got {name!r}, which is fixed when the trainer is made")
         return settings
 
     def _hp_search_setup(self, trial: Any) -> None:

@@ -29,13 +29,13 @@ from ..objective import Objective
 from .batch_size import BatchSizeFinder
 from .callbacks import StepCallback
 from .counts import InputCounts
-from .ctaugment_probes import adopt_rates, probed
+from .ctaugment_probes import adopt_rates, with_probe_views
 from .data_preparation import checked_data
 from .head_learning_rate import HeadLearningRate
 from .held_out import CheckedHeldOut
 from .metrics import compute_metrics as default_metrics
 from .model_init import adopt_labels, filled_settings, first_model
-from .phases import Moment, extended
+from .phases import TrainingPhase, with_warm_start_and_finetuning
 from .search import SearchableTrainer
 from .term_means import TermMeans
 from .truncation_report import TruncationReport
@@ -76,7 +76,7 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
     objective_class: ClassVar[type[Objective]]
     config_class: ClassVar[type[SSLConfig]] = SSLConfig
     # The argument that takes a second network, of a method that trains two.
-    second: ClassVar[str | None] = None
+    second_network_argument: ClassVar[str | None] = None
     # compute_loss returns a mean over the micro-batch: Trainer must divide by the accumulation steps.
     loss_is_scaled_for_ga = False
     args: SSLConfig
@@ -102,7 +102,7 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
         check_given(type(self), args, kwargs)
         self.model_init = model_init
         model = first_model(self, model, args, kwargs.get("optimizers"))
-        given, args = args, self._settled(model, args, processing_class)
+        given, args = args, self._resolve_config(model, args, processing_class)
         self.filled = filled_settings(given, args)
         unlabeled_dataset = unlabeled_dataset if "unlabeled" in self.objective_class.views_for(args) else None
         data = checked_data(model.config, args, self.modality, train_dataset, unlabeled_dataset, eval_dataset)
@@ -132,38 +132,38 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
     def _collator(self, args: SSLConfig, unlabeled: datasets.Dataset | None) -> ViewCollator:
         """What makes a batch of examples: all views of the method and, where one adapts, its probes."""
         views = self.objective_class.views_for(args)
-        views, ways = probed(views, self.modality.views(views, self._given_views, args, unlabeled))
+        views, augmentations = with_probe_views(views, self.modality.views(views, self._given_views, args, unlabeled))
         probs_column = getattr(args, "probs_column", None) if self.objective_class.takes_probs else None
         columns = (self.modality.column(args), args.label_column, probs_column, args.text_pair_column)
-        return ViewCollator(self.modality.encoder(args), views, ways, args.seed, *columns)
+        return ViewCollator(self.modality.encoder(args), views, augmentations, args.seed, *columns)
 
     def _begin(self, model: PreTrainedModel) -> None:
         """Make the objective, and all that knows of the model."""
         self.backend = self.modality.backend(self.args)
         self.objective = self.objective_class(self.args, self._task)
-        self.objective.settle_labeled_loss(self.compute_loss_func)
+        self.objective.set_labeled_loss(self.compute_loss_func)
         self.objective.check_model(self.backend, model)
-        self._bound(self.accelerator.unwrap_model(model, keep_fp32_wrapper=False))
+        self._bind_objective(self.accelerator.unwrap_model(model, keep_fp32_wrapper=False))
         check_schedule(self.lr_scheduler, self.objective)
         adopt_rates(self.objective, self.data_collator.views, self.data_collator.augmentations)
         self.objective.to(self.args.device)
         self.micro_batches: list[dict[str, Any]] = []
         self._unwrapped: tuple[nn.Module, nn.Module] = (model, model)
 
-    def begin_again(self) -> None:
+    def rebuild_objective(self) -> None:
         """Make the objective anew, for a batch of another size."""
         self._begin(self.accelerator.unwrap_model(self.model))
 
-    def begin_anew(self, model: PreTrainedModel) -> None:
+    def rebuild_for_model(self, model: PreTrainedModel) -> None:
         """Make all of it for a new model and for a config that a search may have changed."""
         adopt_labels(model.config, self.modality.model.config)
-        vars(self.args).update(vars(self._settled(model, self.args, self.processing_class)))
+        vars(self.args).update(vars(self._resolve_config(model, self.args, self.processing_class)))
         self.data_collator = self._collator(self.args, self.train_dataset.unlabeled)
         self.processing_class = getattr(self.data_collator.encode, "tokenizer", self.processing_class)
         self._begin(model)
         self.facts = replace(self.facts, hyperparameters=changed_hyperparameters(self.args))
 
-    def _bound(self, student: nn.Module) -> None:
+    def _bind_objective(self, student: nn.Module) -> None:
         """Let the objective build what depends on the student. A trainer that was given more hands it over here."""
         self.objective.bind(student)
 
@@ -176,7 +176,7 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
         if "unlabeled" in self.objective_class.views and unlabeled_dataset is None:
             raise UserError(f"unlabeled_dataset: got None; {own} needs unlabeled examples")
 
-    def _settled(self, model: PreTrainedModel, args: SSLConfig, processing_class: Any) -> SSLConfig:
+    def _resolve_config(self, model: PreTrainedModel, args: SSLConfig, processing_class: Any) -> SSLConfig:
         """The config with the paper's values for the modality, checked against the model."""
         check_classifier(model.config, "model")
         check_adapters(model)
@@ -189,14 +189,14 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
         return args.for_modality(self.modality.name)
 
     @property
-    def moment(self) -> Moment:
+    def phase(self) -> TrainingPhase:
         """Where in its training the run is."""
-        return Moment(self.args, self.state.global_step, self.state.max_steps)
+        return TrainingPhase(self.args, self.state.global_step, self.state.max_steps)
 
     @property
     def progress(self) -> float:
         """Share of the method's steps done, in [0, 1]; warm start and fine-tuning are not counted."""
-        return self.moment.progress
+        return self.phase.progress
 
     def forward_for(self, model: nn.Module) -> Forward:
         """What the objective runs ``model`` with. Unwrapping it takes accelerate long, so it is done once."""
@@ -232,8 +232,8 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """Finish the views of the coming step, and remember its micro-batches for objectives that count over all."""
         batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
-        ways, encoded = self.data_collator.augmentations, self.data_collator.encoded
-        self.micro_batches = [self.modality.on_device(batch, ways, encoded) for batch in batches]
+        augmentations, encoded = self.data_collator.augmentations, self.data_collator.encoded
+        self.micro_batches = [self.modality.on_device(batch, augmentations, encoded) for batch in batches]
         return self.micro_batches, count
 
     # --- the loss
@@ -244,18 +244,20 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
         around = args.warm_start_steps + args.count_finetune_steps(num_training_steps)
         super().create_scheduler(num_training_steps - around, optimizer)
         if fresh:
-            self.lr_scheduler = extended(self.lr_scheduler, args, num_training_steps, self.warm_start_ratio)
+            self.lr_scheduler = with_warm_start_and_finetuning(
+                self.lr_scheduler, args, num_training_steps, self.warm_start_lr_factor
+            )
         return self.lr_scheduler
 
     @property
-    def warm_start_ratio(self) -> float:
+    def warm_start_lr_factor(self) -> float:
         """Peak learning rate of the warm start, in units of ``learning_rate``."""
         return 1.0 if (peak := self.args.warm_start_learning_rate) is None else peak / self.args.learning_rate
 
     @property
-    def begins_anew(self) -> bool:
+    def resets_optimizer(self) -> bool:
         """Whether the optimizer forgets, before the coming step, what it remembers: there begins the fine-tuning."""
-        return self.moment.begins_finetuning
+        return self.phase.begins_finetuning
 
     def compute_loss(
         self,
@@ -268,8 +270,8 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
         if "labeled" not in inputs:
             # A mean over the batch: what is evaluated may count otherwise than the student.
             return super().compute_loss(model, inputs, return_outputs)
-        score = self.moment.loss_of(self.objective)
-        if self.begins_anew:
+        score = self.phase.loss_of(self.objective)
+        if self.resets_optimizer:
             assert self.optimizer is not None
             # Each micro-batch of that step may: none has moved the weights yet.
             self.optimizer.state.clear()

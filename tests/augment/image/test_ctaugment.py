@@ -34,7 +34,7 @@ def planned(view: CTAugment, images: list[Image.Image]) -> tuple[list[Image.Imag
     return [example["image"] for example in examples], [example[PLAN] for example in examples]
 
 
-def carried_out(view: CTAugment, images: list[Image.Image]) -> torch.Tensor:
+def apply_plans(view: CTAugment, images: list[Image.Image]) -> torch.Tensor:
     weak, plans = planned(view, images)
     return (view.apply(levels(weak) / 255, plans) * 255).round()
 
@@ -75,23 +75,23 @@ def test_the_view_is_that_of_pillow_to_the_last_bit(mode: str, depth: int, bins:
     drawn = torch.randint(0, 21, view.rates.rates.shape, generator=torch.Generator().manual_seed(0)) / 20
     view.rates.rates.copy_(drawn * view.rates.present)
     expected = [by_hand(image, i, drawn.tolist(), bins, depth, 0.4) for i, image in enumerate(images)]
-    assert torch.equal(carried_out(view, images), levels(expected))
+    assert torch.equal(apply_plans(view, images), levels(expected))
 
 
 def test_a_probe_draws_all_bins_alike_and_covers_no_square() -> None:
     images = noise(150)
     view = CTAugment(fill=9, weak=weak_view(flip=True))
     view.rates.rates.mul_(torch.rand(view.rates.rates.shape, generator=torch.Generator().manual_seed(1)))
-    probe = view.probing()
+    probe = view.probe_copy()
     expected = [by_hand(image, i, None, 17, 2, 0.0) for i, image in enumerate(images)]
-    assert torch.equal(carried_out(probe, images), levels(expected))
+    assert torch.equal(apply_plans(probe, images), levels(expected))
     assert probe.rates is view.rates
     assert view.cutout == 0.5
 
 
 def test_hits_are_the_operations_and_bins_of_a_probe() -> None:
     view = CTAugment(depth=3)
-    probe = view.probing()
+    probe = view.probe_copy()
     _, plans = planned(view, noise(400))
     for plan, hits in zip(plans, probe.hits(plans), strict=True):
         assert len(hits) == 3
@@ -107,9 +107,9 @@ def test_hits_are_the_operations_and_bins_of_a_probe() -> None:
 def test_bins_whose_rate_is_low_are_never_applied() -> None:
     view = CTAugment(1, 2, operations=["solarize"], weak=Identity(), cutout=0)
     image = Image.new("L", (4, 4), 100)
-    before = carried_out(view, [image] * 200)
+    before = apply_plans(view, [image] * 200)
     view.rates.rates[0, 1] = 0.7
-    after = carried_out(view, [image] * 200)
+    after = apply_plans(view, [image] * 200)
     # Solarized from 256 (weakest) to 0: 100 is inverted by thresholds of the strong bin only.
     assert 40 < (before == 155).all((1, 2, 3)).sum() < 90
     assert (after == 100).all()
@@ -147,13 +147,13 @@ def test_a_call_leaves_the_example_and_draws_plain_numbers_whatever_the_rates() 
     assert plan.shape == (2 * 5 + 2,)
     view.rates.rates.mul_(0.3)
     assert np.array_equal(view(given, np.random.default_rng(3))[PLAN], plan)
-    assert np.array_equal(view.probing()(given, np.random.default_rng(3))[PLAN], plan)
+    assert np.array_equal(view.probe_copy()(given, np.random.default_rng(3))[PLAN], plan)
     assert np.array_equal(pickle.loads(pickle.dumps(view))(given, np.random.default_rng(3))[PLAN], plan)
 
 
 def test_it_is_what_a_trainer_looks_for() -> None:
     view = CTAugment()
-    for each in (view, view.probing()):
+    for each in (view, view.probe_copy()):
         assert isinstance(each, DeviceAugmentation)
         assert isinstance(each, AdaptiveAugmentation)
         assert not isinstance(each, LateAugmentation)

@@ -80,7 +80,7 @@ def test_operations_are_applied_in_the_order_drawn_with_bins_by_the_rates() -> N
 def test_a_probe_tries_all_bins_alike_and_says_which() -> None:
     view = marks(5, 1, 3)
     view.rates.rates[0, 1:] = 0.0
-    probe = view.probing()
+    probe = view.probe_copy()
     assert probe.rates is view.rates
     plans = plans_of(probe, 3000)
     hits = probe.hits(plans)
@@ -118,7 +118,7 @@ def test_a_prepared_column_goes_first() -> None:
 
 def test_an_operation_whose_column_is_missing_is_not_drawn() -> None:
     view = TextCTAugment({"back": [Column("b0"), Column("b1")], "mark": [Mark("1.0"), Mark("1.1")]})
-    probe = view.probing()
+    probe = view.probe_copy()
     for without in ({"text": "x"}, {"text": "x", "b1": "only one"}):
         plans = plans_of(probe, 100, without)
         hits = [hit for row in probe.hits(plans) for hit in row]
@@ -184,7 +184,7 @@ def test_translations_and_synonyms_on_request() -> None:
 
 def test_it_is_what_a_trainer_looks_for() -> None:
     view = TextCTAugment({"identity": [Identity()]})
-    for each in (view, view.probing()):
+    for each in (view, view.probe_copy()):
         assert isinstance(each, LateAugmentation)
         assert isinstance(each, AdaptiveAugmentation)
         assert not isinstance(each, DeviceAugmentation)

@@ -14,10 +14,10 @@ from scipy.special import softmax
 from transformers import TrainingArguments
 
 from textssl.cli.arguments import parse_arguments
-from textssl.cli.kinds import kind_of
+from textssl.cli.kinds import task_setup_class
 from textssl.cli.options import RecipeOptions
 from textssl.cli.presets import presets_for
-from textssl.cli.recipe import maker
+from textssl.cli.recipe import trainer_factory
 from textssl.cli.run_config import run_config
 from textssl.cli.run_folder import RunFolder
 from textssl.cli.schedule import method_length, scheduled
@@ -70,17 +70,17 @@ def trained_by_recipe(problem: Problem, backend: str, method: str, folder: Path,
     trainer_class = METHODS[method]
     needs_unlabeled = "unlabeled" in trainer_class.objective_class.views_for(config)
     data = load_task(options, config, "imdb", needs_unlabeled)
-    kind_class = kind_of(options, data)
+    kind_class = task_setup_class(options, data)
     config = run_config(options, config, data, kind_class.modality.name, run)
     config = scheduled(options, config, method_length(options, config, data, needs_unlabeled))
     views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
     kind = kind_class(options, config, data, views)
     kind.prepare(run.path)
-    trainer = maker(trainer_class, config, kind)(run.path / method)
+    trainer = trainer_factory(trainer_class, config, kind)(run.path / method)
     trainer.train()
     test = replace(data, labeled=_with_labels(task), unlabeled=None, validation=None)
     if backend == "features":
-        kind.data, kind.wants_strong = test, False
+        kind.data, kind.wants_strong_view = test, False
         kind.prepare(run.path)
         test = kind.data
     logits = torch.as_tensor(trainer.predict(test.labeled).predictions)

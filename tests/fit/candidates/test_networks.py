@@ -85,7 +85,9 @@ def test_without_a_learning_rate_fine_tuning_is_the_probe(
 
 def test_a_teacher_is_followed(data: FitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A teacher that names one class for all: its student does so after a few long steps."""
-    candidate = FineTuningWithTeacher("student", "distillation", alpha=1.0, learning_rate=1e-2, head_learning_rate=0.1)
+    candidate = FineTuningWithTeacher(
+        "student", "distillation", teacher_weight=1.0, learning_rate=1e-2, head_learning_rate=0.1
+    )
     monkeypatch.setattr(type(candidate), "steps", lambda self, data: 12)
     teacher = np.tile([0.02, 0.02, 0.96], (30, 1))
     found = candidate.train(data, tmp_path, teacher).logits(data.unlabeled).argmax(1)

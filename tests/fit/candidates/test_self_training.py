@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from tests.fit.fit_data import fit_data
 from textssl.fit.candidates import self_training
 from textssl.fit.candidates.heads import Probe
-from textssl.fit.candidates.self_training import SelfTraining, margins, surest_of_each_class
+from textssl.fit.candidates.self_training import SelfTraining, margins, most_confident_per_class
 from textssl.fit.data import FitData
 
 
@@ -71,10 +71,10 @@ def test_unlabeled_examples_help_where_they_lie_in_clusters(tmp_path: Path) -> N
 
 def test_the_surest_of_each_predicted_class() -> None:
     probs = np.array([[0.9, 0.1], [0.6, 0.4], [0.8, 0.2], [0.3, 0.7], [0.7, 0.3]])
-    assert surest_of_each_class(probs, 0.5).tolist() == [0, 2, 3]
-    assert surest_of_each_class(probs, 1.0).tolist() == [0, 1, 2, 3, 4]
-    assert surest_of_each_class(probs, 0.0).tolist() == [0, 3]
-    assert surest_of_each_class(np.empty((0, 2)), 0.5).tolist() == []
+    assert most_confident_per_class(probs, 0.5).tolist() == [0, 2, 3]
+    assert most_confident_per_class(probs, 1.0).tolist() == [0, 1, 2, 3, 4]
+    assert most_confident_per_class(probs, 0.0).tolist() == [0, 3]
+    assert most_confident_per_class(np.empty((0, 2)), 0.5).tolist() == []
 
 
 def test_margins_are_those_to_the_next_class() -> None:

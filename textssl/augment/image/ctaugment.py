@@ -87,11 +87,11 @@ class CTAugment(DeviceRandAugment):
         """The rate of each bin of each operation, weakest first."""
         return self.policy.learned()
 
-    def probing(self) -> Self:
-        """A twin with the same rates that draws every bin alike, and covers no square at the end."""
-        twin = copy.copy(self)
-        twin.policy, twin.cutout = self.policy.probing(), 0.0
-        return twin
+    def probe_copy(self) -> Self:
+        """A copy with the same rates that draws every bin alike, and covers no square at the end."""
+        copied = copy.copy(self)
+        copied.policy, copied.cutout = self.policy.probe_copy(), 0.0
+        return copied
 
     def __call__(self, example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         """Return the weak view of ``example``, with the numbers that decide what is to be done to it."""
@@ -120,7 +120,7 @@ class CTAugment(DeviceRandAugment):
         return super().apply(pixels, list(np.concatenate([steps.reshape(len(steps), -1), ends], 1)))
 
     def hits(self, plans: Sequence[np.ndarray]) -> list[list[tuple[int, int]]]:
-        """For each plan of a probing twin the operations that it applied, each with its bin."""
+        """For each plan of a probe copy the operations that it applied, each with its bin."""
         picked, bins = self._chosen(self._draws(plans)[0])
         return [list(zip(*row, strict=True)) for row in zip(picked.tolist(), bins.tolist(), strict=True)]
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...forward.device_transfer import sent
+from ...forward.device_transfer import to_device
 from ..plans import PLAN
 from ..views import Augmentation
 from .device_operations import NUMBERS, boxes, covered, device_operation
@@ -66,9 +66,9 @@ class DeviceRandAugment(RandAugment):
         check_share("cutout", cutout)
         self.cutout = cutout
         self.weak = weak_view(column=column) if weak is None else weak
-        self.ways = [device_operation(operation) for operation in self.operations]
+        self.device_operations = [device_operation(operation) for operation in self.operations]
         # Moves of all kinds are one change, so that few kernels are launched.
-        self.changes = list(dict.fromkeys(way.change for way in self.ways))
+        self.changes = list(dict.fromkeys(operation.change for operation in self.device_operations))
 
     def __call__(self, example: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         """Return the weak view of ``example``, with a plan of what is to be done to it."""
@@ -117,10 +117,10 @@ class DeviceRandAugment(RandAugment):
         steps = table[:, :-2].reshape(len(table), self.n, STEP)
         kinds = np.full((self.n, len(table)), len(self.changes))
         numbers = np.zeros((self.n + 1, len(table), NUMBERS))
-        for number, way in enumerate(self.ways):
+        for number, operation in enumerate(self.device_operations):
             rows, step = np.nonzero(steps[..., 0] == number)
-            found = way.numbers(steps[rows, step, 1], steps[rows, step, 2:], size)
-            kinds[step, rows] = self.changes.index(way.change)
+            found = operation.numbers(steps[rows, step, 1], steps[rows, step, 2:], size)
+            kinds[step, rows] = self.changes.index(operation.change)
             numbers[step, rows, : found.shape[1]] = found
         sides = np.full(len(table), float(round(self.cutout * min(size))))
         numbers[-1, :, :3] = boxes(sides, table[:, -2:], size)
@@ -129,4 +129,4 @@ class DeviceRandAugment(RandAugment):
 
 def _sent(parts: list[np.ndarray], device: torch.device) -> Tensor:
     """Stacked and on the device, without waiting for it."""
-    return sent(torch.from_numpy(np.stack(parts)), device)
+    return to_device(torch.from_numpy(np.stack(parts)), device)

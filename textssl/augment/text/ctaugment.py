@@ -83,7 +83,9 @@ class TextCTAugment:
         sizes = [len(bins) for bins in self.operations.values()]
         self.policy = BinPolicy.fresh(list(self.operations), sizes, depth, decay, threshold)
         self._bins = list(self.operations.values())
-        self._columns = [{way.name for way in bins if isinstance(way, Column)} for bins in self._bins]
+        self._columns = [
+            {augmentation.name for augmentation in bins if isinstance(augmentation, Column)} for bins in self._bins
+        ]
 
     @classmethod
     def fit(
@@ -160,11 +162,11 @@ class TextCTAugment:
         if missing := sorted(set().union(*self._columns) - set(names)):
             raise UserError(f"operations: got Column({missing[0]!r}); the data have {sorted(names)}")
 
-    def probing(self) -> Self:
-        """A twin with the same rates that draws every bin alike."""
-        twin = copy.copy(self)
-        twin.policy = self.policy.probing()
-        return twin
+    def probe_copy(self) -> Self:
+        """A copy with the same rates that draws every bin alike."""
+        copied = copy.copy(self)
+        copied.policy = self.policy.probe_copy()
+        return copied
 
     def __call__(self, example: Example, rng: np.random.Generator) -> Example:
         """Return ``example`` as it is, with a plan of what is to be done to it."""
@@ -176,7 +178,7 @@ class TextCTAugment:
         return [self._applied(plan, chosen) for plan, chosen in zip(plans, self._chosen(plans), strict=True)]
 
     def hits(self, plans: Sequence[TextPlan]) -> list[list[tuple[int, int]]]:
-        """For each plan of a probing twin the operations that it applied, each with its bin."""
+        """For each plan of a probe copy the operations that it applied, each with its bin."""
         return self._chosen(plans)
 
     def _chosen(self, plans: Sequence[TextPlan]) -> list[list[tuple[int, int]]]:

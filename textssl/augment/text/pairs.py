@@ -12,21 +12,21 @@ from .ctaugment import TextCTAugment
 __all__ = ["for_pairs"]
 
 
-def for_pairs(way: Augmentation, columns: Sequence[str]) -> Augmentation:
-    """``way`` on both texts of a pair: an :class:`EachSide`, or a CTAugment each operation of which is one.
+def for_pairs(augmentation: Augmentation, columns: Sequence[str]) -> Augmentation:
+    """``augmentation`` on both texts of a pair: an :class:`EachSide`, or a CTAugment each operation of which is one.
 
     Args:
-        way: changes the first of ``columns``.
+        augmentation: changes the first of ``columns``.
         columns: of the two texts.
 
     Raises:
         UserError: as :class:`EachSide`.
     """
-    if not isinstance(way, TextCTAugment):
-        return EachSide(way, columns)
+    if not isinstance(augmentation, TextCTAugment):
+        return EachSide(augmentation, columns)
     operations = {
         name: [bin_ if isinstance(bin_, Identity) else EachSide(bin_, columns) for bin_ in bins]
-        for name, bins in way.operations.items()
+        for name, bins in augmentation.operations.items()
     }
-    rates = way.rates
-    return TextCTAugment(operations, way.depth, rates.decay, rates.threshold, way.column)
+    rates = augmentation.rates
+    return TextCTAugment(operations, augmentation.depth, rates.decay, rates.threshold, augmentation.column)

@@ -122,10 +122,10 @@ class _WordReplacement:
         Raises:
             UserError: ``p`` is outside [0, 1].
         """
-        twin = copy.copy(self)
-        twin.p, _ = self._check(p, self.keep_last)
-        twin._seen = {}
-        return twin
+        copied = copy.copy(self)
+        copied.p, _ = self._check(p, self.keep_last)
+        copied._seen = {}
+        return copied
 
     def _analyze(self, text: str) -> tuple[SplitText, np.ndarray | None]:
         known = self._seen.get(text)

@@ -156,8 +156,8 @@ class TranslationReport:
     def lines(self) -> list[str]:
         """For people: how many are kept and why, and how many negations went."""
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.kept.most_common())
-        told = f" ({self.kept_share:.0%}): {reasons}" if reasons else ""
-        lines = [f"kept as they are: {self.kept.total()} of {self.texts} texts{told}"]
+        details = f" ({self.kept_share:.0%}): {reasons}" if reasons else ""
+        lines = [f"kept as they are: {self.kept.total()} of {self.texts} texts{details}"]
         if self.negated:
             share = self.negation_lost / self.negated
             lines.append(

@@ -193,10 +193,12 @@ class FineTuningWithTeacher(FineTuningWithUnlabeled):
 
 FINETUNED: tuple[Candidate, ...] = (
     FineTuning(),
-    FineTuningWithUnlabeled("finetuning_uda", "uda", temperature=0.5, ema_decay=0.97, tsa="none", align="sqrt"),
-    FineTuningWithTeacher("finetuning_distillation", "distillation", alpha=0.5),
     FineTuningWithUnlabeled(
-        "finetuning_fixmatch", "fixmatch", "best", ema_decay=0.97, target_dropout=False, align="sqrt"
+        "finetuning_uda", "uda", temperature=0.5, teacher_decay=0.97, tsa="none", distribution_alignment="sqrt"
+    ),
+    FineTuningWithTeacher("finetuning_distillation", "distillation", teacher_weight=0.5),
+    FineTuningWithUnlabeled(
+        "finetuning_fixmatch", "fixmatch", "best", ema_decay=0.97, target_dropout=False, distribution_alignment="sqrt"
     ),
     FineTuningWithTeacher(
         "finetuning_noisy_student",

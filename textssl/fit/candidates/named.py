@@ -35,7 +35,7 @@ class NamesProbe(HeadCandidate):
 
 
 class NamesSelfTraining(HeadCandidate):
-    """:class:`NamesProbe`, then rounds on the surest of each predicted class beside labeled examples and descriptions.
+    """:class:`NamesProbe`, then rounds on the most confident of each predicted class, labels and descriptions.
 
     The class distribution, uniform or estimated, is the one under which near neighbours share their class.
     """

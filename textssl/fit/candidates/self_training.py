@@ -1,11 +1,11 @@
 """Self-training of the probe: it labels the unlabeled examples, and is fitted again on these labels, several times.
 
-Of each predicted class the surest examples come first, and more in every round, to all in the last: a share needs no
-threshold, and what a probability means differs too much between two and fifty classes, and between one and fifty
-labels of each. A pseudo-label is hard, and weighs as much as its class is ahead of the next. The probabilities may be
-aligned with class priors before they are used; which alignment helps differs between data sets, so each is a candidate
-of its own. Priors that depend on the probabilities are those that the probe gives, in all rounds: found anew in each
-they would follow the mistakes of the rounds before (docs/guides/priors.md).
+Of each predicted class the most confident examples come first, and more in every round, to all in the last: a share
+needs no threshold, and what a probability means differs too much between two and fifty classes, and between one and
+fifty labels of each. A pseudo-label is hard, and weighs as much as its class is ahead of the next. The probabilities
+may be aligned with class priors before they are used; which alignment helps differs between data sets, so each is a
+candidate of its own. Priors that depend on the probabilities are those that the probe gives, in all rounds: found anew
+in each they would follow the mistakes of the rounds before (docs/guides/priors.md).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..probe import LinearHead, fit_probe
 from .heads import HeadCandidate
 
 
-__all__ = ["SelfTraining", "margins", "surest_of_each_class"]
+__all__ = ["SelfTraining", "margins", "most_confident_per_class"]
 
 ROUNDS = 5
 FIRST_SHARE = 0.2
@@ -48,7 +48,7 @@ class SelfTraining(HeadCandidate):
         wanted = target_prior(head.probs(unlabeled), prior, self.align)
         for share in np.linspace(FIRST_SHARE, 1.0, ROUNDS):
             probs = align_probs(head.probs(unlabeled), prior, "none" if wanted is None else wanted)
-            rows = surest_of_each_class(probs, float(share))
+            rows = most_confident_per_class(probs, float(share))
             head = fit_probe(
                 np.concatenate([features, unlabeled[rows]]),
                 np.concatenate([data.labels, probs[rows].argmax(1)]),
@@ -64,8 +64,8 @@ class SelfTraining(HeadCandidate):
         return 0.02 + 1e-6 * ROUNDS * len(data.unlabeled) * (data.num_labels + 10)
 
 
-def surest_of_each_class(probs: np.ndarray, share: float) -> np.ndarray:
-    """Rows of the surest examples of each predicted class, in order: a share of them, at least one.
+def most_confident_per_class(probs: np.ndarray, share: float) -> np.ndarray:
+    """Rows of the most confident examples of each predicted class, in order: a share of them, at least one.
 
     Args:
         probs: ``[M, C]``.
@@ -82,7 +82,7 @@ def surest_of_each_class(probs: np.ndarray, share: float) -> np.ndarray:
 
 
 def margins(probs: np.ndarray) -> np.ndarray:
-    """How far each example's likeliest class is ahead of the next ``[M]``, divided by the largest of all.
+    """How far each example's most likely class is ahead of the next ``[M]``, divided by the largest of all.
 
     Args:
         probs: ``[M, C]``, C at least 2.

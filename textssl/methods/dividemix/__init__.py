@@ -59,12 +59,12 @@ from torch import Tensor, nn
 
 from ... import functional as F
 from ...citation import Citation
-from ...config import decay, in_unit_interval, not_negative, positive
+from ...config import check_decay, check_not_negative, check_positive, check_unit_interval
 from ...errors import UserError
 from ...families.co_training import PeerObjective, PeerTrainer
-from ...families.early_backward import settled
+from ...families.early_backward import backward_now
 from ...families.mixing import Mixer, MixingConfig, MixingObjective, check_distribution
-from ...objective import Batch, Scores, Task, numbered
+from ...objective import Batch, Scores, Task, view_names
 from .loss_mixture import DividedLabels
 
 
@@ -80,10 +80,10 @@ class DivideMixConfig(MixingConfig):
     """Arguments of DivideMix. Defaults are the paper's for CIFAR-10; ``mu`` and the unlabeled data play no part.
 
     Args:
-        warmup_epochs: of plain training on all labels before the first division; by default 10 for images, 1 for
+        warm_start_epochs: of plain training on all labels before the first division; by default 10 for images, 1 for
             text, 5 for features. ``warm_start_steps`` says it in steps, and goes before.
-        warmup_entropy: weight of the negative entropy of the predictions meanwhile, so that the networks do not get
-            too sure of labels whose noise has a pattern; 0, in the paper 1 for asymmetric noise.
+        warm_start_entropy: weight of the negative entropy of the predictions meanwhile, so that the networks do not
+            get too sure of labels whose noise has a pattern; 0, in the paper 1 for asymmetric noise.
         clean_threshold: tau, above which w counts as clean; 0.5. In the paper 0.6 for noise of 90 %.
         loss_epochs: so many epochs' losses are averaged before they are fitted; 1, in the paper 5 for noise of 90 %.
         num_weak: V, weak views of each example; 2.
@@ -104,15 +104,15 @@ class DivideMixConfig(MixingConfig):
     """
 
     modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
-        "text": {"alpha": 4.0, "mix_at": "input", "warmup_epochs": 1.0},
-        "image": {"alpha": 4.0, "mix_at": "input", "warmup_epochs": 10.0, "unlabeled_weight": 25.0},
-        "features": {"alpha": 4.0, "mix_at": "input", "warmup_epochs": 5.0},
+        "text": {"alpha": 4.0, "mix_at": "input", "warm_start_epochs": 1.0},
+        "image": {"alpha": 4.0, "mix_at": "input", "warm_start_epochs": 10.0, "unlabeled_weight": 25.0},
+        "features": {"alpha": 4.0, "mix_at": "input", "warm_start_epochs": 5.0},
     }
 
-    warmup_epochs: float | None = field(
+    warm_start_epochs: float | None = field(
         default=None, metadata={"help": "Epochs on all labels first. Default: 10 for images, 1 for text, else 5."}
     )
-    warmup_entropy: float = field(
+    warm_start_entropy: float = field(
         default=0.0, metadata={"help": "Weight of the negative entropy meanwhile; 1 for noise with a pattern."}
     )
     clean_threshold: float = field(default=0.5, metadata={"help": "tau, above which a label counts as right."})
@@ -134,16 +134,16 @@ class DivideMixConfig(MixingConfig):
     )
 
     def __post_init__(self) -> None:
-        not_negative("warmup_epochs", self.warmup_epochs)
-        not_negative("warmup_entropy", self.warmup_entropy)
-        decay("clean_threshold", self.clean_threshold)
+        check_not_negative("warm_start_epochs", self.warm_start_epochs)
+        check_not_negative("warm_start_entropy", self.warm_start_entropy)
+        check_decay("clean_threshold", self.clean_threshold)
         for name in ("loss_epochs", "num_weak"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}: got {getattr(self, name)}; expected at least 1")
-        positive("temperature", self.temperature)
-        not_negative("unlabeled_weight", self.unlabeled_weight)
-        in_unit_interval("rampup", self.rampup)
-        not_negative("prior_weight", self.prior_weight)
+        check_positive("temperature", self.temperature)
+        check_not_negative("unlabeled_weight", self.unlabeled_weight)
+        check_unit_interval("rampup", self.rampup)
+        check_not_negative("prior_weight", self.prior_weight)
         super().__post_init__()
 
 
@@ -178,7 +178,7 @@ class DivideMix(MixingObjective, PeerObjective):
     @classmethod
     def views_for(cls, config: DivideMixConfig) -> Mapping[str, tuple[str, ...]]:
         """V weak views; two at least, for the networks' first epochs."""
-        return {"labeled": numbered("weak", max(config.num_weak, 2))}
+        return {"labeled": view_names("weak", max(config.num_weak, 2))}
 
     def before_epoch(self, scores: Scores, progress: float) -> None:
         """Divide the examples anew by the losses of both networks.
@@ -196,7 +196,7 @@ class DivideMix(MixingObjective, PeerObjective):
             (logits,) = runner(batch["labeled"][view])
             losses.append(self.cross_entropy(logits, labels))
             entropies.append(F.entropy(logits).mean())
-        loss = sum(losses) - self.config.warmup_entropy * sum(entropies)
+        loss = sum(losses) - self.config.warm_start_entropy * sum(entropies)
         return {"loss": loss, "supervised": sum(losses) / 2, "entropy": sum(entropies) / 2}
 
     def finetune_loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
@@ -206,7 +206,7 @@ class DivideMix(MixingObjective, PeerObjective):
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, the sum of both networks', and means over both of its parts and of ``clean``, the share."""
         labeled = batch["labeled"]
-        views = [labeled[name] for name in numbered("weak", self.config.num_weak)]
+        views = [labeled[name] for name in view_names("weak", self.config.num_weak)]
         runners = self._runners(forward)
         fixed = [self._predict(runner, views, dropout=False) for runner in runners]
         probs = (
@@ -223,7 +223,9 @@ class DivideMix(MixingObjective, PeerObjective):
             targets = self._targets(self.labels.probs[1 - number], clean, labeled, probs[number], guesses)
             terms = self._mixed_terms(runners[number], views, clean, targets, passed)
             loss = terms["supervised"] + weight * terms["unsupervised"] + self.config.prior_weight * terms["prior"]
-            losses.append(settled(loss, runners[1].unwrapped.parameters()) if number and self.settles else loss)
+            losses.append(
+                backward_now(loss, runners[1].unwrapped.parameters()) if number and self.can_backward_now else loss
+            )
             parts.append({name: value.detach() for name, value in terms.items()})
         means: dict[str, Any] = {name: (parts[0][name] + parts[1][name]) / 2 for name in parts[0]}
         return {"loss": sum(losses), **means, "weight": weight}
@@ -280,11 +282,11 @@ class DivideMixTrainer(PeerTrainer):
     objective: DivideMix
     args: DivideMixConfig
 
-    # The warm start that ``warmup_epochs`` gave; a trial of a search may ask for another.
+    # The warm start that ``warm_start_epochs`` gave; a trial of a search may ask for another.
     _warmup = 0
 
-    def _bound(self, student: nn.Module) -> None:
-        super()._bound(student)
+    def _bind_objective(self, student: nn.Module) -> None:
+        super()._bind_objective(student)
         if self.args.warm_start_steps in (0, self._warmup):
             self._warmup = self.args.warm_start_steps = self._warmup_steps()
 
@@ -301,7 +303,7 @@ class DivideMixTrainer(PeerTrainer):
 
     def _warmup_steps(self) -> int:
         """Steps of the warm-up; UserError unless training goes on after them."""
-        args, epochs = self.args, self.args.warmup_epochs
+        args, epochs = self.args, self.args.warm_start_epochs
         assert epochs is not None, "open fields are filled for the modality"
         batch = self._train_batch_size * args.world_size * args.gradient_accumulation_steps
         per_epoch = -(-len(self.train_dataset.labeled) // batch)
@@ -310,7 +312,7 @@ class DivideMixTrainer(PeerTrainer):
             total = int(args.num_train_epochs * per_epoch)
         if steps >= total:
             raise UserError(
-                f"warmup_epochs: got {epochs}, which is {steps} steps of batches of {batch}; expected fewer than the "
-                f"{total} steps of training"
+                f"warm_start_epochs: got {epochs}, which is {steps} steps of batches of {batch}; expected fewer than "
+                f"the {total} steps of training"
             )
         return steps

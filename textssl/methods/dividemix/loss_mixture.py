@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...forward.device_transfer import sent
-from ...state import from_first, rank
+from ...forward.device_transfer import to_device
+from ...state import broadcast_from_first, rank
 
 
 if TYPE_CHECKING:
@@ -154,10 +154,10 @@ class DividedLabels(nn.Module):
                 division = divide(self._averaged(number, normalized(row)))
                 fitted = np.stack([division.means, division.variances, division.weights])
                 for state, found in ((self.probs, division.probs), (self.mixtures, fitted)):
-                    state[number] = sent(torch.from_numpy(found).float(), state.device)
+                    state[number] = to_device(torch.from_numpy(found).float(), state.device)
         self.divisions += 1
         for state in (self.probs, self.mixtures, self.losses):
-            state.copy_(from_first(state))
+            state.copy_(broadcast_from_first(state))
         for number, row in enumerate((self.probs > self.threshold).any(-1).tolist(), start=1):
             if not row:
                 logger.warning(
@@ -176,6 +176,6 @@ class DividedLabels(nn.Module):
         if self.epochs == 1:
             return losses
         kept, epoch = self.losses[number], int(self.divisions)
-        kept[epoch % self.epochs] = sent(torch.from_numpy(losses).float(), kept.device)
+        kept[epoch % self.epochs] = to_device(torch.from_numpy(losses).float(), kept.device)
         mean: np.ndarray = kept[: epoch + 1].double().mean(0).cpu().numpy()
         return mean

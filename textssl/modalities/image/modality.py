@@ -91,7 +91,7 @@ class ImageModality(Modality):
             return strong_view(flip=args.horizontal_flip, column=args.image_column)
         return None
 
-    def carried_out(
+    def apply_plans(
         self,
         inputs: dict[str, Any],
         view: str,

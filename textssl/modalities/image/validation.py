@@ -113,7 +113,7 @@ def check_images(
             )
     where = f"{argument}: column {column!r}"
     if squeezed_to is not None:
-        _tell_stretched(stretches, squeezed_to, where)
+        _warn_of_stretched(stretches, squeezed_to, where)
     return _without(dataset, left_out, faults, where, skip_corrupt) if faults else dataset
 
 
@@ -170,12 +170,12 @@ def _without(
     dataset: Dataset, left_out: np.ndarray, faults: dict[str, list[_Seen]], where: str, skip: bool
 ) -> Dataset:
     """The rows whose image is intact."""
-    told = []
+    problems = []
     for kind, images in faults.items():
         first = images[0]
         detail = f"{100 * first.changed:.0f} % of its pixels. {REMEDY}" if kind == DEEP else first.fault
-        told.append(f"{len(images)} of {len(dataset)} images {kind}; the first is {first.name}: {detail}")
-    what = f"{where}: {'; '.join(told)}"
+        problems.append(f"{len(images)} of {len(dataset)} images {kind}; the first is {first.name}: {detail}")
+    what = f"{where}: {'; '.join(problems)}"
     if left_out.all():
         raise UserError(what)
     if not skip:
@@ -184,7 +184,7 @@ def _without(
     return dataset.select(np.flatnonzero(~left_out))
 
 
-def _tell_stretched(stretches: list[float], size: tuple[int, int], where: str) -> None:
+def _warn_of_stretched(stretches: list[float], size: tuple[int, int], where: str) -> None:
     """Warn where the image processor changes the proportions of many images."""
     factors = np.array([max(stretch, 1 / stretch) for stretch in stretches])
     far = factors[factors > STRETCHED]

@@ -82,8 +82,10 @@ class TextEncoder:
         self.pad_to_multiple_of = pad_to_multiple_of
         self.token_types = token_types and gives_token_types(tokenizer, pairs)
         if truncation == "head_tail" and (pairs or self.token_types):
-            told = "pairs of texts are" if pairs else f"texts with the token types of {type(tokenizer).__name__} are"
-            raise UserError(f"truncation: got 'head_tail'; {told} cut at one side; allowed: end, start")
+            subject = (
+                "pairs of texts are" if pairs else f"texts with the token types of {type(tokenizer).__name__} are"
+            )
+            raise UserError(f"truncation: got 'head_tail'; {subject} cut at one side; allowed: end, start")
         self._special = special_tokens_of(tokenizer) if truncation == "head_tail" else None
         self._known: dict[Any, np.ndarray] = {}
         by_words = not pairs and not self.token_types and WordPieceCache.supports(tokenizer)

@@ -93,8 +93,8 @@ class TextModality(Modality):
         special = special_tokens_of(self.processing_class)
         columns = self.columns(args)
         texts = chain(*(unlabeled[column] for column in columns))
-        way = TfIdfReplacement.fit(texts, column=columns[0], special_tokens=special)
-        return way if len(columns) == 1 else EachSide(way, columns)
+        augmentation = TfIdfReplacement.fit(texts, column=columns[0], special_tokens=special)
+        return augmentation if len(columns) == 1 else EachSide(augmentation, columns)
 
     def views(
         self,
@@ -109,12 +109,12 @@ class TextModality(Modality):
             UserError: a view that no method has, nor this one; a column that the unlabeled data lack.
         """
         made = super().views(wanted, given, args, unlabeled)
-        for way in made.values():
-            if isinstance(way, TextCTAugment) and unlabeled is not None:
-                way.check_columns(unlabeled.column_names)
+        for augmentation in made.values():
+            if isinstance(augmentation, TextCTAugment) and unlabeled is not None:
+                augmentation.check_columns(unlabeled.column_names)
         return made
 
-    def carried_out(
+    def apply_plans(
         self,
         inputs: dict[str, Any],
         view: str,
