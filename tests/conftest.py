@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 from tests.ddp.pool import TwoProcesses
+from tests.of_method import all_methods, methods_of
 
 
 # A busy machine is no defect of an example.
@@ -45,9 +46,34 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoProce
     pool.close()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--method",
+        action="append",
+        metavar="NAME",
+        help="run the tests of one method alone: its own, its cases of the contract and all others that it is a "
+        "parameter of; may be repeated",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    unknown = set(config.option.method or ()) - set(all_methods())
+    if unknown:
+        raise pytest.UsageError(
+            f"--method: got {', '.join(sorted(unknown))}; allowed: {', '.join(sorted(all_methods()))}"
+        )
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that share the two processes, and let them come first: one worker of pytest-xdist has them all."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests of the wanted methods alone; mark those that share the two processes, and let them come first.
+
+    They come first so that one worker of pytest-xdist has them all.
+    """
+    if wanted := set(config.option.method or ()):
+        kept = [item for item in items if wanted & methods_of(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
     sharing = {item for item in items if "two_processes" in getattr(item, "fixturenames", ())}
     for item in sharing:
         item.add_marker("ddp")

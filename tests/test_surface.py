@@ -9,7 +9,7 @@ import pkgutil
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -202,8 +202,33 @@ def imports_of(module: str, all_of_them: bool = False) -> frozenset[str]:
     return frozenset(name for name in found if name in MODULES and name != module)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_all_is_sorted_true_and_complete(module: str) -> None:
+def check_each(check: Callable[[str], None], names: Iterable[str]) -> None:
+    """Let ``check`` judge each name, and fail with what it says of all that it refuses."""
+    failures = []
+    for name in names:
+        try:
+            check(name)
+        except Exception as error:
+            failures.append(f"{name}: {type(error).__name__}: {error}")
+    if failures:
+        pytest.fail("\n".join(failures), pytrace=False)
+
+
+def test_a_check_of_all_tells_each_that_fails() -> None:
+    def check(name: str) -> None:
+        assert name != "b"
+        assert len({}[name] if name == "c" else name) == 1
+
+    with pytest.raises(pytest.fail.Exception) as failed:
+        check_each(check, "abcd")
+    told = str(failed.value)
+    assert [line for line in told.splitlines() if line[:3] in ("a: ", "b: ", "c: ", "d: ")] == [
+        line for line in told.splitlines() if line.startswith(("b: AssertionError: ", "c: KeyError: "))
+    ]
+    assert told.count("AssertionError") == told.count("KeyError") == 1
+
+
+def check_all(module: str) -> None:
     loaded = importlib.import_module(module)
     defined = {
         name
@@ -224,6 +249,10 @@ def test_all_is_sorted_true_and_complete(module: str) -> None:
     assert defined <= set(listed)
 
 
+def test_all_is_sorted_true_and_complete() -> None:
+    check_each(check_all, MODULES)
+
+
 def test_the_reader_of_imports_sees_what_it_must() -> None:
     """An oracle that sees nothing would find nothing wrong."""
     assert {"textssl.objective", "textssl.data.validation"} <= imports_of("textssl.training.data_preparation")
@@ -237,11 +266,14 @@ def test_the_reader_of_imports_sees_what_it_must() -> None:
     assert "textssl.functional" in imports_of("textssl.methods.uda")
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if part_of(m) != "textssl"])
-def test_imports_point_one_way(module: str) -> None:
+def check_imports(module: str) -> None:
     part = part_of(module)
     others = {part_of(name) for name in imports_of(module)} - {part}
     assert others <= MAY_IMPORT[part], f"{module} imports {sorted(others - MAY_IMPORT[part])}"
+
+
+def test_imports_point_one_way() -> None:
+    check_each(check_imports, [m for m in MODULES if part_of(m) != "textssl"])
 
 
 def test_the_table_allows_no_more_than_is_used() -> None:
@@ -264,15 +296,17 @@ def test_the_table_stands_on_itself() -> None:
 ABOVE = {"cli": set(), "fit": {"cli", "textssl"}, "methods": {"cli", "fit", "textssl"}}
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if part_of(m) != "cli"])
-def test_nothing_below_knows_the_command_line_the_choice_or_the_methods(module: str) -> None:
+def check_what_it_knows(module: str) -> None:
     part = part_of(module)
     known = {part_of(name) for name in imports_of(module, all_of_them=True)} - {part}
     assert not {name for name in known & set(ABOVE) if part not in ABOVE[name]}
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if part_of(m) in ("functional", "state")])
-def test_the_loss_core_needs_nothing_but_torch(module: str) -> None:
+def test_nothing_below_knows_the_command_line_the_choice_or_the_methods() -> None:
+    check_each(check_what_it_knows, [m for m in MODULES if part_of(m) != "cli"])
+
+
+def check_that_it_needs_torch_alone(module: str) -> None:
     tree = ast.parse(Path(str(importlib.import_module(module).__file__)).read_text())
     for node in ast.walk(tree):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -280,6 +314,10 @@ def test_the_loss_core_needs_nothing_but_torch(module: str) -> None:
             names = [str(node.module)]
         for name in names:
             assert name.split(".")[0] in sys.stdlib_module_names | {"torch", "textssl"}, name
+
+
+def test_the_loss_core_needs_nothing_but_torch() -> None:
+    check_each(check_that_it_needs_torch_alone, [m for m in MODULES if part_of(m) in ("functional", "state")])
 
 
 def test_no_module_needs_itself() -> None:
@@ -313,8 +351,7 @@ def test_methods_are_the_files_of_their_folder() -> None:
     assert {"supervised", "uda"} <= files
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
-def test_a_method_is_reachable_described_and_cited(name: str) -> None:
+def check_method(name: str) -> None:
     trainer = METHODS[name]
     module: ModuleType = importlib.import_module(f"textssl.methods.{name}")
     for part in (trainer, trainer.config_class):
@@ -333,6 +370,10 @@ def test_a_method_is_reachable_described_and_cited(name: str) -> None:
     assert objective.citation.arxiv is None or re.fullmatch(r"\d{4}\.\d{4,5}", objective.citation.arxiv)
     assert str(objective.citation.year) in str(module.__doc__)
     assert "*Differs from the paper in.*" in str(module.__doc__)
+
+
+def test_a_method_is_reachable_described_and_cited() -> None:
+    check_each(check_method, sorted(METHODS))
 
 
 def test_what_the_package_does_not_have_is_no_attribute() -> None:
