@@ -23,7 +23,8 @@ from textssl.cli.models import label_settings
 from textssl.cli.options import RecipeOptions
 from textssl.cli.run_config import run_config
 from textssl.cli.run_folder import RunFolder
-from textssl.cli.task_data import TaskData, load_task
+from textssl.cli.task_data import TaskData
+from textssl.cli.task_loading import load_task
 from textssl.data.vectors import feature_array
 from textssl.features import FeatureClassifier, SentenceEncoder
 from textssl.hub import DataFacts, SplitFacts

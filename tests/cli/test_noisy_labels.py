@@ -16,7 +16,8 @@ from tests.recipes.tiny_task import write_csv, write_jsonl
 from textssl import SSLConfig, UserError
 from textssl.cli.noisy_labels import TRUE_LABEL, noisy_labels, wrong_labels
 from textssl.cli.options import RecipeOptions
-from textssl.cli.task_data import TaskData, load_task
+from textssl.cli.task_data import TaskData
+from textssl.cli.task_loading import load_task
 from textssl.sources.noise import SENTIMENT_RULES, flip_labels, keyword_labels
 
 

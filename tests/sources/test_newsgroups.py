@@ -12,7 +12,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from textssl.cli.options import RecipeOptions
-from textssl.cli.task_data import load_task
+from textssl.cli.task_loading import load_task
 from textssl.config import SSLConfig
 from textssl.data import files
 from textssl.errors import UserError

@@ -30,7 +30,7 @@ from textssl.augment.text import TextCTAugment, TfIdfReplacement, WordSwap, for_
 from textssl.cli.kinds import FeatureTaskSetup
 from textssl.cli.options import RecipeOptions
 from textssl.cli.strong_view import strong_view
-from textssl.cli.task_data import load_task
+from textssl.cli.task_loading import load_task
 from textssl.errors import UserError
 from textssl.functional import mix
 from textssl.methods.fixmatch import FixMatchConfig, FixMatchTrainer

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from accelerate import PartialState
 
 from ..config import SSLConfig
 from ..data.quality import DataQuality, label_findings
 from .options import RecipeOptions
-
-
-if TYPE_CHECKING:
-    from .task_data import TaskData
+from .task_data import TaskData
 
 
 __all__ = ["check_quality"]

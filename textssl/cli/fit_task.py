@@ -17,7 +17,7 @@ from ..modalities.image.folder import load_images
 from ..sources.named import SOURCES, load_source
 from .fit_options import FitOptions
 from .options import RecipeOptions, rename_argument_in_errors
-from .task_data import load_task, modality_of_files
+from .task_loading import load_task, modality_of_files
 
 
 __all__ = ["FitTask", "load_fit_task"]

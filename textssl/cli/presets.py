@@ -13,7 +13,7 @@ from ..sources.named import SOURCES
 from .arguments import Preset
 from .options import BACKENDS, ORIGINS
 from .probe_head import resolved_feature_head, resolved_head
-from .task_data import modality_of_files
+from .task_loading import modality_of_files
 from .tuned_settings import FEATURE_STEPS, FRESH_FEATURE_STEPS, TUNED
 
 

@@ -24,7 +24,7 @@ from .run_config import run_config
 from .run_folder import RunFolder
 from .schedule import baseline_length, method_length, plan_of, scheduled
 from .stages import run_stage, save_split
-from .task_data import load_task
+from .task_loading import load_task
 
 
 __all__ = ["baseline_config", "train_recipe", "trainer_factory", "try_construction"]

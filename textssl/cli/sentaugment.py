@@ -32,7 +32,8 @@ from .run_config import run_config
 from .run_folder import RunFolder
 from .schedule import baseline_length
 from .stages import run_stage
-from .task_data import TaskData, load_task
+from .task_data import TaskData
+from .task_loading import load_task
 
 
 __all__ = ["VARIANTS", "SentAugmentOptions", "sentaugment_recipe"]

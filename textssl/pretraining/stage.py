@@ -109,7 +109,7 @@ def pretrain_in_domain(
     record |= {"finished": True, "fresh_head": fresh, "windows": len(windows), "steps": steps}
     record |= {"seconds": time.monotonic() - start, **trainer.evaluate()}
     if trainer.is_world_process_zero():
-        save_pretrained(trainer.accelerator.unwrap_model(trainer.model), source, folder)
+        save_pretrained(trainer.unwrapped_model, source, folder)
         processing_class.save_pretrained(folder)
         shutil.rmtree(folder / WINDOWS, ignore_errors=True)
         _write(folder, record)

@@ -110,7 +110,7 @@ class PretrainingTrainer(CheckpointingTrainer):
         if not self.fresh_head:
             return optimizer
         # Output embeddings that are tied are the encoder's.
-        encoder = {id(p) for p in self.accelerator.unwrap_model(self.model).base_model.parameters()}
+        encoder = {id(p) for p in self.unwrapped_model.base_model.parameters()}
         rate = self.args.head_learning_rate or FRESH_HEAD * self.args.learning_rate
         for group in list(optimizer.param_groups):
             head = [p for p in group["params"] if id(p) not in encoder]

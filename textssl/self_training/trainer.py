@@ -143,14 +143,14 @@ class RoundsTrainer(SSLTrainer):
         # All have looked before one writes.
         self._wait()
         folder.claim()
-        initial = _copied(self.accelerator.unwrap_model(self.model))
+        initial = _copied(self.unwrapped_model)
         for number in range(1, last + 1):
             data = self._data_of_round(number, folder, initial)
             if number < last and not folder.is_done(folder.student(number)):
                 self._train_stage(folder, folder.student(number), self._student(number, folder, initial, data))
         self._adopt(data)
         if self.args.student_init == "continued":
-            start_from(self._teacher(last, folder, initial)[0], self.accelerator.unwrap_model(self.model))
+            start_from(self._teacher(last, folder, initial)[0], self.unwrapped_model)
 
     # --- teachers and students
 

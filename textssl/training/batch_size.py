@@ -50,14 +50,14 @@ class _Start:
     """Where a training began: on the host, for the device has no memory to spare."""
 
     def __init__(self, trainer: Any) -> None:
-        network = trainer.accelerator.unwrap_model(trainer.model)
+        network = trainer.unwrapped_model
         self.weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
         self.generators = (random.getstate(), np.random.get_state(), torch.get_rng_state())
         self.device = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
 
     def restore(self, trainer: Any) -> None:
         """Take the trainer back there."""
-        network = trainer.accelerator.unwrap_model(trainer.model)
+        network = trainer.unwrapped_model
         network.load_state_dict(self.weights)
         network.zero_grad()
         trainer.optimizer = trainer.lr_scheduler = None

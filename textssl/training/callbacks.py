@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from transformers import TrainerCallback
 
 from ..state import EMATeacher, average_batch_norms, average_gradients
+from .callback_protocols import EpochRun, TrainingRun
 from .ctaugment_probes import update_rates
 from .dataset_scores import check_scored, is_due, score
-
-
-if TYPE_CHECKING:
-    from .trainer import SSLTrainer
 
 
 __all__ = ["EpochCallback", "StepCallback"]
 
 
 class EpochCallback(TrainerCallback):
-    """Tells the sampler of a trainer where an epoch begins, from the step alone: ``set_epoch`` is lost on resume."""
+    """Tells the sampler of a run where an epoch begins, from the step alone: ``set_epoch`` is lost on resume."""
 
-    def __init__(self, trainer: Any) -> None:
-        self.trainer = trainer
+    run: EpochRun
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Set the number of the epoch's first batch."""
-        sampler = self.trainer.sampler
+        sampler = self.run.sampler
         sampler.start = state.global_step // self.steps_per_epoch(args) * len(sampler)
 
     def steps_per_epoch(self, args: Any) -> int:
         """Optimizer steps of a pass over the data."""
-        return len(self.trainer.sampler) // (args.world_size * args.gradient_accumulation_steps)
+        return len(self.run.sampler) // (args.world_size * args.gradient_accumulation_steps)
 
 
 class StepCallback(EpochCallback):
@@ -42,23 +41,23 @@ class StepCallback(EpochCallback):
     ``on_step_end`` before logging, evaluation and saving.
     """
 
-    trainer: SSLTrainer
+    run: TrainingRun
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Forget what a run that was cut short had not logged yet; see that the model has what will be scored."""
-        self.trainer.terms.clear()
-        check_scored(self.trainer)
+        self.run.terms.clear()
+        check_scored(self.run)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Show the objective all examples where an epoch begins, and the micro-batches to come."""
-        trainer = self.trainer
-        if trainer.phase.on_labeled_only:
+        run = self.run
+        if run.phase.on_labeled_only:
             return
         begins = args.warm_start_steps
-        if is_due(trainer.objective, state.global_step, begins, self.steps_per_epoch(args)):
-            trainer.objective.before_epoch(score(trainer), trainer.progress)
-        forward = trainer.forward_for(trainer.model_wrapped)
-        trainer.objective.before_step(forward, trainer.micro_batches, trainer.progress)
+        if is_due(run.objective, state.global_step, begins, self.steps_per_epoch(args)):
+            run.objective.before_epoch(score(run), run.progress)
+        forward = run.forward_for(run.model_wrapped)
+        run.objective.before_step(forward, run.micro_batches, run.progress)
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Average gradients of the objective's own parameters over processes, and clip those of its own networks.
@@ -67,22 +66,22 @@ class StepCallback(EpochCallback):
 
         DDP and Trainer know the student's alone.
         """
-        trainer = self.trainer
-        for part in trainer.objective.children():
+        run = self.run
+        for part in run.objective.children():
             if isinstance(part, EMATeacher):
                 part.release_unfrozen()
-        average_gradients([p for p in trainer.objective.parameters() if p.requires_grad])
+        average_gradients([p for p in run.objective.parameters() if p.requires_grad])
         if args.max_grad_norm > 0:
-            for network in trainer.objective.networks(trainer.forward_for(trainer.model_wrapped).unwrapped)[1:]:
+            for network in run.objective.networks(run.forward_for(run.model_wrapped).unwrapped)[1:]:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), args.max_grad_norm)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Let the objective follow the student, and augmentations that adapt follow the model that is evaluated."""
-        trainer = self.trainer
-        forward = trainer.forward_for(trainer.model_wrapped)
+        run = self.run
+        forward = run.forward_for(run.model_wrapped)
         # Trainer does so for the student alone.
-        trainer.objective.zero_grad()
-        for network in trainer.objective.networks(forward.unwrapped):
+        run.objective.zero_grad()
+        for network in run.objective.networks(forward.unwrapped):
             average_batch_norms(network)
-        trainer.objective.after_step(forward, trainer.progress)
-        update_rates(trainer.objective, forward, trainer.micro_batches)
+        run.objective.after_step(forward, run.progress)
+        update_rates(run.objective, forward, run.micro_batches)

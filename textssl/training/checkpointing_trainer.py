@@ -40,7 +40,7 @@ class CheckpointingTrainer(DivergenceTrainer, PublishingTrainer):
     @property
     def evaluated_model(self) -> nn.Module:
         """The model that evaluates best by the method's own rule: the student, or its teacher."""
-        return self.objective.evaluated(self.accelerator.unwrap_model(self.model))
+        return self.objective.evaluated(self.unwrapped_model)
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Trainer's optimizer, or a person's, which moves the objective's own parameters by the same rules."""

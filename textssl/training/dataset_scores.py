@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,16 +18,13 @@ from tqdm.auto import tqdm
 
 from ..data.sampler import LABELED, UNLABELED, Key
 from ..data.two_stream import Item
+from ..data.views import ViewCollator
+from ..forward.base import Forward
 from ..forward.device_transfer import to_device
 from ..forward.inside import last_linear
 from ..objective import Objective, Scores
 from ..state import all_sum, rank, world_size
-
-
-if TYPE_CHECKING:
-    from ..data.views import ViewCollator
-    from ..forward.base import Forward
-    from .trainer import SSLTrainer
+from .callback_protocols import ScoredRun
 
 
 __all__ = ["check_scored", "is_due", "score"]
@@ -50,66 +47,66 @@ def is_due(objective: Objective, step: int, begins: int, steps_per_epoch: int) -
     return step == begins or step % objective.score_every(steps_per_epoch) == 0
 
 
-def check_scored(trainer: SSLTrainer) -> None:
+def check_scored(run: ScoredRun) -> None:
     """Raise UserError unless the model has a pooled vector, where the method will ask for it after a warm start."""
-    if trainer.objective.scored == "features":
-        (batch,) = _loader(trainer, np.zeros(1, dtype=np.int64), workers=0)
-        inputs = _moved(batch, trainer.args.device)
+    if run.objective.scored == "features":
+        (batch,) = _loader(run, np.zeros(1, dtype=np.int64), workers=0)
+        inputs = _moved(batch, run.args.device)
         del inputs["rows"]
         with torch.no_grad():
-            student = _student(trainer)
-            _values(trainer, student, [student.model], inputs)
+            student = _student(run)
+            _values(run, student, [student.model], inputs)
 
 
 @torch.no_grad()
-def score(trainer: SSLTrainer) -> Scores:
+def score(run: ScoredRun) -> Scores:
     """What the objective asks for of every example; every process must call it, and all get the same.
 
     Each process runs every W-th row of W processes. Rows go in batches of like length, the longest first: a batch
     that does not fit the memory is met at once. Precision is that of evaluation.
 
     Args:
-        trainer: whose objective says what is scored.
+        run: whose objective says what is scored.
 
     Raises:
         UserError: the model's last linear layer reads no pooled vector.
     """
-    args, data, objective = trainer.args, trainer.train_dataset, trainer.objective
+    args, data, objective = run.args, run.train_dataset, run.objective
     sources = [data.labeled]
     if objective.scored == "features" and data.unlabeled is not None:
         sources.append(data.unlabeled)
-    lengths = np.concatenate([trainer.modality.lengths(source, args) for source in sources])
+    lengths = np.concatenate([run.modality.lengths(source, args) for source in sources])
     share = np.argsort(-lengths, kind="stable")[rank() :: world_size()]
-    student = _student(trainer)
+    student = _student(run)
     networks = objective.networks(student.model)
     width = len(networks) if objective.scored == "losses" else last_linear(student.model).in_features
     scores = torch.zeros((len(lengths), width), device=args.device)
     hidden = bool(args.disable_tqdm) or rank() > 0 or len(lengths) <= BAR
     with tqdm(total=len(share), desc="scoring all examples", disable=hidden, leave=False) as bar:
-        for batch in _loader(trainer, share, args.dataloader_num_workers):
+        for batch in _loader(run, share, args.dataloader_num_workers):
             inputs = _moved(batch, args.device)
             rows = inputs.pop("rows")
-            scores.index_copy_(0, rows, _values(trainer, student, networks, inputs))
+            scores.index_copy_(0, rows, _values(run, student, networks, inputs))
             bar.update(len(rows))
     # A row is written on one process and 0 on all others: the sum is exact.
     labeled, unlabeled = all_sum(scores).tensor_split([len(data.labeled)])
     if objective.scored == "losses":
         labeled, unlabeled = labeled.T.contiguous(), unlabeled.T
-    return Scores(labeled, unlabeled, _labels(trainer).to(args.device))
+    return Scores(labeled, unlabeled, _labels(run).to(args.device))
 
 
-def _student(trainer: SSLTrainer) -> Forward:
+def _student(run: ScoredRun) -> Forward:
     # Not as DDP wrapped it: processes run unequal numbers of passes, and DDP may exchange buffers on each.
-    return trainer.forward_for(trainer.accelerator.unwrap_model(trainer.model))
+    return run.forward_for(run.unwrapped_model)
 
 
-def _labels(trainer: SSLTrainer) -> Tensor:
-    return torch.from_numpy(np.array(trainer.train_dataset.labeled[trainer.args.label_column], dtype=np.int64))
+def _labels(run: ScoredRun) -> Tensor:
+    return torch.from_numpy(np.array(run.train_dataset.labeled[run.args.label_column], dtype=np.int64))
 
 
-def _values(trainer: SSLTrainer, student: Forward, networks: list[nn.Module], inputs: dict[str, Any]) -> Tensor:
+def _values(run: ScoredRun, student: Forward, networks: list[nn.Module], inputs: dict[str, Any]) -> Tensor:
     """The student's pooled vectors [B, D] of the inputs, or the losses [B, K] of their labels by each network."""
-    if trainer.objective.scored == "features":
+    if run.objective.scored == "features":
         return student.pooled(inputs, dropout=False)[0]
     labels = inputs.pop("labels")
     losses = []
@@ -119,14 +116,14 @@ def _values(trainer: SSLTrainer, student: Forward, networks: list[nn.Module], in
     return torch.stack(losses, dim=1)
 
 
-def _loader(trainer: SSLTrainer, rows: np.ndarray, workers: int) -> DataLoader:
+def _loader(run: ScoredRun, rows: np.ndarray, workers: int) -> DataLoader:
     """Inputs of the examples ``rows``, of which those from N_l on are unlabeled; views are nobody's business here."""
-    args, data = trainer.args, trainer.train_dataset
+    args, data = run.args, run.train_dataset
     labeled = len(data.labeled)
     size = args.per_device_eval_batch_size
     keys = [Key(LABELED, row, 0) if row < labeled else Key(UNLABELED, row - labeled, 0) for row in rows.tolist()]
-    known = args.label_column if trainer.objective.scored == "losses" else None
-    collate = partial(_collated, trainer.data_collator, known, labeled)
+    known = args.label_column if run.objective.scored == "losses" else None
+    collate = partial(_collated, run.data_collator, known, labeled)
     # A generator of its own: by default a loader draws from the one that dropout draws from.
     return DataLoader(
         data,

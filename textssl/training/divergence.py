@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
-from transformers import Trainer
+from transformers import PreTrainedModel, Trainer
 
 from ..errors import UserError
 from .checkpoints import sealed_checkpoints
@@ -39,6 +39,12 @@ class DivergenceTrainer(Trainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.watch = LossWatch()
         super().__init__(*args, **kwargs)
+
+    @property
+    def unwrapped_model(self) -> PreTrainedModel:
+        """The student, as neither DDP nor a compiler wraps it."""
+        model: PreTrainedModel = self.accelerator.unwrap_model(self.model)
+        return model
 
     @property
     def _stops(self) -> bool:
@@ -76,7 +82,7 @@ class DivergenceTrainer(Trainer):
         return super()._maybe_log_save_evaluate(*args, **kwargs)
 
     def _check_weights(self) -> None:
-        student = self.accelerator.unwrap_model(self.model)
+        student = self.unwrapped_model
         named = {name: p for name, p in student.named_parameters() if p.is_floating_point()}
         others = self.objective.named_parameters(prefix="objective")
         named |= {name: p for name, p in others if p.is_floating_point()}

@@ -35,7 +35,7 @@ class HeadLearningRate(CheckpointingTrainer):
         fresh = self.optimizer is None
         optimizer = super().create_optimizer(model)
         if fresh and self.args.head_learning_rate is not None:
-            student = self.accelerator.unwrap_model(self.model)
+            student = self.unwrapped_model
             set_head_learning_rate(optimizer, [student, *_networks(self.objective)], self.args.head_learning_rate)
         return optimizer
 

@@ -73,7 +73,7 @@ def run_record(trainer: Any) -> dict[str, Any]:
         "unlabeled_data": None if data.unlabeled is None else dataset_checksum(data.unlabeled, {labels}),
         "evaluation_data": _evaluation_checksum(trainer.eval_dataset),
         "processing_class": processor_checksum(trainer.processing_class),
-        "model": _model_facts(trainer.accelerator.unwrap_model(trainer.model)),
+        "model": _model_facts(trainer.unwrapped_model),
         "views": {
             name: _view_facts(augmentation)
             for name, augmentation in getattr(trainer.data_collator, "augmentations", {}).items()

@@ -152,7 +152,7 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
 
     def rebuild_objective(self) -> None:
         """Make the objective anew, for a batch of another size."""
-        self._begin(self.accelerator.unwrap_model(self.model))
+        self._begin(self.unwrapped_model)
 
     def rebuild_for_model(self, model: PreTrainedModel) -> None:
         """Make all of it for a new model and for a config that a search may have changed."""
@@ -292,7 +292,7 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
     ) -> Any:
         """Evaluate the student or the teacher."""
         evaluated = self.evaluated_model
-        if evaluated is self.accelerator.unwrap_model(self.model):
+        if evaluated is self.unwrapped_model:
             return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
         with self.accelerator.autocast():
             return super().prediction_step(evaluated, inputs, prediction_loss_only, ignore_keys)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import datasets
 import numpy as np
 from transformers import TrainerCallback
 
 from ..modalities.text.encoding import TextEncoder, contents_of
-
-
-if TYPE_CHECKING:
-    from .trainer import SSLTrainer
+from .callback_protocols import ReportedRun
 
 
 __all__ = ["Excess", "TruncationReport", "excess_of", "report_once", "report_truncation"]
@@ -69,26 +66,26 @@ def excess_of(dataset: datasets.Dataset, encode: TextEncoder, columns: list[str]
     return Excess(len(dataset), len(lengths), len(beyond), int(np.median(beyond)) if len(beyond) else 0)
 
 
-def report_truncation(trainer: SSLTrainer) -> None:
+def report_truncation(run: ReportedRun) -> None:
     """Log the share of truncated texts of each data set of a trainer: a warning where it is above a tenth."""
-    encode = trainer.data_collator.encode
-    if not isinstance(encode, TextEncoder) or trainer.args.process_index != 0:
+    encode = run.data_collator.encode
+    if not isinstance(encode, TextEncoder) or run.args.process_index != 0:
         return
-    columns, truncated = trainer.modality.columns(trainer.args), 0
-    for name, dataset in _datasets(trainer):
+    columns, truncated = run.modality.columns(run.args), 0
+    for name, dataset in _datasets(run):
         excess = excess_of(dataset, encode, columns)
         truncated += excess.truncated
         level = logging.WARNING if excess.share > MANY else logging.INFO
         texts = "texts" if len(columns) == 1 else "pairs of texts"
-        logger.log(level, "%s", _sentence(name, texts, excess, trainer.args))
-    if truncated and trainer.args.truncation == "head_tail":
+        logger.log(level, "%s", _sentence(name, texts, excess, run.args))
+    if truncated and run.args.truncation == "head_tail":
         logger.warning(
             "truncation: got 'head_tail'; transformers' own text-classification pipeline cuts the end of long texts: "
             "load the saved model with pipeline(..., pipeline_class=HeadTailPipeline), from textssl.pipelines"
         )
 
 
-def report_once(trainer: SSLTrainer) -> None:
+def report_once(trainer: Any) -> None:
     """Report now, and no more where training begins."""
     report_truncation(trainer)
     trainer.remove_callback(TruncationReport)
@@ -98,24 +95,24 @@ class TruncationReport(TrainerCallback):
     """Reports once, where training begins.
 
     Args:
-        trainer: whose data are looked at.
+        run: whose data are looked at.
     """
 
-    def __init__(self, trainer: Any) -> None:
-        self.trainer: Any = trainer
+    def __init__(self, run: Any) -> None:
+        self.run: Any = run
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Report, unless that was done."""
-        if self.trainer is not None:
-            report_truncation(self.trainer)
-        self.trainer = None
+        if self.run is not None:
+            report_truncation(self.run)
+        self.run = None
 
 
-def _datasets(trainer: SSLTrainer) -> Iterator[tuple[str, datasets.Dataset]]:
-    yield "train_dataset", trainer.train_dataset.labeled
-    if trainer.train_dataset.unlabeled is not None:
-        yield "unlabeled_dataset", trainer.train_dataset.unlabeled
-    held_out = trainer.eval_dataset
+def _datasets(run: ReportedRun) -> Iterator[tuple[str, datasets.Dataset]]:
+    yield "train_dataset", run.train_dataset.labeled
+    if run.train_dataset.unlabeled is not None:
+        yield "unlabeled_dataset", run.train_dataset.unlabeled
+    held_out = run.eval_dataset
     if isinstance(held_out, Mapping):
         yield from ((f"eval_dataset[{name!r}]", part) for name, part in held_out.items())
     elif held_out is not None:

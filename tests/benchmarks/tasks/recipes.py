@@ -21,7 +21,7 @@ from textssl.cli.recipe import trainer_factory
 from textssl.cli.run_config import run_config
 from textssl.cli.run_folder import RunFolder
 from textssl.cli.schedule import method_length, scheduled
-from textssl.cli.task_data import load_task
+from textssl.cli.task_loading import load_task
 from textssl.methods import METHODS
 
 from .data import Problem, Task
