@@ -18,6 +18,7 @@ from textssl import UDAConfig, UserError
 from textssl.cli.options import RecipeOptions
 from textssl.cli.run_config import run_config
 from textssl.config import derive_config
+from textssl.config.saved_settings import write_settings
 from textssl.methods import METHODS
 from textssl.pretraining import PretrainingConfig, pretrain_in_domain
 from textssl.training.trainer import SSLTrainer
@@ -54,6 +55,25 @@ def test_training_leaves_the_config_as_it_was(
         assert trainer.args is not config
         assert values(config) == before
         assert trainer.args.accelerator_config is not config.accelerator_config
+
+
+@pytest.mark.parametrize("method", ["uda", "vat", "noisy_student"])
+def test_one_config_is_resolved_for_a_trainer(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made once, at construction; the loss reads it, and it is what is written beside the model."""
+    copies: list[Any] = []
+
+    def counted(config: Any, kind: Any, **changes: Any) -> Any:
+        copies.append(derive_config(config, kind, **changes))
+        return copies[-1]
+
+    monkeypatch.setattr("textssl.config.derive_config", counted)
+    trainer = build(method, tmp_path)
+    assert len(copies) == 1
+    assert trainer.args is trainer.objective.config is copies[0]
+    write_settings(trainer.args, tmp_path / "expected")
+    trainer.save_model(str(tmp_path / "saved"))
+    written = [(tmp_path / name / "training_args.json").read_bytes() for name in ("expected", "saved")]
+    assert written[0] == written[1]
 
 
 def test_pretraining_leaves_the_config_as_it_was(tmp_path: Path) -> None:

@@ -87,11 +87,11 @@ class FeatureTaskSetup(TaskSetup):
             return f"none, {PIXELS} are the features; --model names an image encoder"
         return f"{self.options.model} (frozen encoder, {self.encoder.pooling})"
 
-    def trainer_config(self, config: C) -> C:
+    def trainer_config(self, config: C, **changes: Any) -> C:
         """The column and the length of texts, or the column of images, mean nothing once there are features."""
         used_up = {"text": ("text_column", "max_length"), "image": ("image_column", "skip_corrupt_images")}
         defaults = {name: config.__dataclass_fields__[name].default for name in used_up[self.data.modality]}
-        return derive_config(config, type(config), **defaults)
+        return derive_config(config, type(config), **defaults | changes)
 
     def prepare(self, folder: Path) -> None:
         """Embed every text once, and changed versions of the unlabeled ones if they are the strong view."""

@@ -10,7 +10,7 @@ from accelerate import PartialState
 from transformers import PreTrainedModel
 
 from ..augment import Augmentation
-from ..config import SSLConfig
+from ..config import SSLConfig, derive_config
 from ..errors import UserError
 from ..features.settings import EncoderSettings
 from ..modalities import MODALITIES, Modality
@@ -57,6 +57,7 @@ class TaskSetup:
         if options.embedding_cache is not None and self.modality.name != FeatureModality.name:
             raise UserError(f"embedding_cache: got {options.embedding_cache!r}; it is for --backend features")
         self.options, self.config, self.data = options, config, data
+        # As each trainer will: the preparation between here and there may take hours.
         self.modality.check_foreign_settings(self.trainer_config(config), [*MODALITIES.values()])
         self.wants_strong_view = "strong" in views
         self.wants_second_view = "weak_2" in views
@@ -81,9 +82,9 @@ class TaskSetup:
             "processes": PartialState().num_processes,
         }
 
-    def trainer_config(self, config: C) -> C:
-        """What a trainer is told: ``config``, without what the preparation has used up."""
-        return config
+    def trainer_config(self, config: C, **changes: Any) -> C:
+        """What a trainer is given: ``config`` with ``changes``, without what the preparation has used up."""
+        return derive_config(config, type(config), **changes)
 
     def prepare(self, folder: Path) -> None:
         """Make what views need ahead of training, in ``folder``; ``data`` may gain columns."""

@@ -75,11 +75,7 @@ def train_recipe(
     # Before the baseline, so that a translator which is missing is told before anything long.
     kind.prepare(run.path)
     if run.stage_result(method) is None:
-        try_construction(
-            trainer_factory(trainer_class, derive_config(config, type(config), push_to_hub=False), kind),
-            run.path,
-            kind,
-        )
+        try_construction(trainer_factory(trainer_class, config, kind, push_to_hub=False), run.path, kind)
     results = {}
     if options.baseline and kind.head == "probe":
         make = trainer_factory(METHODS["supervised"], baseline_config(options, config), kind)
@@ -130,19 +126,26 @@ def try_construction(make: Callable[[Path], SSLTrainer], folder: Path, kind: Tas
 
 
 def trainer_factory(
-    trainer_class: type[SSLTrainer], config: SSLConfig, kind: TaskSetup
+    trainer_class: type[SSLTrainer], config: SSLConfig, kind: TaskSetup, **changes: Any
 ) -> Callable[[Path], SSLTrainer]:
-    """What builds the trainer of a stage, given its folder."""
-    trainer_config, second = kind.trainer_config(config), trainer_class.second_network_argument
+    """What builds the trainer of a stage, given its folder.
+
+    Args:
+        trainer_class: of the method.
+        config: the run's.
+        kind: how the data are trained on.
+        **changes: settings of the stage that are not the run's.
+    """
+    second = trainer_class.second_network_argument
 
     def make(folder: Path) -> SSLTrainer:
         # By itself a trainer would copy the first network's encoder, which may be drawn at random too.
         others: dict[str, Any] = {}
-        if second is not None and getattr(trainer_config, second, None) is None:
+        if second is not None and getattr(config, second, None) is None:
             others[second] = kind.make_model(of=1)
         trainer = trainer_class(
             kind.make_model(),
-            derive_config(trainer_config, type(trainer_config), output_dir=str(folder), data_check="off"),
+            kind.trainer_config(config, output_dir=str(folder), data_check="off", **changes),
             kind.data.labeled,
             kind.data.unlabeled,
             eval_dataset=kind.data.validation,

@@ -51,4 +51,4 @@ def run_config(options: RecipeOptions, config: C, data: TaskData, modality: str,
     if config.push_to_hub:
         wanted = config.hub_model_id or run.path.resolve().name
         changes["hub_model_id"] = check_push_target(wanted, config.hub_token)
-    return derive_config(config, type(config), **changes).for_modality(modality)
+    return derive_config(config, type(config), **config.paper_values(modality) | changes)

@@ -15,7 +15,7 @@ from typing import Any
 from accelerate import PartialState
 from datasets import Dataset
 
-from ..config import SSLConfig, check_allowed, derive_config
+from ..config import SSLConfig, check_allowed
 from ..errors import UserError
 from ..methods import METHODS
 from ..retrieval import Bank, RetrievalConfig, build_bank, open_bank, retrieve
@@ -134,11 +134,7 @@ def sentaugment_recipe(
     run.claim(method=METHOD, **kind.circumstances(), **_bank_facts(own))
     print(f"{METHOD} ({own.variant}); {data.describe()}; model: {options.model}")
     if run.stage_result(METHOD) is None:
-        try_construction(
-            trainer_factory(trainer_class, derive_config(config, type(config), push_to_hub=False), kind),
-            run.path,
-            kind,
-        )
+        try_construction(trainer_factory(trainer_class, config, kind, push_to_hub=False), run.path, kind)
     steps = baseline_length(options, config, data).steps
     make = trainer_factory(METHODS["supervised"], baseline_config(options, config, steps), kind)
     results = {"supervised": run_stage(run, "supervised", make, data)}
@@ -193,9 +189,7 @@ class _Found:
             examples = examples.rename_column("text", self.data.column)
         student_setup = copy(kind)
         student_setup.data = replace(self.data, unlabeled=examples)
-        return trainer_factory(
-            trainer_class, derive_config(self.config, type(self.config), push_to_hub=False), student_setup
-        )
+        return trainer_factory(trainer_class, self.config, student_setup, push_to_hub=False)
 
 
 def _bank(own: SentAugmentOptions, options: RecipeOptions, config: SSLConfig, data: TaskData, folder: Path) -> Bank:

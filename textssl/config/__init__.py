@@ -223,12 +223,14 @@ class SSLConfig(SavedSettings):
             raise UserError(f"{names}: got {counts}; expected fewer than {wording.format(steps)}")
         return tuned
 
-    def for_modality(self: C, modality: str) -> C:
-        """This config, its open fields filled for ``"text"``, ``"image"`` or ``"features"``."""
+    def paper_values(self, modality: str) -> dict[str, Any]:
+        """The paper's values, for ``"text"``, ``"image"`` or ``"features"``, of the fields that are still open."""
         values = self.modality_defaults.get("text", {}) | self.modality_defaults.get(modality, {})
-        return derive_config(
-            self, type(self), **{k: v for k, v in values.items() if getattr(self, k) in (None, "auto")}
-        )
+        return {name: value for name, value in values.items() if getattr(self, name) in (None, "auto")}
+
+    def for_modality(self: C, modality: str) -> C:
+        """A copy of this config, its open fields filled for ``"text"``, ``"image"`` or ``"features"``."""
+        return derive_config(self, type(self), **self.paper_values(modality))
 
 
 def derive_config(config: SavedSettings, kind: type[D], **changes: Any) -> D:

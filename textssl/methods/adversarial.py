@@ -34,14 +34,14 @@ agreement on unlabeled examples too.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from .. import functional as F
 from ..citation import Citation
-from ..config import SSLConfig, check_allowed, check_not_negative, derive_config
+from ..config import SSLConfig, check_allowed, check_not_negative
 from ..errors import UserError
 from ..objective import Batch, Objective
 from ..training.trainer import SSLTrainer
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Adversarial", "AdversarialConfig", "AdversarialTrainer", "PerturbationConfig"]
-
-P = TypeVar("P", bound="PerturbationConfig")
 
 
 @dataclass
@@ -86,12 +84,12 @@ class PerturbationConfig(SSLConfig):
             )
         super().__post_init__()
 
-    def for_modality(self: P, modality: str) -> P:
+    def paper_values(self, modality: str) -> dict[str, Any]:
         """As for every config; where one size is given, the other stays unset."""
-        resolved = super().for_modality(modality)
+        values = super().paper_values(modality)
         if self.epsilon is None and self.relative_epsilon is None:
-            return resolved
-        return derive_config(resolved, type(self), epsilon=self.epsilon, relative_epsilon=self.relative_epsilon)
+            return values
+        return {name: value for name, value in values.items() if name not in ("epsilon", "relative_epsilon")}
 
     def size(self, own: Tensor) -> float | Tensor:
         """Size of the perturbation of examples whose own inputs have the sizes ``own`` [B]."""
