@@ -80,6 +80,15 @@ def test_a_number_in_yaml_is_a_number(written: str, tmp_path: Path) -> None:
     assert rate == 0.00003
 
 
+def test_presets_may_depend_on_the_flags() -> None:
+    def presets(flags: Any) -> dict[str, dict[str, Any]]:
+        return {"quick": {"steps": len(flags)}}
+
+    for argv, steps in ([], 0), (["--rate", "1"], 1), (["--rate=1", "--fast"], 2):
+        (small,) = parse_arguments([Small], presets, "quick", argv)
+        assert small.steps == steps
+
+
 def test_null_takes_back_a_preset(tmp_path: Path) -> None:
     small = parse(yaml(tmp_path, "most: null\nshare:\n"))
     assert (small.most, small.share) == (None, None)

@@ -128,7 +128,7 @@ def _explicit_names(parser: argparse.ArgumentParser, words: Sequence[str]) -> fr
 def _flags_of(argv: Sequence[str]) -> dict[str, str]:
     """Flags and their values as they stand, not understood yet."""
     words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    following = [*words[1:], "--"]
+    following = [*words[1:], "--"][: len(words)]
     return {
         word.lstrip("-").replace("-", "_"): "true" if value.startswith("--") else value
         for word, value in zip(words, following, strict=True)
