@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import datasets
+import numpy as np
 
 from ..config import SSLConfig
-from ..data.validation import check_labeled
+from ..data.validation import check_every_class
 from ..errors import UserError
 from ..hub import DataFacts, SplitFacts
 from ..modalities.image.folder import load_images
@@ -140,9 +141,8 @@ def _own_files(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool)
     if len(names) < 2:
         raise UserError(f"train_file: {options.train_file} has one class, {names}; expected two or more")
     ids = {name: i for i, name in enumerate(names)}
-    where = f"train_file: {options.train_file}"
-    inputs_are_checked = {"check_inputs": lambda dataset, *_: dataset}
-    check_labeled(labeled, column, config.label_column, len(names), ids, argument=where, **inputs_are_checked)
+    labels = np.asarray(labeled[config.label_column][:], np.int64)
+    check_every_class(labels, len(names), ids, f"train_file: {options.train_file}")
     pair_column = config.text_pair_column if modality == "text" else None
     columns = [column] if pair_column is None else [column, pair_column]
     split = own_split(labeled, options, _data_seed(config), [*columns, config.label_column])

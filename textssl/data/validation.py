@@ -22,7 +22,9 @@ from .columns import check_column, column_batches, is_string, label_column_of
 __all__ = [
     "InputCheck",
     "check_eval",
+    "check_every_class",
     "check_labeled",
+    "check_labels",
     "check_texts",
     "check_unlabeled",
 ]
@@ -103,7 +105,40 @@ def check_labeled(
             refuses, such as a text that is missing or no string; a label that is missing, unknown
             or out of range; a class without an example.
     """
-    ids, checked = _check(dataset, column, label_column, num_labels, label2id, argument, check_inputs)
+    checked = check_unlabeled(dataset, column, argument=argument, check_inputs=check_inputs)
+    return check_labels(checked, label_column, num_labels, label2id, argument=argument)
+
+
+def check_labels(
+    dataset: Dataset,
+    label_column: str,
+    num_labels: int,
+    label2id: Mapping[str, int] | None = None,
+    *,
+    argument: str = "train_dataset",
+) -> Dataset:
+    """The part of `check_labeled` that is about labels, for a data set whose inputs were checked before.
+
+    Returns:
+        The same rows, whose labels are the integers 0 to C - 1.
+
+    Raises:
+        UserError: A label that is missing, unknown or out of range; a class without an example.
+    """
+    ids, checked = _with_ids(dataset, label_column, num_labels, label2id, argument)
+    check_every_class(ids, num_labels, label2id, argument)
+    return checked
+
+
+def check_every_class(ids: np.ndarray, num_labels: int, label2id: Mapping[str, int] | None, argument: str) -> None:
+    """Raise UserError where a class has no example.
+
+    Args:
+        ids: Labels [N], from 0 to C - 1.
+        num_labels: C.
+        label2id: Class numbers by name; `None` if classes have no names.
+        argument: What the message calls the data set.
+    """
     empty = np.flatnonzero(np.bincount(ids, minlength=num_labels) == 0)
     if len(empty):
         id2label = {i: name for name, i in (label2id or {}).items()}
@@ -112,7 +147,6 @@ def check_labeled(
         raise UserError(
             f"{argument}: no example of class {missing}{more}; each of the {num_labels} classes needs at least one"
         )
-    return checked
 
 
 def check_eval(
@@ -133,7 +167,8 @@ def check_eval(
     Raises:
         UserError: As in `check_labeled`; a label that training does not know is named.
     """
-    return _check(dataset, column, label_column, num_labels, label2id, argument, check_inputs)[1]
+    checked = check_unlabeled(dataset, column, argument=argument, check_inputs=check_inputs)
+    return _with_ids(checked, label_column, num_labels, label2id, argument)[1]
 
 
 def check_unlabeled(
@@ -162,18 +197,10 @@ def check_unlabeled(
     return check_inputs(dataset, column, argument)
 
 
-def _check(
-    dataset: Dataset,
-    column: str,
-    label_column: str,
-    num_labels: int,
-    label2id: Mapping[str, int] | None,
-    argument: str,
-    check_inputs: InputCheck,
+def _with_ids(
+    dataset: Dataset, label_column: str, num_labels: int, label2id: Mapping[str, int] | None, argument: str
 ) -> tuple[np.ndarray, Dataset]:
     """The label ids [N], and the data set that holds them."""
-    _check_rows(dataset, argument)
-    dataset = check_inputs(dataset, column, argument)
     ids = label_ids(dataset, label_column, num_labels, label2id, argument)
     if pa.types.is_integer(_storage(dataset.features[label_column])):
         stored = label_column_of(dataset, label_column, argument).to_numpy()

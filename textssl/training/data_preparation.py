@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data.class_names import ids_by_name, label_names, name_classes, own_names
 from ..data.quality import DataQuality, label_findings
-from ..data.validation import check_labeled, check_unlabeled
+from ..data.validation import check_labels, check_unlabeled
 from ..objective import Task
 from .held_out_checks import HeldOutCheck, as_python, input_check
 
@@ -64,7 +64,7 @@ def checked_data(
     given = check_unlabeled(labeled, column, argument="train_dataset", check_inputs=check)
     name_classes(model_config, given, label_column)
     known = (model_config.num_labels, ids_by_name(model_config))
-    labeled = as_python(check_labeled(given, column, label_column, *known, check_inputs=lambda dataset, *_: dataset))
+    labeled = as_python(check_labels(given, label_column, *known))
     if unlabeled is not None:
         unlabeled = as_python(check_unlabeled(unlabeled, column, check_inputs=check))
     quality = DataQuality(
