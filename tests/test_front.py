@@ -231,3 +231,55 @@ def test_one_trainer_loads_little_more_than_trainer_and_datasets() -> None:
     assert [name for name in added if name.startswith("textssl.methods.")] == ["textssl.methods.uda"]
     assert not [name for name in added if name.split(".")[1:2] in (["cli"], ["fit"], ["retrieval"])]
     assert names == sorted(textssl.__all__)
+
+
+# What a person may write, each line with what mypy says of it; a line without a comment is right.
+CHECKED = """
+# mypy: disallow-untyped-defs, disallow-any-generics, disallow-any-unimported, warn-return-any, strict-equality
+import textssl
+from textssl import METHODS, FixMatchConfig, FixMatchTrainer, SSLConfig, SSLTrainer, UDAConfig, UserError
+from textssl import fit_classifier
+from textssl.augment.text import WordSwap
+from textssl.functional import sharpen
+from textssl.methods.fixmatch import FixMatch
+from textssl import Nonsense  # error: Module "textssl" has no attribute "Nonsense"
+
+class Mine(FixMatch): ...
+
+class MineTrainer(FixMatchTrainer):
+    objective_class = Mine
+
+def name(config: SSLConfig) -> type[SSLTrainer]:
+    return METHODS["uda"]
+
+reveal_type(UDAConfig(output_dir="out"))  # note: Revealed type is "textssl.methods.uda.UDAConfig"
+reveal_type(textssl.FixMatchConfig(threshold=0.9).threshold)  # note: Revealed type is "float"
+reveal_type(name(FixMatchConfig()))  # note: Revealed type is "type[textssl.training.trainer.SSLTrainer]"
+reveal_type(UserError("x"))  # note: Revealed type is "textssl.errors.UserError"
+UDAConfig(nonsense=3)  # error: Unexpected keyword argument "nonsense" for "UDAConfig"
+FixMatchConfig(threshold="high")  # error: Argument "threshold" to "FixMatchConfig" has incompatible type "str"
+textssl.NoSuchTrainer  # error: Module has no attribute "NoSuchTrainer"
+sharpen("x", 0.5)  # error: Argument 1 to "sharpen" has incompatible type "str"
+"""
+
+
+@pytest.mark.slow
+def test_mypy_knows_every_export_and_refuses_what_there_is_not(tmp_path: Path) -> None:
+    lines = [*CHECKED.strip().splitlines(), f"from textssl import {', '.join(textssl.__all__)}"]
+    for package in PACKAGES[1:]:
+        if exported := getattr(importlib.import_module(package), "__all__", None):
+            lines += [f"from {package} import {name} as {package.replace('.', '_')}_{name}" for name in exported]
+    program = tmp_path / "program.py"
+    program.write_text("\n".join(lines) + "\n")
+    # The settings and the cache of ``make lint``, after which this takes two seconds.
+    command = [sys.executable, "-m", "mypy", "--no-error-summary", "--hide-error-codes", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    said: dict[int, list[str]] = {}
+    for line in done.stdout.splitlines():
+        assert line.startswith(f"{program}:"), line
+        number, _, message = line.removeprefix(f"{program}:").partition(": ")
+        said.setdefault(int(number), []).append(message)
+    expected = {at: line.partition("  # ")[2] for at, line in enumerate(lines, start=1) if "  # " in line}
+    assert set(said) == set(expected), done.stdout + done.stderr
+    for at, message in expected.items():
+        assert said[at][0].startswith(message)
