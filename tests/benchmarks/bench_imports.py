@@ -1,7 +1,7 @@
 """CPU time of importing textssl and one trainer, against Trainer and datasets, which any fine-tuning imports.
 
-Each import runs in fresh processes, which take turns, so that a busy machine slows all of them; the figures are medians
-of CPU seconds of the whole process, and their ratios. The first round fills the caches and is not counted.
+Each import runs in fresh processes, which take turns, so that a busy machine slows all of them; the figures are
+medians of CPU seconds of the whole process, and their ratios. The first round fills the caches and is not counted.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/bench_imports.py [ROUNDS]
 """
