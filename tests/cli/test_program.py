@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.fork_server import run_python
 from textssl.cli import program
 from textssl.cli.program import run_program
 from textssl.errors import UserError
@@ -104,7 +103,7 @@ def test_as_a_process(body: str, code: int, lines: list[str] | None) -> None:
         "import signal\nfrom textssl.cli.program import run_program\nfrom textssl.errors import UserError\n"
         f"def main():\n    {body}\nrun_program(main)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = run_python(["-c", program], cwd=ROOT, timeout=60)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert lines is None or done.stderr.splitlines() == lines
@@ -142,7 +141,7 @@ run_program(main)
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed in /proc")
 def test_no_thread_of_the_process_group_is_left() -> None:
     """One that asks for the interpreter while it ends aborts the process; a model in a cycle keeps the group alive."""
-    done = subprocess.run([sys.executable, "-c", IN_A_CYCLE], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = run_python(["-c", IN_A_CYCLE], cwd=ROOT, timeout=60)
     assert done.returncode == 0, done.stderr
     told = [line for line in done.stdout.splitlines() if line.startswith(("during", "after"))]
     assert told == ["during with", "after without"]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
 
 from data_scripts import back_translate as script
+from tests.fork_server import run_python
 
 
 REVIEWS = ["a first review", "NA", 'two\nlines, quoted "here"', "a first review", "última reseña 😀"]
@@ -222,9 +222,9 @@ def test_as_a_program(tmp_path: Path) -> None:
     data = tmp_path / "reviews.csv"
     data.write_text("text\na review of a film\n")
     root = Path(script.__file__).parents[1]
-    command = [sys.executable, script.__file__, "--input", data, "--output", tmp_path / "out"]
+    command = [script.__file__, "--input", data, "--output", tmp_path / "out"]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    done = run_python(command, env=environment)
     assert done.returncode == 0, done.stderr
     kept = "kept as they are: 1 of 1 texts (100%): 1 translation too long"
     assert done.stdout == f"wrote {tmp_path / 'out' / 'reviews.csv'}\n{kept}\n"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 from datasets import Dataset, concatenate_datasets
 
+from tests.fork_server import run_python
 from tests.jobs.tiny_jobs import Fails, Lengths, Short, contents, texts
 from textssl.data.files import content_checksum
 from textssl.errors import UserError
@@ -156,8 +155,8 @@ def test_killed_in_the_middle_and_gone_on(tmp_path: Path) -> None:
         "run_job(DiesOnce('2 0', marker), texts(50), out, columns=['text'], rows_per_shard=8, progress=False)"
     )
     folder = tmp_path / "out"
-    command = [sys.executable, "-c", program, str(folder), str(tmp_path / "marker")]
-    assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    command = ["-c", program, folder, tmp_path / "marker"]
+    assert run_python(command, cwd=ROOT).returncode == -signal.SIGKILL
     before = times(folder)
     assert len(before) == 2
     # What a kill in the middle of a write leaves.

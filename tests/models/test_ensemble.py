@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +37,7 @@ from transformers import (
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from tests.contract import tiny_features, tiny_images, tiny_texts
+from tests.fork_server import run_python
 from tests.reference.problems import ConvNet, ConvNetConfig
 from textssl import UserError
 from textssl.features import FeatureClassifier
@@ -404,7 +403,8 @@ def test_a_member_alone_loads_without_textssl(tmp_path: Path) -> None:
         "import sys; from transformers import AutoModelForSequenceClassification as M; "
         f"print(type(M.from_pretrained({str(tmp_path)!r})).__name__, 'textssl' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = run_python(["-c", program])
+    assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["BertForSequenceClassification", "False"]
 
 
@@ -435,7 +435,8 @@ def test_teachers_know_ensembles_by_themselves(tmp_path: Path) -> None:
         "from textssl.self_training.teachers import load_teacher\n"
         f"print(type(load_teacher({str(tmp_path)!r}, 'text')[0]).__name__)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = run_python(["-c", program])
+    assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["Ensemble"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recipes.tiny_task import TinyTask, finished, make_task, recipe_main, run_recipe
+from tests.recipes.tiny_task import TinyTask, make_task, recipe_main
 from textssl.cli.program import run_program
 
 
@@ -29,9 +31,12 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> TinyTask:
 
 @pytest.fixture(scope="session")
 def whole(task: TinyTask, tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
-    cwd = tmp_path_factory.mktemp("whole")
-    done = finished(run_recipe(task.flags("out", report_to="tensorboard"), cwd))
-    return WholeRun(cwd / "out", cwd, done.stdout)
+    cwd, printed = tmp_path_factory.mktemp("whole"), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", ["uda_imdb.py", *task.flags("out", report_to="tensorboard")])
+        recipe_main()()
+    return WholeRun(cwd / "out", cwd, printed.getvalue())
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.recipes.tiny_task import (
     TinyTask,
     environment,
     error_line,
-    run_recipe,
+    launch_recipe,
     tree,
     write_jsonl,
 )
@@ -233,7 +233,7 @@ def test_a_model_without_a_hub(task: TinyTask, tmp_path: Path) -> None:
     del env["HF_HUB_OFFLINE"]
     cwd = tmp_path / "cwd"
     cwd.mkdir()
-    done = run_recipe(task.flags("out", model="some/model"), cwd, env=env)
+    done = launch_recipe(task.flags("out", model="some/model"), cwd, env=env)
     assert done.returncode == 2, done.stderr
     message = error_line(done.stderr)
     assert "'some/model' cannot be loaded (the Hub cannot be reached, ConnectError" in message

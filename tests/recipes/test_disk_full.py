@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,8 +19,7 @@ def test_while_a_checkpoint_is_saved(
     task: TinyTask, whole: WholeRun, call: Callable[[Sequence[str]], int], tmp_path: Path
 ) -> None:
     cwd = tmp_path / "cwd"
-    full: list[str | Path] = [sys.executable, AT_MOMENT, "fill", "makes", "uda/checkpoint-8$"]
-    done = run_recipe(task.flags("out"), cwd, launcher=full)
+    done = run_recipe(task.flags("out"), cwd, wrapper=[AT_MOMENT, "fill", "makes", "uda/checkpoint-8$"])
     assert done.returncode == 2, done.stderr
     message = error_line(done.stderr)
     assert "saving out/uda/checkpoint-8 failed" in message

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +53,7 @@ def trail(task: TinyTask, tmp_path_factory: pytest.TempPathFactory) -> Trail:
     ]
     for number, (what, pattern) in enumerate(moments):
         flags = task.flags("out", *(["--resume_from_checkpoint"] if number else []))
-        done = run_recipe(flags, cwd, launcher=[sys.executable, AT_MOMENT, "kill", what, pattern])
+        done = run_recipe(flags, cwd, wrapper=[AT_MOMENT, "kill", what, pattern])
         assert done.returncode == -signal.SIGKILL, f"never came to {pattern}: {done.stdout}{done.stderr}"
         trail.note()
         if "supervised" in trail.done[-1]:

@@ -14,7 +14,7 @@ from huggingface_hub import ModelCard
 from transformers import pipeline
 
 from tests.hub_server import LocalHub, Repo
-from tests.recipes.tiny_task import LABELS, TinyTask, finished, run_recipe
+from tests.recipes.tiny_task import LABELS, TinyTask, finished, launch_recipe
 
 
 TOKEN = "hf_ofAPersonByFlag0123456789"
@@ -27,7 +27,7 @@ def pushed(task: TinyTask, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         env = {**hub.environment(cwd / "home"), "CUDA_VISIBLE_DEVICES": ""}
         del env["PYTHONPATH"]
         more = {"hub_model_id": "me/tiny", "hub_token": TOKEN, "report_to": "tensorboard"}
-        done = finished(run_recipe(task.flags("out", "--push_to_hub", **more), cwd, env=env))
+        done = finished(launch_recipe(task.flags("out", "--push_to_hub", **more), cwd, env=env))
         assert TOKEN not in done.stdout + done.stderr
         yield hub, cwd / "out"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recipes.tiny_task import TinyTask, environment, finished, run_recipe
+from tests.recipes.tiny_task import TinyTask, environment, finished, launch_recipe
 from textssl.cli.program import run_program
 from textssl.errors import UserError
 
@@ -35,7 +35,7 @@ def two(task: TinyTask, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     # Any free port: runs beside each other must not meet.
     launcher = [*LAUNCH, *TWO, "--main_process_port", "0"]
     env = {**environment(), "HF_HOME": str(cwd / "home")}
-    done = finished(run_recipe(flags, cwd, launcher=launcher, env=env))
+    done = finished(launch_recipe(flags, cwd, launcher=launcher, env=env))
     return cwd, done.stdout
 
 

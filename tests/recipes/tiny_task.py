@@ -18,6 +18,7 @@ from typing import Any
 from safetensors.torch import load_file
 
 from tests.contract.cases import model, texts, tokenizer
+from tests.fork_server import run_python
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,21 +84,23 @@ def write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
 
 
 def run_recipe(
+    flags: Sequence[str], cwd: Path, *, wrapper: Sequence[str | Path] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run the recipe in a process of its own and from some other folder, under a script that may end it early."""
+    cwd.mkdir(exist_ok=True)
+    return run_python([*wrapper, RECIPE, *flags], cwd=cwd, env=environment(), timeout=500)
+
+
+def launch_recipe(
     flags: Sequence[str],
     cwd: Path,
     *,
+    env: dict[str, str],
     launcher: Sequence[str | Path] = (sys.executable,),
-    env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the recipe as a person does, in a process of its own and from some other folder."""
-    return subprocess.run(
-        [*map(str, launcher), str(RECIPE), *flags],
-        cwd=cwd,
-        env=environment() if env is None else env,
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
+    """Run the recipe as a person does, with a new interpreter: for a Hub of its own, or a launcher."""
+    command = [*map(str, launcher), str(RECIPE), *flags]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=500)
 
 
 def environment() -> dict[str, str]:
