@@ -144,8 +144,11 @@ def test_a_wrong_flag_is_one_clear_error(argv: list[str], told: str) -> None:
     [
         ("stepz: 3", "settings.yaml: unknown key 'stepz'; did you mean steps?"),
         ("3: 4", "settings.yaml: unknown key 3"),
-        ("steps: ten", "argument --steps: invalid int value: 'ten'"),
-        ("steps: 1.5", "argument --steps: invalid int value: '1.5'"),
+        ("steps: ten", "settings.yaml: steps: got 'ten'; expected a whole number"),
+        ("steps: 1.5", "settings.yaml: steps: got 1.5; expected a whole number"),
+        ("steps: yes", "settings.yaml: steps: got True; expected a whole number"),
+        ("rate: [0.1]", r"settings.yaml: rate: got \[0.1\]; expected a number"),
+        ("fast: 2", "settings.yaml: fast: got 2; expected true or false"),
         ("preset: best", "preset: got 'best'; allowed: auto, quick, full"),
         ("", "holds no keys; expected lines such as"),
         ("- steps", "holds no keys"),

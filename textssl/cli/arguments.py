@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -12,16 +10,14 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
-import yaml
 from transformers import HfArgumentParser
 from transformers.hf_argparser import string_to_bool
 
 from ..errors import UserError
+from .typed_settings import Preset, did_you_mean, read_settings, set_defaults
 
 
 __all__ = ["Preset", "UsesExplicitNames", "parse_arguments", "parse_flags"]
-
-Preset = Mapping[str, Any]
 
 
 @runtime_checkable
@@ -48,8 +44,8 @@ def parse_arguments(
     """Parse dataclasses from the command line.
 
     ``--preset NAME`` names a set of defaults and ``--config FILE`` a YAML file of keys; a flag beats the file,
-    the file beats the preset, the preset beats the dataclasses. YAML values travel as text, so ``3e-5`` is a
-    number here although YAML 1.1 has it a string.
+    the file beats the preset, the preset beats the dataclasses. The values of both become the parser's defaults,
+    of the flag's own type: ``3e-5`` is a number here although YAML 1.1 has it a string.
 
     Args:
         types: dataclasses whose fields become flags.
@@ -73,17 +69,17 @@ def parse_arguments(
     first.add_argument("--preset", default=None)
     first.add_argument("--config", default=None)
     chosen, _ = first.parse_known_args(argv)
-    file: Preset = {} if chosen.config is None else _read_yaml(Path(chosen.config))
+    file: Preset = {} if chosen.config is None else read_settings(Path(chosen.config))
     if not isinstance(presets, Mapping):
         presets = presets({**file, **_flags_of(argv)})
     wanted = chosen.preset or file.get("preset") or "auto"
     if wanted not in {*presets, "auto"}:
         raise UserError(f"preset: got {wanted!r}; allowed: {', '.join(['auto', *presets])}")
     preset = default_preset if wanted == "auto" else wanted
-    settings = _as_flags(presets[preset], keys, f"preset {preset}") + _as_flags(file, keys, str(chosen.config))
-    if {"-h", "--help"} & set(argv):
-        _show_values(parser, {**presets[preset], **file, "preset": preset})
-    namespace, unknown = parser.parse_known_args([*settings, *argv, "--preset", preset])
+    for settings, where in ((presets[preset], f"preset {preset}"), (file, str(chosen.config))):
+        set_defaults(parser, settings, keys, where)
+    parser.set_defaults(preset=preset)
+    namespace, unknown = parser.parse_known_args([*argv, "--preset", preset])
     _refuse_unknown(unknown, keys)
     built = _build(types, namespace)
     explicit = _explicit_names(parser, [*argv, *[f"--{key}" for key in file]])
@@ -108,15 +104,7 @@ def parse_flags(kind: type, argv: Sequence[str] | None = None) -> Any:
 def _refuse_unknown(words: Sequence[str], keys: set[str]) -> None:
     if words:
         name = words[0].split("=")[0]
-        raise UserError(f"{name}: no such flag{_hint(name.lstrip('-').replace('-', '_'), keys)}")
-
-
-def _show_values(parser: argparse.ArgumentParser, settings: Preset) -> None:
-    """Let ``--help`` show as defaults what a run without flags would use."""
-    for action in parser._actions:
-        names = {name.lstrip("-") for name in action.option_strings} & settings.keys()
-        if names:
-            action.default = settings[names.pop()]
+        raise UserError(f"{name}: no such flag{did_you_mean(name.lstrip('-').replace('-', '_'), keys)}")
 
 
 def _explicit_names(parser: argparse.ArgumentParser, words: Sequence[str]) -> frozenset[str]:
@@ -174,22 +162,6 @@ def _build(types: Sequence[Any], namespace: argparse.Namespace) -> tuple[Any, ..
     return tuple(built)
 
 
-def _as_flags(settings: Preset, keys: set[str], where: str) -> list[str]:
-    flags = []
-    for key, value in settings.items():
-        if key not in keys:
-            raise UserError(f"{where}: unknown key {key!r}{_hint(str(key), keys)}")
-        values = value if isinstance(value, list) else [value]
-        flags += [f"--{key}", *map(_as_text, values)]
-    return flags
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return "none"
-    return json.dumps(value) if isinstance(value, dict) else str(value)
-
-
 def _or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     """``kind``, but ``none``, YAML's ``null``, takes back what a preset set."""
 
@@ -198,20 +170,3 @@ def _or_none(kind: Callable[[str], Any]) -> Callable[[str], Any]:
         return None if text.lower() == "none" else kind(text)
 
     return convert
-
-
-def _read_yaml(path: Path) -> Preset:
-    try:
-        settings = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"config: {path} does not exist") from None
-    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"config: {path} is no YAML file ({' '.join(str(error).split())})") from error
-    if not isinstance(settings, dict):
-        raise UserError(f"config: {path} holds no keys; expected lines such as 'learning_rate: 3e-5'")
-    return settings
-
-
-def _hint(name: str, keys: set[str]) -> str:
-    near = difflib.get_close_matches(name, keys, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
