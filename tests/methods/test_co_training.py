@@ -13,7 +13,7 @@ from tests.contract.cases import build, first_batch
 from tests.contract.tiny_features import model as feature_model
 from textssl.errors import UserError
 from textssl.models.modeling_ensemble import Ensemble
-from textssl.state.class_thresholds import ClassThresholds
+from textssl.state import ClassThresholds
 
 
 CONTRACT: list[dict[str, Any]] = [
@@ -152,24 +152,24 @@ def test_a_student_is_saved_alone_where_that_was_asked_for(tmp_path: Path) -> No
 
 def test_thresholds_fall_for_classes_that_are_seldom_predicted() -> None:
     """By hand: shares .6, .3, .1 give thresholds .9, .45 and .15."""
-    thresholds = ClassThresholds(0.9, 0.5, 3)
+    thresholds, index = ClassThresholds(0.9, 0.5, 3), torch.arange(4)
     even = torch.tensor([[0.89, 0.06, 0.05], [0.05, 0.9, 0.05]])
-    assert thresholds.mask(even).tolist() == [0.0, 1.0]
+    assert thresholds.weights(even, index[:2]).tolist() == [0.0, 1.0]
     thresholds.end_step()
-    thresholds._means = []
     thresholds.mean.biased.copy_(torch.tensor([0.6, 0.3, 0.1]))
     thresholds.mean.correction.fill_(1.0)
     rows = torch.tensor([[0.8, 0.1, 0.1], [0.3, 0.46, 0.24], [0.35, 0.44, 0.21], [0.1, 0.1, 0.8]])
-    assert thresholds.mask(rows).tolist() == [0.0, 1.0, 0.0, 1.0]
+    assert thresholds.weights(rows, index).tolist() == [0.0, 1.0, 0.0, 1.0]
     # Judged by the mean before the step; the first of a decay of one half then moves it halfway.
     thresholds.end_step()
     expected = 0.5 * torch.tensor([0.6, 0.3, 0.1]) + 0.5 * rows.mean(0)
     torch.testing.assert_close(thresholds.mean.biased, expected)
 
 
-def test_one_threshold_for_all_classes_is_kept() -> None:
-    thresholds = ClassThresholds(0.9, None, 3)
-    assert thresholds.mask(torch.tensor([[0.95, 0.05, 0.0], [0.1, 0.1, 0.8]])).tolist() == [1.0, 0.0]
+def test_one_threshold_for_all_classes_is_kept(tmp_path: Path) -> None:
+    thresholds = build("co_training", tmp_path, class_decay=None, threshold=0.9).objective.student_thresholds
+    rows = torch.tensor([[0.95, 0.05, 0.0], [0.1, 0.1, 0.8]])
+    assert thresholds.weights(rows, torch.arange(2)).tolist() == [1.0, 0.0]
     assert not thresholds.state_dict()
 
 

@@ -57,7 +57,7 @@ def test_one_of_eight_rows_kept_gives_an_eighth_of_its_loss(tmp_path: Path) -> N
     weak = logits_of(trainer, batch["unlabeled"]["weak"])
     confidence = [max(softmax(z)) for z in weak]
     best = confidence.index(max(confidence))
-    trainer.args.threshold = sum(sorted(confidence)[-2:]) / 2
+    trainer.objective.thresholds.threshold = sum(sorted(confidence)[-2:]) / 2
     strong = logits_of(trainer, batch["unlabeled"]["strong"])[best]
     label = weak[best].index(max(weak[best]))
     assert terms(trainer, batch)["unsupervised"].item() == pytest.approx(cross_entropy(strong, label) / 8, abs=1e-6)

@@ -61,8 +61,7 @@ from ..forward.base import Backend
 from ..models.adapters import base_of, has_adapters
 from ..models.modeling_ensemble import Ensemble
 from ..objective import Batch, Task
-from ..state import EMATeacher, copy_sharing_frozen
-from ..state.class_thresholds import ClassThresholds
+from ..state import ClassThresholds, EMATeacher, FixedThreshold, ThresholdPolicy, copy_sharing_frozen
 from ..training.distribution_alignment import make_distribution_alignment, parsed_alignment
 from ..training.head_learning_rate import set_head_learning_rate
 
@@ -171,13 +170,18 @@ class CoTraining(PeerObjective):
     def __init__(self, config: CoTrainingConfig, task: Task) -> None:
         super().__init__(config, task)
         self.teacher: EMATeacher | None = None
-        self.student_thresholds, self.peer_thresholds = (
-            ClassThresholds(config.threshold, config.class_decay, task.num_labels) for _ in range(2)
-        )
+        self.student_thresholds, self.peer_thresholds = (self.threshold_policy() for _ in range(2))
         self.student_mean, self.peer_mean = (
             make_distribution_alignment(config.distribution_alignment, task, decay=config.distribution_alignment_decay)
             for _ in range(2)
         )
+
+    def threshold_policy(self) -> ThresholdPolicy:
+        """Return what weighs one network's labels for the other."""
+        threshold, class_decay = self.config.threshold, self.config.class_decay
+        if class_decay is None:
+            return FixedThreshold(threshold)
+        return ClassThresholds(threshold, class_decay, self.task.num_labels)
 
     def check_model(self, backend: Backend, model: nn.Module) -> None:
         """Refuse a model that has no encoder to freeze."""
@@ -225,7 +229,8 @@ class CoTraining(PeerObjective):
         theirs = theirs if self.peer_mean is None else self.peer_mean.align(theirs)
         agree = own.argmax(-1) == theirs.argmax(-1)
         weights = torch.where(agree, self.config.agreement_weight, self.config.disagreement_weight)
-        masks = [self.student_thresholds.mask(own), self.peer_thresholds.mask(theirs)]
+        index = unlabeled["index"]
+        masks = [self.student_thresholds.weights(own, index), self.peer_thresholds.weights(theirs, index)]
         if not self.config.frozen_peer:
             labels_by_peer, guesses = peer(labeled["weak"], unlabeled["strong"])
         # The peer first: where its gradients may be taken at once, its graph is gone before the student's is built.

@@ -10,7 +10,8 @@ divided by the **whole** unlabeled batch, so that few confident examples weigh l
 *Views.* labeled: ``weak``; unlabeled: ``weak`` and ``strong``.
 
 *State.* The EMA of the student, which is evaluated and makes no labels; the running class distribution where
-``distribution_alignment`` is switched on.
+``distribution_alignment`` is switched on. The threshold is a :class:`textssl.state.FixedThreshold`; another policy may
+learn.
 
 *Cost.* A step is one forward without gradient over the muB weak views, and one forward and backward over the B labeled
 examples and those strong views whose label passes the threshold. The EMA is one copy of the weights.
@@ -26,6 +27,7 @@ three seeds). Warm-start steps, distribution alignment and more steps help. Wher
 ``ssl/mask_rate``, it is supervised training at a higher price.
 
 *Relations.* UDA with T to 0 and without TSA. With threshold 0 it is self-training on every example at each step.
+A method that differs in its threshold alone, as FlexMatch and SoftMatch do, overrides ``threshold_policy``.
 """
 
 from __future__ import annotations
@@ -36,11 +38,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from .. import functional as F
 from ..citation import Citation
 from ..config import SSLConfig, check_decay, check_not_negative, check_unit_interval
 from ..families.ema_evaluated import AveragedObjective
 from ..objective import Batch, Task
+from ..state import FixedThreshold, ThresholdPolicy
 from ..training.distribution_alignment import make_distribution_alignment, parsed_alignment
 from ..training.trainer import SSLTrainer
 
@@ -140,31 +142,49 @@ class FixMatch(AveragedObjective):
         self.model_mean = make_distribution_alignment(
             config.distribution_alignment, task, decay=config.distribution_alignment_decay
         )
+        self.thresholds = self.threshold_policy()
+
+    def threshold_policy(self) -> ThresholdPolicy:
+        """Return what weighs pseudo-labels. A method that differs from FixMatch in this alone overrides it."""
+        return FixedThreshold(self.config.threshold)
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``mask_rate`` and ``confidence``."""
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         probs = self._predict(forward, unlabeled["weak"])
-        mask = F.confidence_mask(probs, self.config.threshold)
-        # The one wait for the device: rows that the mask drops then cost no forward and no backward.
-        kept = mask.nonzero().flatten().tolist()
-        logits, strong = forward(labeled["weak"], forward.take(unlabeled["strong"], kept))
-        rows = torch.as_tensor(kept, dtype=torch.long, device=probs.device)
-        pseudo_labels = probs.argmax(-1).index_select(0, rows)
-        # Divided by the whole unlabeled batch, masked rows included.
-        unsupervised = nn.functional.cross_entropy(strong, pseudo_labels, reduction="sum") / len(mask)
+        weights = self.thresholds.weights(probs, unlabeled["index"])
+        # The one wait for the device: rows of weight 0 then cost no forward and no backward.
+        rows = weights.nonzero().flatten()
+        logits, strong = forward(labeled["weak"], forward.take(unlabeled["strong"], rows.tolist()))
+        total = self.unsupervised_loss(strong, probs.index_select(0, rows), weights.index_select(0, rows))
+        # Divided by the whole unlabeled batch, rows of weight 0 included.
+        unsupervised = total / len(weights)
         supervised = self.cross_entropy(logits, labeled["labels"])
         return {
             "loss": supervised + self.config.unlabeled_weight * unsupervised,
             "supervised": supervised,
             "unsupervised": unsupervised,
-            "mask_rate": mask.mean(),
+            "mask_rate": weights.mean(),
             "confidence": probs.amax(-1).mean(),
         }
 
+    def unsupervised_loss(self, strong: Tensor, probs: Tensor, weights: Tensor) -> Tensor:
+        """Return the sum of the losses of the K rows that count.
+
+        Args:
+            strong: logits [K, C] of the strong view.
+            probs: what the weak view was given [K, C].
+            weights: of the pseudo-labels [K], above 0.
+        """
+        pseudo_labels = probs.argmax(-1)
+        if self.thresholds.is_mask:
+            return nn.functional.cross_entropy(strong, pseudo_labels, reduction="sum")
+        return (weights * nn.functional.cross_entropy(strong, pseudo_labels, reduction="none")).sum()
+
     def after_step(self, forward: Forward, progress: float) -> None:
-        """Move the average, and the mean of predictions, of which this step's labels saw the value before."""
+        """Move the average, thresholds and mean of predictions, of which this step's labels saw the values before."""
         super().after_step(forward, progress)
+        self.thresholds.end_step()
         if self.model_mean is not None:
             self.model_mean.end_step()
 

@@ -47,7 +47,7 @@ from ..config import check_decay, check_not_negative, check_unit_interval
 from ..families.ema_evaluated import AveragedObjective
 from ..families.mixing import Mixer, MixingConfig, MixingObjective, check_distribution
 from ..objective import Batch, Task
-from ..state import ExampleMemory
+from ..state import ExampleMemory, StepRows
 from ..training.trainer import SSLTrainer
 
 
@@ -126,12 +126,12 @@ class MixupPseudoLabel(MixingObjective, AveragedObjective):
         self.soft_labels = ExampleMemory(task.num_unlabeled, task.num_labels)
         prior = check_distribution("class_prior", config.class_prior, task.num_labels)
         self.register_buffer("prior", torch.tensor(prior), persistent=False)
-        # Predictions of the micro-batches of a step; empty between steps, so they are no state.
-        self._pending: list[tuple[Tensor, Tensor]] = []
+        # Examples and clean predictions.
+        self._visited = StepRows()
 
     def before_step(self, forward: Forward, batches: list[Batch], progress: float) -> None:
         """Forget what a step that was cut short has left."""
-        self._pending = []
+        self._visited.take()
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``prior``, ``entropy``, ``seen`` and ``confidence``."""
@@ -147,9 +147,8 @@ class MixupPseudoLabel(MixingObjective, AveragedObjective):
     def after_step(self, forward: Forward, progress: float) -> None:
         """Keep this step's clean predictions as the labels of the next visit; during the warm-up there are none."""
         super().after_step(forward, progress)
-        if self._pending:
-            self.soft_labels.write(*(torch.cat(parts) for parts in zip(*self._pending, strict=True)))
-        self._pending = []
+        if visited := self._visited.take():
+            self.soft_labels.write(*visited)
 
     @torch.no_grad()
     def _labels(self, forward: Forward, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -157,7 +156,7 @@ class MixupPseudoLabel(MixingObjective, AveragedObjective):
         index = batch["unlabeled"]["index"]
         (logits,) = forward(batch["unlabeled"]["weak"], dropout=False)
         clean = logits.softmax(-1)
-        self._pending.append((index, clean))
+        self._visited.add(index, clean)
         remembered, counts = self.soft_labels.read(index)
         seen = (counts > 0).to(clean.dtype)
         return torch.where(seen[:, None] > 0, remembered, clean), seen

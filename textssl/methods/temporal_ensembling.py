@@ -42,7 +42,7 @@ from .. import functional as F
 from ..citation import Citation
 from ..config import SSLConfig, check_decay, check_not_negative, check_unit_interval
 from ..objective import Batch, Objective, Task
-from ..state import ExampleMemory
+from ..state import ExampleMemory, StepRows
 from ..training.trainer import SSLTrainer
 from .pi_model import PiModel
 
@@ -90,12 +90,13 @@ class TemporalEnsembling(Objective):
         super().__init__(config, task)
         self.labeled = ExampleMemory(task.num_labeled, task.num_labels)
         self.unlabeled = ExampleMemory(task.num_unlabeled, task.num_labels)
-        # Examples and predictions of the micro-batches of a step; empty between steps, so no state.
-        self._pending: dict[str, list[tuple[Tensor, Tensor]]] = {"labeled": [], "unlabeled": []}
+        # Examples and predictions.
+        self._visited = {"labeled": StepRows(), "unlabeled": StepRows()}
 
     def before_step(self, forward: Forward, batches: list[Batch], progress: float) -> None:
         """Forget what a step that was cut short has left."""
-        self._pending = {"labeled": [], "unlabeled": []}
+        for visited in self._visited.values():
+            visited.take()
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss``, ``supervised``, ``unsupervised``, ``weight`` and ``seen``."""
@@ -120,12 +121,10 @@ class TemporalEnsembling(Objective):
     def after_step(self, forward: Forward, progress: float) -> None:
         """Add the predictions of this step to what is remembered; during a warm start there are none."""
         for stream, memory in (("labeled", self.labeled), ("unlabeled", self.unlabeled)):
-            if not self._pending[stream]:
-                continue
-            index, probs = (torch.cat(parts) for parts in zip(*self._pending[stream], strict=True))
-            remembered, _ = memory.read(index)
-            memory.write(index, torch.lerp(probs, remembered, self.config.ensemble_decay))
-        self._pending = {"labeled": [], "unlabeled": []}
+            if visited := self._visited[stream].take():
+                index, probs = visited
+                remembered, _ = memory.read(index)
+                memory.write(index, torch.lerp(probs, remembered, self.config.ensemble_decay))
 
     def _errors(self, stream: str, batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Squared error [B] to the target, 0 without one; and 1 or 0 for whether there is one [B]."""
@@ -135,7 +134,7 @@ class TemporalEnsembling(Objective):
         seen = (counts > 0).to(remembered.dtype)
         # alpha^0 is 1, so a sum of nothing would be divided by 0.
         total = 1.0 - torch.pow(self.config.ensemble_decay, counts.clamp_min(1).to(remembered.dtype))
-        self._pending[stream].append((index, logits.detach().softmax(-1)))
+        self._visited[stream].add(index, logits.detach().softmax(-1))
         return seen * F.squared_error(logits, remembered / total.unsqueeze(-1)), seen
 
 

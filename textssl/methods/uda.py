@@ -192,11 +192,10 @@ class UDA(Objective):
         mask = F.confidence_mask(probs, self.config.threshold)
         targets = F.sharpen(probs, self.config.temperature)
         # The one wait for the device: rows that the mask drops then cost no forward and no backward.
-        kept = mask.nonzero().flatten().tolist() if self.config.threshold > 0 else range(len(mask))
-        logits, strong = forward(labeled["weak"], forward.take(unlabeled["strong"], kept))
-        rows = torch.as_tensor(kept, dtype=torch.long, device=targets.device)
+        rows = mask.nonzero().flatten() if self.config.threshold > 0 else torch.arange(len(mask))
+        logits, strong = forward(labeled["weak"], forward.take(unlabeled["strong"], rows.tolist()))
         # Divided by the whole unlabeled batch, masked rows included.
-        unsupervised = F.kl_divergence(strong, targets.index_select(0, rows)).sum() / len(mask)
+        unsupervised = F.kl_divergence(strong, targets[rows.to(targets.device)]).sum() / len(mask)
         supervised, figures = self._supervised(logits, labeled["labels"], progress)
         terms = {
             "loss": supervised + self.config.unlabeled_weight * unsupervised,

@@ -22,17 +22,24 @@ from textssl.state.memory import ExampleMemory
 from textssl.state.network_optimizer import NetworkOptimizer
 from textssl.state.sharing import copy_sharing_frozen, leave_out_shared
 from textssl.state.statistics import average_batch_norms
+from textssl.state.step_rows import StepRows
 from textssl.state.teacher import EMATeacher
+from textssl.state.thresholds import AdaptiveThresholds, ClassThresholds, FixedThreshold, ThresholdPolicy
 
 
 __all__ = [
+    "AdaptiveThresholds",
     "BinRates",
+    "ClassThresholds",
     "DistributionAlignment",
     "EMATeacher",
     "ExampleMemory",
+    "FixedThreshold",
     "NetworkOptimizer",
     "RecentMean",
     "RunningMean",
+    "StepRows",
+    "ThresholdPolicy",
     "all_cat",
     "all_mean",
     "all_sum",

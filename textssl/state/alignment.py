@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from textssl.functional import align_distribution, geometric_mean_prior, reweighed_mean
 from textssl.state.averages import RecentMean, RunningMean
+from textssl.state.step_rows import StepRows
 
 
 __all__ = ["DistributionAlignment"]
@@ -53,9 +54,7 @@ class DistributionAlignment(nn.Module):
         # The mean of predictions that were reweighed by the estimate: what the estimate moves to.
         self.shares = _mean(prior, decay, window) if target == "estimated" else None
         self.register_buffer("prior", torch.tensor(prior), persistent=False)
-        # Means of the micro-batches of a step; empty between steps, so they are no state.
-        self._means: list[Tensor] = []
-        self._shares: list[Tensor] = []
+        self._means, self._shares = StepRows(), StepRows()
 
     @property
     def value(self) -> Tensor:
@@ -74,19 +73,17 @@ class DistributionAlignment(nn.Module):
     @torch.no_grad()
     def align(self, probs: Tensor) -> Tensor:
         """Align one micro-batch [B, C], and remember its mean until the step ends."""
-        self._means.append(probs.mean(0))
+        self._means.add(probs.mean(0, keepdim=True))
         target = self.target
         if self.shares is not None:
-            self._shares.append(reweighed_mean(probs, self.prior, target))
+            self._shares.add(reweighed_mean(probs, self.prior, target)[None])
         return align_distribution(probs, self.value, target)
 
     def end_step(self) -> None:
         """Move the mean by what was aligned since the last step; every process must call it."""
-        if self._means:
-            self.mean.update(torch.stack(self._means).mean(0))
-        if self.shares is not None and self._shares:
-            self.shares.update(torch.stack(self._shares).mean(0))
-        self._means, self._shares = [], []
+        for mean, step in ((self.mean, self._means.take()), (self.shares, self._shares.take())):
+            if mean is not None and step:
+                mean.update(step[0].mean(0))
 
 
 def _mean(prior: Sequence[float], decay: float | None, window: int | None) -> RunningMean | RecentMean:
