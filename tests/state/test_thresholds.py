@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from tests.state.two_processes import run_on_two
 from torch import Tensor
 
+from tests.ddp.pool import TwoProcesses
 from textssl.state import AdaptiveThresholds, ClassThresholds, FixedThreshold, StepRows, ThresholdPolicy, rank
 
 
@@ -54,8 +52,8 @@ def two_steps() -> dict[str, Tensor]:
     return state
 
 
-def test_two_processes_and_micro_batches_equal_one_batch(tmp_path: Path) -> None:
-    first, second = run_on_two(two_steps, tmp_path)
+def test_two_processes_and_micro_batches_equal_one_batch(two_processes: TwoProcesses) -> None:
+    first, second = two_processes.run(two_steps)
     assert first
     for number, policy in enumerate(policies()):
         for step in range(2):
