@@ -17,7 +17,7 @@ from torch import Tensor
 from tests.contract.cases import build, state_of
 from tests.methods.naive import cross_entropy, logits_of, softmax
 from textssl import functional as F
-from textssl.config import decay
+from textssl.config import check_decay
 from textssl.methods import METHODS
 from textssl.methods.fixmatch import FixMatch, FixMatchConfig
 from textssl.state import AdaptiveThresholds
@@ -69,7 +69,7 @@ class SoftMatchConfig(FixMatchConfig):
     moment_decay: float = field(default=0.999, metadata={"help": "m, decay of the moments of confidence."})
 
     def __post_init__(self) -> None:
-        decay("moment_decay", self.moment_decay)
+        check_decay("moment_decay", self.moment_decay)
         super().__post_init__()
 
 

@@ -84,7 +84,7 @@ class ClassThresholds(ThresholdPolicy):
 
     @torch.no_grad()
     def weights(self, probs: Tensor, index: Tensor) -> Tensor:
-        """Return 1 where the likeliest class reaches its threshold, else 0; remember the mean of ``probs``."""
+        """Return 1 where the most likely class reaches its threshold, else 0; remember the mean of ``probs``."""
         self._means.add(probs.mean(0, keepdim=True))
         shares = self.mean.value
         return confidence_mask(probs, self.threshold * (shares / shares.amax())[probs.argmax(-1)])
