@@ -17,13 +17,17 @@ author = "The textssl authors"
 copyright = author
 version = release = textssl.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "textssl_docs"]
 exclude_patterns = ["_build", "_ext"]
 
 myst_enable_extensions = ["dollarmath", "deflist", "fieldlist"]
 myst_heading_anchors = 4
 
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_custom_sections = ["Source"]
+autodoc_member_order = "bysource"
+python_maximum_signature_line_length = 100
 
 html_theme = "furo"
 html_title = f"textssl {release}"

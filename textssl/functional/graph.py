@@ -70,7 +70,7 @@ def propagate_labels(
 
     An edge from i to its neighbour j weighs A_ij = max(s_ij, 0)^gamma; W = A + A^T without a diagonal is normalised
     to S = D^(-1/2) W D^(-1/2), and (I - alpha S) F = Y is solved for all classes at once by conjugate gradients in
-    float64, where Y_ic = 1/|L_c| for the labeled examples L_c of class c. Negative entries of F become 0 and each
+    float64, where ``Y_ic = 1/|L_c|`` for the labeled examples L_c of class c. Negative entries of F become 0 and each
     row is divided by its sum. Similarities below 0 count as 0: an odd power would keep their sign.
 
     Args:

@@ -1,0 +1,206 @@
+"""The page of a method, made from its module, its config and its citation."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from importlib import import_module
+from typing import Any
+
+from docstring_markdown import DOCS, as_markdown, sections, table
+
+from textssl.config import SSLConfig
+from textssl.methods import METHODS
+
+
+__all__ = [
+    "METHODS",
+    "default_of",
+    "described",
+    "descriptions_of",
+    "first_line",
+    "method_page",
+    "methods_table",
+    "settings_of",
+    "title_of",
+]
+
+FOLDER = "methods"
+MODALITIES = ("text", "image", "features")
+ORDER = ("Views", "State", "Cost", "When it fails", "Differs from the paper in", "Relations")
+SYMBOL = r"(?:lambda|tau|alpha|gamma|epsilon|eta|xi|pi|omega|[a-zA-Z])(?:_\w+|\d)?"
+# A word that begins a sentence is no symbol: the symbol is followed by a comma, or by "of" after a single letter.
+LEADING = re.compile(rf"({SYMBOL})(?=[,;]|: (?=``)| of the )")
+
+
+def _docstring(name: str) -> str:
+    return inspect.cleandoc(str(import_module(METHODS[name].objective_class.__module__).__doc__))
+
+
+def title_of(name: str) -> str:
+    """What the first line of the module calls the method."""
+    return _docstring(name).partition(":")[0]
+
+
+def first_line(name: str) -> str:
+    """The idea in one sentence."""
+    return _docstring(name).partition("\n")[0].partition(": ")[2]
+
+
+def method_page(name: str) -> str:
+    """The whole page of the method ``name``, as Markdown."""
+    trainer = METHODS[name]
+    parts = sections(_docstring(name))
+    lead, _, body = parts.pop("").partition("\n\n")
+    out = [f"# {title_of(name)}", as_markdown(_capital(lead.partition(": ")[2]), FOLDER), _facts(name)]
+    out += [as_markdown(body, FOLDER)] if body else []
+    others = [key for key in parts if key not in ORDER]
+    for key in [*[key for key in ORDER if key in parts], *others]:
+        out += [f"## {key}", as_markdown(_capital(parts[key]), FOLDER)]
+    out += ["## Settings", _settings(name)]
+    out += ["## Results", _results(name), "## Recipes", _recipes(name), "## Citation", _citation(name), "## API"]
+    out += [_autoclass(cls) for cls in (trainer, trainer.config_class, trainer.objective_class)]
+    return "\n\n".join(out) + "\n"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _facts(name: str) -> str:
+    trainer, objective = METHODS[name], METHODS[name].objective_class
+    views = "; ".join(
+        f"{stream}: {', '.join(f'`{view}`' for view in names)}" for stream, names in objective.views.items()
+    )
+    rows = [
+        ("Name", f"`{name}`"),
+        ("Trainer", f"{{py:class}}`~textssl.{trainer.__name__}`"),
+        ("Config", f"{{py:class}}`~textssl.{trainer.config_class.__name__}`"),
+        ("Views", views),
+        ("Modalities", ", ".join(objective.modalities)),
+    ]
+    if citation := objective.citation:
+        link = f"[{citation.title}](https://arxiv.org/abs/{citation.arxiv})" if citation.arxiv else citation.title
+        rows.append(("Paper", f"{link}, {citation.year}"))
+    return table(("", ""), rows)
+
+
+def settings_of(config_class: type[SSLConfig]) -> list[dataclasses.Field[Any]]:
+    """Fields that the method adds to those of every config, and those whose default it changes."""
+    shared = {entry.name: entry.default for entry in dataclasses.fields(SSLConfig)}
+    return [f for f in dataclasses.fields(config_class) if f.name not in shared or shared[f.name] != f.default]
+
+
+def descriptions_of(config_class: type) -> dict[str, str]:
+    """What the docstrings of the config and its bases say of each field."""
+    found: dict[str, str] = {}
+    for cls in reversed(config_class.__mro__):
+        text = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
+        section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)
+        for entry in re.split(r"\n(?=    \w)", "\n" + section[1] if section else ""):
+            field, colon, said = entry.strip().partition(": ")
+            if colon and field.isidentifier():
+                found[field] = " ".join(said.split())
+    return found
+
+
+def described(text: str, short: str) -> tuple[str, str]:
+    """The symbol that a description of a setting begins with, "" where none does, and the description without it.
+
+    Args:
+        text: from the config's docstring.
+        short: the help of the flag, which says what the docstring leaves out where it has the symbol alone.
+    """
+    found, helped = LEADING.match(text), LEADING.match(short)
+    if found is None:
+        return (helped[1] if helped else ""), text
+    rest = text[found.end() :].removeprefix(",").removeprefix(":").lstrip()
+    if rest.startswith(";"):
+        rest = (short[helped.end() :].removeprefix(", ") if helped else short).rstrip(".") + rest
+    return found[1], rest
+
+
+def default_of(config_class: type[SSLConfig], entry: dataclasses.Field[Any]) -> str:
+    """The default of a setting; of each modality where they differ."""
+    factory = entry.default_factory
+    value = entry.default if factory is dataclasses.MISSING else factory()
+    values = config_class.modality_defaults
+    if value not in (None, "auto") or not any(entry.name in table for table in values.values()):
+        return f"`{_number(value)}`"
+    text = values.get("text", {}).get(entry.name)
+    by_modality = [(m, values.get(m, {}).get(entry.name, text)) for m in MODALITIES]
+    if len({repr(v) for _, v in by_modality}) == 1:
+        return f"`{_number(text)}`"
+    return ", ".join(f"{modality}: `{_number(v)}`" for modality, v in by_modality)
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _settings(name: str) -> str:
+    config_class = METHODS[name].config_class
+    said, rows = descriptions_of(config_class), []
+    for entry in settings_of(config_class):
+        short = str(entry.metadata.get("help", ""))
+        symbol, text = described(said.get(entry.name, short), short)
+        rows.append((f"`{entry.name}`", symbol, default_of(config_class, entry), as_markdown(text, FOLDER)))
+    shared = "All other settings are those that every method has: [Config](../reference/config.md)."
+    if not rows:
+        return f"None of its own. {shared}"
+    return f"{table(('setting', 'symbol', 'default', 'what it does'), rows)}\n\n{shared}"
+
+
+def _results(name: str) -> str:
+    """Links to the sections of the pages of results whose tables name the method."""
+    links = []
+    for page in [*sorted((DOCS / "results").glob("*.md")), DOCS / "reference" / "presets.md"]:
+        text = page.read_text(encoding="utf-8")
+        for heading, section in re.findall(r"^##+ ([^\n]*)\n(.*?)(?=^##+ |\Z)", text, re.DOTALL | re.MULTILINE):
+            tables = "\n".join(line for line in section.splitlines() if line.startswith("|"))
+            if f"`{name}`" in tables or re.search(rf"\| *{re.escape(title_of(name))}\b", tables):
+                slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+                where = page.relative_to(DOCS).as_posix()
+                links.append(f"- [{text.partition(chr(10))[0].removeprefix('# ')}: {heading}](../{where}#{slug})")
+    return "\n".join(links) if links else "No figures of this method are published here."
+
+
+def _recipes(name: str) -> str:
+    """Commands that run the method; a recipe of its own names it in a call."""
+    own = [
+        recipe.name
+        for recipe in sorted((DOCS.parent / "recipes").glob("*.py"))
+        if re.search(rf'\(\s*"{name}"|FOLDER, "{name}"', recipe.read_text(encoding="utf-8"))
+    ]
+    commands = [
+        *[f"accelerate launch recipes/{file}" for file in own],
+        f"accelerate launch recipes/train.py --method {name}",
+    ]
+    return "\n".join(["```bash", *commands, "```"])
+
+
+def _citation(name: str) -> str:
+    citation = METHODS[name].objective_class.citation
+    if citation is None:
+        return "The baseline needs none."
+    return f"```bibtex\n{citation.bibtex}\n```"
+
+
+def _autoclass(cls: type) -> str:
+    public = (
+        f"textssl.{cls.__name__}"
+        if hasattr(import_module("textssl"), cls.__name__)
+        else f"{cls.__module__}.{cls.__name__}"
+    )
+    return f"```{{eval-rst}}\n.. autoclass:: {public}\n   :members:\n   :show-inheritance:\n```"
+
+
+def methods_table() -> str:
+    """All methods, a line each."""
+    rows = []
+    for name, trainer in METHODS.items():
+        views = trainer.objective_class.views.get("unlabeled", ())
+        shown = ", ".join(f"`{view}`" for view in views) or "none"
+        rows.append((f"[{title_of(name)}]({name}.md)", f"`{name}`", as_markdown(first_line(name), FOLDER), shown))
+    return table(("method", "name", "idea", "views of unlabeled examples"), rows)
