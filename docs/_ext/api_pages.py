@@ -77,19 +77,25 @@ def api_page(part: str, described: dict[int, str]) -> str:
 def _directive(module: str, name: str, value: object) -> str:
     if isinstance(value, type):
         lines = [f".. autoclass:: {module}.{name}", "   :members:", "   :show-inheritance:"]
-    elif callable(value):
+    elif inspect.isroutine(value):
         lines = [f".. autofunction:: {module}.{name}"]
     else:
-        keys = f": {', '.join(f'``{key}``' for key in value)}" if isinstance(value, dict | tuple) else ""
-        lines = [f".. py:data:: {module}.{name}", "", f"   A {type(value).__name__}{keys}."]
+        lines = [f".. py:data:: {module}.{name}", "", f"   {_shown(value)}."]
     return "\n".join(["```{eval-rst}", *lines, "```"])
+
+
+def _shown(value: object) -> str:
+    """A constant in a few words; an alias of a type as it is written."""
+    if isinstance(value, dict | tuple | list):
+        return f"A {type(value).__name__}: {', '.join(f'``{key}``' for key in value)}"
+    return f"``{value}``"
 
 
 CONFIG = """# Config
 
 Settings that every method has, beside those of its own, which stand on [its page](../methods/index.md), and those of
-transformers' `TrainingArguments`: [which of them act here, and which are refused](trainer_arguments.md). In the recipes
-each is a flag and a key of the YAML file.
+transformers' `TrainingArguments`: [which of them act here, and which are refused](trainer_arguments.md). In the
+recipes each is a flag and a key of the YAML file.
 
 {table}
 """

@@ -87,7 +87,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, con
         return None
     target = str(node["reftarget"]).lstrip("~.")
     meant = _meant(target, node)
-    objects = env.domains.python_domain.objects
+    objects = env.get_domain("py").objects
     described = _documented(frozenset(name for name, entry in objects.items() if not entry.aliased))
     for value in meant:
         name = described.get(_key(value) or ("", ""))
