@@ -5,6 +5,7 @@ subclasses that compute by themselves, so `Accuracy()` works offline, and so doe
 `evaluate.combine([Accuracy(), MacroF1()])`.
 
 Examples:
+    >>> from textssl.training.metrics import MacroF1
     >>> MacroF1().compute(predictions=[0, 0, 0, 0], references=[0, 0, 0, 1])
     {'macro_f1': 0.42857142857142855}
 """
