@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import datasets
 from torch import nn
-from transformers import PreTrainedModel
 
-from ..augment import Augmentation
-from ..data.class_names import share_names
 from ..forward.base import Backend
 from ..models.adapters import has_adapters, refuse_adapters
 from ..models.modeling_ensemble import Ensemble
 from ..objective import Objective, Task
 from ..state import leave_out_shared
-from ..training.model_init import given_or_copied
-from ..training.trainer import SSLTrainer
-from .second_network import check_second_network, make_second_network
+from .second_network import SecondNetworkTrainer, make_second_network
 
 
 __all__ = ["PeerObjective", "PeerTrainer"]
@@ -70,7 +63,7 @@ class PeerObjective(Objective):
         return Ensemble.of(self.networks(student)) if self.config.ensemble else student  # type: ignore[arg-type]
 
 
-class PeerTrainer(SSLTrainer):
+class PeerTrainer(SecondNetworkTrainer):
     """A trainer of two networks.
 
     Args:
@@ -94,30 +87,8 @@ class PeerTrainer(SSLTrainer):
     second_network_argument = "peer"
     objective: PeerObjective
 
-    def __init__(
-        self,
-        model: PreTrainedModel | None = None,
-        args: Any = None,
-        train_dataset: datasets.Dataset | None = None,
-        unlabeled_dataset: datasets.Dataset | None = None,
-        eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
-        processing_class: Any = None,
-        augmentations: Mapping[str, Augmentation] | None = None,
-        *,
-        peer: PreTrainedModel | None = None,
-        peer_processing_class: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        self._given: tuple[Any, Any] = (peer, peer_processing_class)
-        super().__init__(
-            model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
-        )
-
     def _bind_objective(self, student: nn.Module) -> None:
         peer, processing_class = self._given
         if peer is not None:
-            ours, length = self.processing_class, self.args.max_length
-            check_second_network("peer", peer, processing_class, student, ours, length)  # type: ignore[arg-type]
-            share_names("peer", peer.config, student.config)
-            self.objective.peer = given_or_copied(self, peer)
+            self.objective.peer = self._check_given(student, peer, processing_class)
         super()._bind_objective(student)

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-import datasets
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, TrainerCallback
 
-from ..augment import Augmentation
-from ..data.class_names import share_names
 from ..errors import UserError
 from ..objective import Objective, Task
 from ..self_training.teachers import load_teacher
 from ..state import NetworkOptimizer, average_batch_norms, average_gradients, leave_out_shared
+from ..training.callbacks import StepCallback
 from ..training.head_learning_rate import relative_rates
-from ..training.model_init import given_or_copied
-from ..training.trainer import SSLTrainer
-from .second_network import check_second_network, make_second_network
+from .second_network import SecondNetworkTrainer, make_second_network
 from .teacher_feedback import requiring_gradients
 from .teacher_optimizer import attach_optimizer
 
 
-__all__ = ["TeacherCallback", "TrainedTeacherObjective", "TrainedTeacherTrainer"]
+__all__ = ["TeacherStepCallback", "TrainedTeacherObjective", "TrainedTeacherTrainer"]
 
 
 class TrainedTeacherObjective(Objective):
@@ -78,7 +73,18 @@ class TrainedTeacherObjective(Objective):
         self.teacher_terms = {name: torch.stack([terms[name] for terms in recorded]).mean() for name in recorded[0]}
 
 
-class TrainedTeacherTrainer(SSLTrainer):
+class TeacherStepCallback(StepCallback):
+    """Adds the terms of the teacher's step to those that are logged."""
+
+    run: TrainedTeacherTrainer
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Let the objective follow the student, and count what it has set ``teacher_terms`` to."""
+        super().on_step_end(args, state, control, **kwargs)
+        self.run.count_terms(self.run.objective.teacher_terms)
+
+
+class TrainedTeacherTrainer(SecondNetworkTrainer):
     """A trainer of a student and of a teacher that learns too.
 
     In ``warm_start_steps`` the teacher learns alone; the student's learning rate is then 0.
@@ -104,25 +110,7 @@ class TrainedTeacherTrainer(SSLTrainer):
     objective: TrainedTeacherObjective
     args: Any
 
-    def __init__(
-        self,
-        model: PreTrainedModel | None = None,
-        args: Any = None,
-        train_dataset: datasets.Dataset | None = None,
-        unlabeled_dataset: datasets.Dataset | None = None,
-        eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
-        processing_class: Any = None,
-        augmentations: Mapping[str, Augmentation] | None = None,
-        *,
-        teacher: PreTrainedModel | None = None,
-        teacher_processing_class: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        self._given: tuple[Any, Any] = (teacher, teacher_processing_class)
-        super().__init__(
-            model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
-        )
-        self.add_callback(TeacherCallback(self))
+    step_callback = TeacherStepCallback
 
     def _check_arguments(self, args: Any, *more: Any) -> None:
         super()._check_arguments(args, *more)
@@ -134,12 +122,8 @@ class TrainedTeacherTrainer(SSLTrainer):
         if teacher is None and self.args.teacher is not None:
             teacher, processing_class = load_teacher(self.args.teacher, self.modality.name)
         if teacher is not None:
-            ours, length = self.processing_class, self.args.max_length
-            check_second_network("teacher", teacher, processing_class, student, ours, length)  # type: ignore[arg-type]
-            share_names("teacher", teacher.config, student.config)
-            self.objective.teacher = self.accelerator.unwrap_model(
-                given_or_copied(self, teacher), keep_fp32_wrapper=False
-            )
+            teacher = self._check_given(student, teacher, processing_class)
+            self.objective.teacher = self.accelerator.unwrap_model(teacher, keep_fp32_wrapper=False)
         super()._bind_objective(student)
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
@@ -168,14 +152,3 @@ class TrainedTeacherTrainer(SSLTrainer):
         if self.optimizer is not None:
             self.objective.student_rate = float(self.optimizer.param_groups[0]["lr"])
         return super().compute_loss(model, inputs, *args, **kwargs)
-
-
-class TeacherCallback(TrainerCallback):
-    """Adds the terms of the teacher's step to those that are logged."""
-
-    def __init__(self, trainer: TrainedTeacherTrainer) -> None:
-        self.trainer = trainer
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Count them: the objective has told them just before."""
-        self.trainer.count_terms(self.trainer.objective.teacher_terms)

@@ -1,25 +1,79 @@
-"""A second network that learns beside the student: the same encoder, and a head of its own."""
+"""A second network that learns beside the student: by default the same encoder, with a head of its own."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import datasets
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
+from ..augment import Augmentation
+from ..data.class_names import share_names
 from ..errors import UserError
 from ..modalities import modality_of
 from ..models.adapters import base_of, has_adapters, refuse_adapters
 from ..models.inspection import position_limit
 from ..models.padding import align_special_tokens, counts_left_padding
 from ..state import copy_sharing_frozen
+from ..training.model_init import given_or_copied
+from ..training.trainer import SSLTrainer
 
 
-__all__ = ["check_second_network", "make_second_network"]
+__all__ = ["SecondNetworkTrainer", "check_second_network", "make_second_network"]
 
 # The student's head is often drawn after a seed of the same number: the second must not be the same draw.
 STREAM = 0x5EC07D
+
+
+class SecondNetworkTrainer(SSLTrainer):
+    """A trainer of two networks, of which a person may give the second.
+
+    A method's trainer names the argument in ``second_network_argument`` and describes it. Beside it there is one for
+    the tokenizer or image processor that the network was made with, to be checked: ``peer_processing_class``.
+
+    Args:
+        model: the first network.
+        args: the method's config.
+        train_dataset: as for any trainer.
+        unlabeled_dataset: as for any trainer.
+        eval_dataset: as for any trainer.
+        processing_class: as for any trainer.
+        augmentations: as for any trainer.
+        **kwargs: the second network and its processing class; all else as for any trainer.
+
+    Raises:
+        UserError: also for a second network that cannot read the inputs of the first or has other labels.
+    """
+
+    second_network_argument: ClassVar[str]
+
+    def __init__(
+        self,
+        model: PreTrainedModel | None = None,
+        args: Any = None,
+        train_dataset: datasets.Dataset | None = None,
+        unlabeled_dataset: datasets.Dataset | None = None,
+        eval_dataset: datasets.Dataset | dict[str, datasets.Dataset] | None = None,
+        processing_class: Any = None,
+        augmentations: Mapping[str, Augmentation] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        name = self.second_network_argument
+        self._given: tuple[Any, Any] = (kwargs.pop(name, None), kwargs.pop(f"{name}_processing_class", None))
+        super().__init__(
+            model, args, train_dataset, unlabeled_dataset, eval_dataset, processing_class, augmentations, **kwargs
+        )
+
+    def _check_given(self, student: nn.Module, network: PreTrainedModel, processing_class: Any) -> PreTrainedModel:
+        """The second network, or a copy to train; its classes get their names from the student's."""
+        name, ours, length = self.second_network_argument, self.processing_class, self.args.max_length
+        check_second_network(name, network, processing_class, student, ours, length)  # type: ignore[arg-type]
+        share_names(name, network.config, student.config)
+        return given_or_copied(self, network)
 
 
 def make_second_network(model: PreTrainedModel, seed: int) -> PreTrainedModel:

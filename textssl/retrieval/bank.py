@@ -7,10 +7,9 @@ and never changed, so that what was computed from it stays true when others are 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
 
 from ..errors import UserError
-from ..files import write_atomically
-from .recorded import check_recorded
+from .recorded import check_recorded, read_facts, write_facts
 
 
 __all__ = [
@@ -87,7 +85,7 @@ class BankFacts:
 
     def write(self, folder: Path) -> None:
         """Replace ``bank.json`` in one step."""
-        write_atomically(folder / FACTS, json.dumps(asdict(self), indent=1).encode())
+        write_facts(self, folder / FACTS)
 
     @staticmethod
     def read(folder: Path) -> BankFacts:
@@ -96,18 +94,13 @@ class BankFacts:
         Raises:
             UserError: there is none, or it is none that this version wrote.
         """
-        path = folder / FACTS
-        if not path.is_file():
-            raise UserError(f"bank: {str(folder)!r} is no bank of sentences (no {FACTS})")
-        try:
-            facts: dict[str, Any] = json.loads(path.read_text())
-            if facts["version"] != FORMAT:
-                raise ValueError(f"version {facts['version']}, expected {FORMAT}")
-            facts["sources"] = [BankSource(**source) for source in facts["sources"]]
-            facts["shards"] = [BankShard(**shard) for shard in facts["shards"]]
-            return BankFacts(**facts)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"bank: {str(path)!r} is no description of a bank ({error})") from error
+        return read_facts(folder / FACTS, FORMAT, BankFacts._of, "bank", "bank of sentences")
+
+    @staticmethod
+    def _of(values: dict[str, Any]) -> BankFacts:
+        values["sources"] = [BankSource(**source) for source in values["sources"]]
+        values["shards"] = [BankShard(**shard) for shard in values["shards"]]
+        return BankFacts(**values)
 
 
 class Bank:

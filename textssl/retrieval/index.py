@@ -6,18 +6,16 @@ a search over parts finds what a search over one index would. ``index.json`` say
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
-from ..files import write_atomically
 from .encoding import Embeddings
-from .recorded import check_recorded
+from .recorded import check_recorded, read_facts, write_facts
 
 
 __all__ = [
@@ -76,7 +74,7 @@ class IndexFacts:
 
     def write(self, folder: Path) -> None:
         """Replace ``index.json`` in one step."""
-        write_atomically(folder / FACTS, json.dumps(asdict(self), indent=1).encode())
+        write_facts(self, folder / FACTS)
 
     @staticmethod
     def read(folder: Path) -> IndexFacts:
@@ -85,19 +83,14 @@ class IndexFacts:
         Raises:
             UserError: there is none, or it is none that this version wrote.
         """
-        path = folder / FACTS
-        if not path.is_file():
-            raise UserError(f"index: {str(folder)!r} is no index (no {FACTS})")
-        try:
-            facts: dict[str, Any] = json.loads(path.read_text())
-            if facts["version"] != FORMAT:
-                raise ValueError(f"version {facts['version']}, expected {FORMAT}")
-            facts["trained"] = facts["trained"] and IndexFile(**facts["trained"])
-            for files in ("parts", "merged"):
-                facts[files] = [IndexFile(**file) for file in facts[files]]
-            return IndexFacts(**facts)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"index: {str(path)!r} is no description of an index ({error})") from error
+        return read_facts(folder / FACTS, FORMAT, IndexFacts._of, "index", "index")
+
+    @staticmethod
+    def _of(values: dict[str, Any]) -> IndexFacts:
+        values["trained"] = values["trained"] and IndexFile(**values["trained"])
+        for files in ("parts", "merged"):
+            values[files] = [IndexFile(**file) for file in values[files]]
+        return IndexFacts(**values)
 
 
 class Index:

@@ -25,6 +25,7 @@ from ..data.class_names import check_classifier, label_names, own_names
 from ..errors import UserError
 from ..features import FeatureClassifierConfig, deployable, head_of
 from ..forward.base import Forward
+from ..forward.device_transfer import inputs_to_device
 from ..modalities import modality_of
 from ..modalities.text.encoding import contents_of
 from ..modalities.text.truncation import trained_with
@@ -183,10 +184,7 @@ class TeacherJob:
         return {"probs": probs}
 
     def _probs(self, contents: list[Any]) -> Tensor:
-        inputs = {
-            key: value.to(self.args.device, non_blocking=True) if isinstance(value, Tensor) else value
-            for key, value in self.encode(contents, None).items()
-        }
+        inputs = inputs_to_device(self.encode(contents, None), self.args.device)
         (logits,) = self.forward(inputs, model=self.model, dropout=False)
         return logits.softmax(-1)[:, self.order]
 

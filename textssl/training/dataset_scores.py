@@ -20,7 +20,7 @@ from ..data.sampler import LABELED, UNLABELED, Key
 from ..data.two_stream import Item
 from ..data.views import ViewCollator
 from ..forward.base import Forward
-from ..forward.device_transfer import to_device
+from ..forward.device_transfer import inputs_to_device
 from ..forward.inside import last_linear
 from ..objective import Objective, Scores
 from ..state import all_sum, rank, world_size
@@ -51,7 +51,7 @@ def check_scored(run: ScoredRun) -> None:
     """Raise UserError unless the model has a pooled vector, where the method will ask for it after a warm start."""
     if run.objective.scored == "features":
         (batch,) = _loader(run, np.zeros(1, dtype=np.int64), workers=0)
-        inputs = _moved(batch, run.args.device)
+        inputs = inputs_to_device(batch, run.args.device)
         del inputs["rows"]
         with torch.no_grad():
             student = _student(run)
@@ -84,7 +84,7 @@ def score(run: ScoredRun) -> Scores:
     hidden = bool(args.disable_tqdm) or rank() > 0 or len(lengths) <= BAR
     with tqdm(total=len(share), desc="scoring all examples", disable=hidden, leave=False) as bar:
         for batch in _loader(run, share, args.dataloader_num_workers):
-            inputs = _moved(batch, args.device)
+            inputs = inputs_to_device(batch, args.device)
             rows = inputs.pop("rows")
             scores.index_copy_(0, rows, _values(run, student, networks, inputs))
             bar.update(len(rows))
@@ -144,7 +144,3 @@ def _collated(collator: ViewCollator, label_column: str | None, labeled: int, it
     if label_column is not None:
         inputs["labels"] = torch.tensor([item.example[label_column] for item in items])
     return inputs
-
-
-def _moved(inputs: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    return {key: to_device(value, device) if isinstance(value, Tensor) else value for key, value in inputs.items()}

@@ -77,6 +77,8 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
     config_class: ClassVar[type[SSLConfig]] = SSLConfig
     # The argument that takes a second network, of a method that trains two.
     second_network_argument: ClassVar[str | None] = None
+    # Tells the objective of each optimizer step.
+    step_callback: ClassVar[type[StepCallback]] = StepCallback
     # compute_loss returns a mean over the micro-batch: Trainer must divide by the accumulation steps.
     loss_is_scaled_for_ga = False
     args: SSLConfig
@@ -127,7 +129,7 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
         self._task = data.task(args.label_column, model.config)
         self._begin(model)
         self.facts = known_facts(self.objective, model.config, self.modality.name, has_adapters(model))
-        self.add_callback(StepCallback(self))
+        self.add_callback(self.step_callback(self))
 
     def _collator(self, args: SSLConfig, unlabeled: datasets.Dataset | None) -> ViewCollator:
         """What makes a batch of examples: all views of the method and, where one adapts, its probes."""

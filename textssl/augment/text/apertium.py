@@ -113,9 +113,9 @@ class ApertiumEngine:
     def _round_trips(self, lines: Sequence[str]) -> list[str]:
         """Each line there and back, or as it is where that fails."""
         masked = [hide_names(line) for line in lines]
-        to_device = [_one_line(line) for line, _ in masked]
-        rows = [row for row, line in enumerate(to_device) if any(map(str.isalnum, line))]
-        forward = self._one_way([to_device[row] for row in rows], self.forward)
+        sent_lines = [_one_line(line) for line, _ in masked]
+        rows = [row for row, line in enumerate(sent_lines) if any(map(str.isalnum, line))]
+        forward = self._one_way([sent_lines[row] for row in rows], self.forward)
         there = {row: line for row, line in zip(rows, forward, strict=True) if line is not None}
         backward = self._one_way(list(there.values()), self.backward)
         results, lost = list(lines), 0

@@ -13,12 +13,12 @@ import datasets
 import numpy as np
 import torch
 from accelerate.utils import extract_model_from_parallel
-from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from ...config import SSLConfig
 from ...forward.base import Forward
+from ...forward.device_transfer import inputs_to_device
 from ...modalities import modality_of
 from ...modalities.text.encoding import contents_of
 from ...models import PooledImageClassifier, PooledTextClassifier
@@ -145,8 +145,7 @@ class Runner:
 
     def inputs(self, rows: datasets.Dataset) -> dict[str, Any]:
         """What the model takes, of a few examples."""
-        made = self.encode(contents_of(rows[:], self.columns), None)
-        return {k: v.to(self.device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in made.items()}
+        return inputs_to_device(self.encode(contents_of(rows[:], self.columns), None), self.device)
 
     def batches(self, rows: datasets.Dataset, size: int = BATCH) -> list[np.ndarray]:
         """Places of the examples of each pass: texts of like length share one."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import datasets
 import numpy as np
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from ...augment import Augmentation, EachSide
@@ -18,6 +17,7 @@ from ...augment.text import TextCTAugment, TfIdfReplacement
 from ...augment.text.special_tokens import special_tokens_of
 from ...data.validation import check_texts
 from ...errors import UserError
+from ...forward.device_transfer import inputs_to_device
 from ...models.inspection import position_limit
 from ...models.padding import align_special_tokens, check_padding_token, right_padded
 from ...models.pairs import check_pairs, check_text_columns, takes_token_types
@@ -133,12 +133,7 @@ class TextModality(Modality):
                 f"augmentations: got {type(augmentation).__name__} for {view!r}, a part of which acts on whole "
                 "batches; expected that part alone, such as TextCTAugment"
             )
-        made = encoded(augmentation.finish(plans))
-        moved = {
-            key: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-            for key, value in made.items()
-        }
-        return {**inputs, **moved}
+        return {**inputs, **inputs_to_device(encoded(augmentation.finish(plans)), device)}
 
     def lengths(self, dataset: datasets.Dataset, args: SSLConfig) -> np.ndarray:
         """Characters of each text, or of both of a pair."""
