@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 
-__all__ = ["plan_passes"]
+
+__all__ = ["pass_overhead", "plan_passes"]
+
+# Cost of one more pass in padded positions: on a GPU a launch costs as much as thousands of positions.
+PASS_OVERHEAD = {"cpu": 256, "cuda": 16_384}
+
+
+def pass_overhead(device: torch.device) -> int:
+    """Cost of one more pass on a device, in padded positions."""
+    return PASS_OVERHEAD.get(device.type, PASS_OVERHEAD["cuda"])
 
 
 def plan_passes(lengths: Sequence[int], overhead: int | None) -> list[list[int]]:

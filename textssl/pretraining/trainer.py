@@ -18,12 +18,12 @@ from ..data.loader import training_loader
 from ..data.sampler import Key, TwoStreamSampler
 from ..data.two_stream import TwoStreamDataset
 from ..errors import UserError
+from ..forward.passes import pass_overhead
 from ..objective import Objective, Task
 from ..state import all_sum
 from ..state.module_modes import evaluating
 from ..training.callbacks import EpochCallback
 from ..training.checkpointing_trainer import CheckpointingTrainer
-from ..training.trainer import PASS_OVERHEAD
 from .config import PretrainingConfig
 from .masked_lm import reading_at
 from .masking import MaskingCollator, TokenMasker
@@ -84,19 +84,16 @@ class PretrainingTrainer(CheckpointingTrainer):
         # DataParallel would cut our batches apart; one process per device is what accelerate launches.
         args._n_gpu = min(args.n_gpu, 1)
         masker = TokenMasker(processing_class, args.mask_share, args.whole_word)
-        overhead = PASS_OVERHEAD.get(args.device.type, PASS_OVERHEAD["cuda"])
         multiple = 8 if args.device.type == "cuda" else 1
         super().__init__(
             model=model,
             args=args,
-            data_collator=MaskingCollator(masker, processing_class, args.seed, overhead, multiple),
+            data_collator=MaskingCollator(masker, processing_class, args.seed, pass_overhead(args.device), multiple),
             train_dataset=TwoStreamDataset(held_out_windows, train_windows),
             eval_dataset=held_out_windows if len(held_out_windows) else None,
             processing_class=processing_class,
             **kwargs,
         )
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
-            raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
         # Nothing is remembered: checkpoints are those of the model.
         self.objective = Objective(args, Task(0, 0, len(train_windows), ()))
         self.fresh_head = fresh_head

@@ -11,6 +11,7 @@ from torch.utils.data import Sampler, SequentialSampler
 from transformers import TrainerState
 from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
+from ..errors import UserError
 from ..models.adapters import save_base_config
 from ..models.weights import load_weights
 from ..objective import Objective
@@ -36,6 +37,11 @@ class CheckpointingTrainer(DivergenceTrainer, PublishingTrainer):
     objective: Objective
     # What the run is trained with; made when it is first written or compared, for the data are read for it.
     _run_record: dict[str, Any] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
 
     @property
     def evaluated_model(self) -> nn.Module:

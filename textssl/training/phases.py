@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
+from transformers import Trainer
 
 from ..config import SSLConfig
 from ..errors import UserError
@@ -14,7 +15,7 @@ from ..objective import Objective
 from .lr_schedules import with_finetuning, with_warm_start
 
 
-__all__ = ["TrainingPhase", "with_warm_start_and_finetuning"]
+__all__ = ["PhasedTrainer", "TrainingPhase", "with_warm_start_and_finetuning"]
 
 
 @dataclass(frozen=True)
@@ -92,3 +93,40 @@ def with_warm_start_and_finetuning(scheduler: Any, args: SSLConfig, steps: int, 
         ratio = 1.0 if own is None else own / args.learning_rate
         scheduler = with_finetuning(scheduler, steps - tuned, tuned, ratio)
     return scheduler
+
+
+class PhasedTrainer(Trainer):
+    """Knows in which of its parts a training is, and gives each its learning rates."""
+
+    args: Any
+
+    @property
+    def phase(self) -> TrainingPhase:
+        """Where in its training the run is."""
+        return TrainingPhase(self.args, self.state.global_step, self.state.max_steps)
+
+    @property
+    def progress(self) -> float:
+        """Share of the method's steps done, in [0, 1]; warm start and fine-tuning are not counted."""
+        return self.phase.progress
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The schedule that was asked for, between the warm start and the fine-tuning if there are any."""
+        args, fresh = self.args, self.lr_scheduler is None
+        around = args.warm_start_steps + args.count_finetune_steps(num_training_steps)
+        super().create_scheduler(num_training_steps - around, optimizer)
+        if fresh:
+            self.lr_scheduler = with_warm_start_and_finetuning(
+                self.lr_scheduler, args, num_training_steps, self.warm_start_lr_factor
+            )
+        return self.lr_scheduler
+
+    @property
+    def warm_start_lr_factor(self) -> float:
+        """Peak learning rate of the warm start, in units of ``learning_rate``."""
+        return 1.0 if (peak := self.args.warm_start_learning_rate) is None else peak / self.args.learning_rate
+
+    @property
+    def resets_optimizer(self) -> bool:
+        """Whether the optimizer forgets, before the coming step, what it remembers: there begins the fine-tuning."""
+        return self.phase.begins_finetuning

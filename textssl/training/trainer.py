@@ -9,19 +9,17 @@ from typing import Any, ClassVar
 import datasets
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
 from ..augment import Augmentation
 from ..config import SSLConfig
 from ..config.trainer_arguments import check_given, check_schedule
 from ..data.class_names import check_classifier
-from ..data.loader import training_loader
-from ..data.sampler import TwoStreamSampler
 from ..data.two_stream import TwoStreamDataset
 from ..data.views import ViewCollator
 from ..errors import UserError
 from ..forward.base import Forward
+from ..forward.passes import pass_overhead
 from ..hub import changed_hyperparameters, known_facts, write_model_card
 from ..modalities import MODALITIES, modality_of
 from ..models.adapters import check_adapters, has_adapters
@@ -35,19 +33,26 @@ from .head_learning_rate import HeadLearningRate
 from .held_out import CheckedHeldOut
 from .metrics import compute_metrics as default_metrics
 from .model_init import adopt_labels, filled_settings, first_model
-from .phases import TrainingPhase, with_warm_start_and_finetuning
+from .phases import PhasedTrainer
 from .search import SearchableTrainer
 from .term_means import TermMeans
 from .truncation_report import TruncationReport
+from .two_stream_batches import TwoStreamBatches
 
 
 __all__ = ["SSLTrainer"]
 
-# Cost of one more pass in padded positions: on a GPU a launch costs as much as thousands of positions.
-PASS_OVERHEAD = {"cpu": 256, "cuda": 16_384}
 
-
-class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, SearchableTrainer, BatchSizeFinder):
+class SSLTrainer(
+    PhasedTrainer,
+    TwoStreamBatches,
+    HeadLearningRate,
+    TermMeans,
+    InputCounts,
+    CheckedHeldOut,
+    SearchableTrainer,
+    BatchSizeFinder,
+):
     """Fine-tunes a classifier by a semi-supervised method.
 
     A method's trainer names its objective and its config and is otherwise empty. All else works as in Trainer.
@@ -83,9 +88,6 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
     loss_is_scaled_for_ga = False
     args: SSLConfig
     model_init: Any
-    data_collator: ViewCollator
-    train_dataset: TwoStreamDataset
-    sampler: TwoStreamSampler
 
     def __init__(
         self,
@@ -122,8 +124,6 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
             processing_class=getattr(collator.encode, "tokenizer", self.modality.processing_class),
             **kwargs | {"callbacks": [TruncationReport(self), *(kwargs.get("callbacks") or ())]},
         )
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
-            raise UserError("fsdp/deepspeed: not supported yet; use DDP (accelerate launch --multi_gpu)")
         self.held_out = data.held_out
         self.model_init = model_init
         self._task = data.task(args.label_column, model.config)
@@ -149,7 +149,7 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
         check_schedule(self.lr_scheduler, self.objective)
         adopt_rates(self.objective, self.data_collator.views, self.data_collator.augmentations)
         self.objective.to(self.args.device)
-        self.micro_batches: list[dict[str, Any]] = []
+        self.micro_batches = []
         self._unwrapped: tuple[nn.Module, nn.Module] = (model, model)
 
     def rebuild_objective(self) -> None:
@@ -190,76 +190,15 @@ class SSLTrainer(HeadLearningRate, TermMeans, InputCounts, CheckedHeldOut, Searc
         self.modality.check_foreign_settings(args, [*MODALITIES.values()])
         return args.for_modality(self.modality.name)
 
-    @property
-    def phase(self) -> TrainingPhase:
-        """Where in its training the run is."""
-        return TrainingPhase(self.args, self.state.global_step, self.state.max_steps)
-
-    @property
-    def progress(self) -> float:
-        """Share of the method's steps done, in [0, 1]; warm start and fine-tuning are not counted."""
-        return self.phase.progress
-
     def forward_for(self, model: nn.Module) -> Forward:
         """What the objective runs ``model`` with. Unwrapping it takes accelerate long, so it is done once."""
-        overhead: int | None = PASS_OVERHEAD.get(self.args.device.type, PASS_OVERHEAD["cuda"])
         if self._unwrapped[0] is not model:
             self._unwrapped = (model, self.accelerator.unwrap_model(model, keep_torch_compile=False))
-        overhead = overhead if self.args.length_passes else None
+        overhead = pass_overhead(self.args.device) if self.args.length_passes else None
         autocast = self.accelerator.autocast
         return Forward(model, self._unwrapped[1], self.backend, autocast, overhead, self.args.batch_norm)
 
-    # --- data: two streams in one loader
-
-    def get_train_dataloader(self) -> DataLoader:
-        """One loader over both streams; batches are a function of the seed and the number of the batch."""
-        args, data = self.args, self.train_dataset
-        sizes = (len(data.labeled), 0 if data.unlabeled is None else len(data.unlabeled))
-        labeled_batch = self._train_batch_size
-        batch_sizes = (labeled_batch, args.mu * labeled_batch if sizes[1] else 0)
-        passed, per_batch = (sizes[1], batch_sizes[1]) if sizes[1] else (sizes[0], batch_sizes[0])
-        steps = -(-passed // (per_batch * args.world_size * args.gradient_accumulation_steps))
-        lengths = None
-        if args.train_sampling_strategy == "group_by_length" and data.unlabeled is not None:
-            lengths = self.modality.lengths(data.unlabeled, args)
-        self.sampler = TwoStreamSampler(
-            sizes,
-            batch_sizes,
-            batches_per_epoch=steps * args.gradient_accumulation_steps * args.world_size,
-            seed=args.seed if args.data_seed is None else args.data_seed,
-            lengths=lengths,
-        )
-        return self.accelerator.prepare(training_loader(data, self.sampler, self.data_collator, args))
-
-    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
-        """Finish the views of the coming step, and remember its micro-batches for objectives that count over all."""
-        batches, count = super().get_batch_samples(epoch_iterator, num_batches, device)
-        augmentations, encoded = self.data_collator.augmentations, self.data_collator.encoded
-        self.micro_batches = [self.modality.on_device(batch, augmentations, encoded) for batch in batches]
-        return self.micro_batches, count
-
     # --- the loss
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """The schedule that was asked for, between the warm start and the fine-tuning if there are any."""
-        args, fresh = self.args, self.lr_scheduler is None
-        around = args.warm_start_steps + args.count_finetune_steps(num_training_steps)
-        super().create_scheduler(num_training_steps - around, optimizer)
-        if fresh:
-            self.lr_scheduler = with_warm_start_and_finetuning(
-                self.lr_scheduler, args, num_training_steps, self.warm_start_lr_factor
-            )
-        return self.lr_scheduler
-
-    @property
-    def warm_start_lr_factor(self) -> float:
-        """Peak learning rate of the warm start, in units of ``learning_rate``."""
-        return 1.0 if (peak := self.args.warm_start_learning_rate) is None else peak / self.args.learning_rate
-
-    @property
-    def resets_optimizer(self) -> bool:
-        """Whether the optimizer forgets, before the coming step, what it remembers: there begins the fine-tuning."""
-        return self.phase.begins_finetuning
 
     def compute_loss(
         self,
