@@ -20,7 +20,7 @@ from datasets import Dataset
 
 from textssl.errors import UserError
 from textssl.retrieval import build_bank
-from textssl.sources.named import SOURCES, load_source
+from textssl.sources import SOURCES, load_source
 
 
 def main(argv: Sequence[str] | None = None) -> int:

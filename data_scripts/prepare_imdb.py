@@ -23,7 +23,7 @@ from datasets import Dataset, concatenate_datasets
 from textssl.data.files import write_parquet
 from textssl.data.tables import take_rows
 from textssl.errors import UserError
-from textssl.sources.named import SOURCES, LoadedSource, load_source
+from textssl.sources import SOURCES, LoadedSource, load_source
 from textssl.sources.splits import Split, few_labels
 
 

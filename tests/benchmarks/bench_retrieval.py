@@ -25,6 +25,7 @@ from sentence_transformers import SentenceTransformer
 from textssl.augment.text.sentences import cut
 from textssl.features import encoders
 from textssl.jobs import run_job
+from textssl.models import embedded_model_path
 from textssl.retrieval import (
     Bank,
     Embeddings,
@@ -36,7 +37,7 @@ from textssl.retrieval import (
     open_index,
     search,
 )
-from textssl.sources.named import embedded_model_path, load_source
+from textssl.sources.named import load_source
 
 
 MAX_LENGTH = 64

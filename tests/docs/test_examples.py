@@ -16,7 +16,7 @@ from textssl import FixMatchConfig, FixMatchTrainer, UDAConfig
 from textssl.fit import classifier
 from textssl.fit.candidates.heads import Probe
 from textssl.fit.candidates.self_training import SelfTraining
-from textssl.sources.named import embedded_model_path
+from textssl.models import embedded_model_path
 
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -81,7 +81,7 @@ def encoder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place = folder / "encoder"
     tiny_texts.model().save_pretrained(place)
     tiny_texts.tokenizer().save_pretrained(place)
-    for module in ("textssl.sources.named", "textssl.fit.embeddings"):
+    for module in ("textssl.models", "textssl.fit.embeddings"):
         monkeypatch.setattr(f"{module}.embedded_model_path", lambda: place)
     monkeypatch.setattr(classifier, "CANDIDATES", (Probe(), SelfTraining()))
     return place

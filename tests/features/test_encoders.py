@@ -15,7 +15,7 @@ from datasets import Dataset
 from textssl.errors import UserError
 from textssl.features import SentenceEncoder, embed
 from textssl.features.encoders import folder_checksum
-from textssl.sources.named import embedded_model_path
+from textssl.models import embedded_model_path
 
 
 TEXTS = [

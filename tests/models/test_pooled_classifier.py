@@ -12,8 +12,7 @@ from sentence_transformers import SentenceTransformer
 from sklearn.linear_model import LogisticRegression
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-from textssl.models import PooledClassifierConfig, PooledTextClassifier
-from textssl.sources.named import embedded_model_path
+from textssl.models import PooledClassifierConfig, PooledTextClassifier, embedded_model_path
 
 
 TEXTS = [

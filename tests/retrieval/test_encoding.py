@@ -112,7 +112,7 @@ def test_a_vector_of_zeros_stays_one() -> None:
 def test_the_real_encoder_agrees_with_sentence_transformers_and_travels(tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 
-    from textssl.sources.named import embedded_model_path
+    from textssl.models import embedded_model_path
 
     texts = ["a film of great beauty", "the plot is a mess and the acting is worse", "snow"]
     job = EmbedJob("embedded", max_length=32)

@@ -15,10 +15,11 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from data_scripts import prepare_imdb
-from textssl.data.files import content_checksum, package_file
+from textssl.data.files import content_checksum
 from textssl.data.image_tables import distinct_images, image_digests, image_table
 from textssl.data.tables import table_to_dataset
 from textssl.errors import UserError
+from textssl.packaged_files import package_file
 from textssl.sources import packaged_images
 from textssl.sources.named import SOURCES, load_source
 from textssl.sources.splits import few_labels

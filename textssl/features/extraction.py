@@ -10,8 +10,9 @@ import datasets
 import numpy as np
 
 from ..data.vectors import feature_array
+from ..models.embedded import EMBEDDED
 from .embedding import embed
-from .encoders import EMBEDDED, Encoder
+from .encoders import Encoder
 from .image_embedding import embed_images
 from .image_encoders import ImageEncoder, VisionEncoder
 

