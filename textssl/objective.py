@@ -18,7 +18,8 @@ from .errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .forward.base import Backend, Forward
+    from .forward.backend import Backend
+    from .forward.base import Forward
 
 
 __all__ = ["Batch", "Objective", "Scores", "Task", "view_names"]

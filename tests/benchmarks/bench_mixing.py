@@ -20,7 +20,9 @@ from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
 from textssl.cli.models import small_resnet
-from textssl.forward.base import Forward, Inputs, Mix
+from textssl.forward.backend import Inputs
+from textssl.forward.base import Forward
+from textssl.forward.mix import Mix
 from textssl.forward.rows import ImageBackend
 from textssl.modalities.text.backend import TextBackend
 

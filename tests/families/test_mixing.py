@@ -13,7 +13,8 @@ from torch import nn
 from tests.forward.tiny_models import tiny, tiny_vit
 from textssl import UserError
 from textssl.families.mixing import Mixer, MixingConfig, check_distribution
-from textssl.forward.base import Backend, Mix
+from textssl.forward.backend import Backend
+from textssl.forward.mix import Mix
 from textssl.forward.rows import FeatureBackend, ImageBackend
 from textssl.modalities.text.backend import TextBackend
 from textssl.models.modeling_feature_classifier import FeatureClassifier, FeatureClassifierConfig

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from textssl import UserError
-from textssl.forward.base import Backend, Forward
+from textssl.forward.backend import Backend
+from textssl.forward.base import Forward
 from textssl.forward.rows import FeatureBackend, ImageBackend
 from textssl.modalities.text.backend import TextBackend
 

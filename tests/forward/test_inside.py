@@ -12,8 +12,10 @@ from transformers import AutoConfig, AutoModelForImageClassification, AutoModelF
 
 from tests.forward.tiny_models import DEPTH, FAMILIES, IMPLEMENTATIONS, PLACES, SIZES, layers_of, rows, tiny, tiny_vit
 from textssl import UserError
-from textssl.forward.base import Backend, Forward, Mix
+from textssl.forward.backend import Backend
+from textssl.forward.base import Forward
 from textssl.forward.inside import hidden_layers, last_linear, mixed_inside
+from textssl.forward.mix import Mix
 from textssl.forward.rows import FeatureBackend, ImageBackend
 from textssl.modalities.text.backend import TextBackend
 from textssl.models.modeling_feature_classifier import FeatureClassifier, FeatureClassifierConfig

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
 
-from textssl.forward.base import Mix
+from textssl.forward.mix import Mix
 
 
 __all__ = ["DEPTH", "FAMILIES", "IMPLEMENTATIONS", "LAYERS", "PARTNERS", "PLACES", "SHARES", "SIZES", "close"]

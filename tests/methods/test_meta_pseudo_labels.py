@@ -20,7 +20,8 @@ from tests.families.test_second_network import conv_net
 from textssl import MetaPseudoLabelsConfig, MetaPseudoLabelsTrainer, UserError
 from textssl.families.second_network import make_second_network
 from textssl.families.teacher_feedback import StoredMicroBatch, copy_trained_weights, log_prob_response
-from textssl.forward.base import Backend, Forward
+from textssl.forward.backend import Backend
+from textssl.forward.base import Forward
 from textssl.objective import Task
 
 

@@ -76,20 +76,29 @@ def train_recipe(
     kind.prepare(run.path)
     if run.stage_result(method) is None:
         try_construction(trainer_factory(trainer_class, config, kind, push_to_hub=False), run.path, kind)
-    results = {}
-    if options.baseline and kind.head == "probe":
-        make = trainer_factory(METHODS["supervised"], baseline_config(options, config), kind)
-        results["probe"] = run_stage(run, "probe", make, kind.data, train=False)
-    if options.baseline and method != "supervised":
-        steps = baseline_length(options, config, data).steps
-        make = trainer_factory(METHODS["supervised"], baseline_config(options, config, steps), kind)
-        results["supervised"] = run_stage(run, "supervised", make, kind.data)
-        if trainer_class.objective_class.takes_probs and getattr(config, "teacher", None) is None:
-            # The baseline is the teacher that would be trained first.
-            config = derive_config(config, type(config), teacher=str(run.path / "supervised"))
+    results = _baselines(method, run, kind, options, config) if options.baseline else {}
+    takes_probs = trainer_class.objective_class.takes_probs
+    if "supervised" in results and takes_probs and getattr(config, "teacher", None) is None:
+        # The baseline is the teacher that would be trained first.
+        config = derive_config(config, type(config), teacher=str(run.path / "supervised"))
     if isinstance(kind, TextTaskSetup) and options.pretrain_steps:
         kind.pretrain(run.path / PRETRAINING, run.checkpoint(PRETRAINING))
     report_comparison(run, method, trainer_factory(trainer_class, config, kind), results, kind, options, config)
+
+
+def _baselines(
+    method: str, run: RunFolder, kind: TaskSetup, options: RecipeOptions, config: SSLConfig
+) -> dict[str, dict[str, Any]]:
+    """What the method is compared with: the probe that its head begins as, and the supervised baseline."""
+    results = {}
+    if kind.head == "probe":
+        make = trainer_factory(METHODS["supervised"], baseline_config(options, config), kind)
+        results["probe"] = run_stage(run, "probe", make, kind.data, train=False)
+    if method != "supervised":
+        steps = baseline_length(options, config, kind.data).steps
+        make = trainer_factory(METHODS["supervised"], baseline_config(options, config, steps), kind)
+        results["supervised"] = run_stage(run, "supervised", make, kind.data)
+    return results
 
 
 def _check_pretraining(method: str, options: RecipeOptions, kind: TaskSetup, folder: Path) -> None:

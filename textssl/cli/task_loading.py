@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..hub import DataFacts, SplitFacts
 from ..modalities.image.folder import load_images
 from ..modalities.image.validation import check_images
-from ..sources.named import SOURCES, load_source, load_table
+from ..sources.named import SOURCES, LoadedSource, load_source, load_table
 from ..sources.splits import Split, few_labels
 from .data_checks import check_quality
 from .noisy_labels import check_noise_source, noisy_labels, wrong_labels
@@ -95,37 +95,22 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
         checksum=source.checksum,
         source=f"{source.name} ({source.origin})",
     )
-    unlabeled = source.train.select(split.unlabeled).remove_columns(source.label_column)
-    if source.unlabeled is not None:
-        more = source.unlabeled.remove_columns(source.label_column)
-        unlabeled = datasets.concatenate_datasets([unlabeled, more])
+    unlabeled = _named_unlabeled(source, split)
     in_all = len(unlabeled)
     if options.num_unlabeled is not None:
         unlabeled = unlabeled.shuffle(seed=seed).select(range(min(options.num_unlabeled, len(unlabeled))))
     test = _first(source.test, options.num_test)
-    hub = SOURCES[name].hub
+    labeled = source.train.select(split.labeled)
     return TaskData(
         modality=source.modality,
         column=source.column,
-        labeled=source.train.select(split.labeled),
+        labeled=labeled,
         unlabeled=unlabeled.flatten_indices(),
         validation=source.train.select(split.validation) if options.num_validation else None,
         test=test,
         label_names=source.label_names,
-        data_facts=DataFacts(
-            name=TITLES.get(name, name),
-            hub_id=hub.repo if hub is not None and source.origin == "hub" else None,
-            origin=source.origin,
-            license=source.licence,
-            checksum=source.checksum,
-        ),
-        split_facts=SplitFacts(
-            labeled=len(split.labeled),
-            unlabeled=len(unlabeled),
-            held_out=len(test),
-            seed=seed,
-            indices_sha256=hashlib.sha256(split.labeled.tobytes()).hexdigest(),
-        ),
+        data_facts=_named_facts(source, name),
+        split_facts=_split_facts(labeled, unlabeled, test, seed, split),
         split=split,
         flip=source.flip,
         truncation=SOURCES[name].truncation,
@@ -133,16 +118,30 @@ def _named(options: RecipeOptions, config: SSLConfig, default: str) -> TaskData:
     )
 
 
+def _named_unlabeled(source: LoadedSource, split: Split) -> datasets.Dataset:
+    """All that has no label now: rows whose labels are not kept, and those that never had any."""
+    unlabeled = source.train.select(split.unlabeled).remove_columns(source.label_column)
+    if source.unlabeled is None:
+        return unlabeled
+    return datasets.concatenate_datasets([unlabeled, source.unlabeled.remove_columns(source.label_column)])
+
+
+def _named_facts(source: LoadedSource, name: str) -> DataFacts:
+    hub = SOURCES[name].hub
+    return DataFacts(
+        name=TITLES.get(name, name),
+        hub_id=hub.repo if hub is not None and source.origin == "hub" else None,
+        origin=source.origin,
+        license=source.licence,
+        checksum=source.checksum,
+    )
+
+
 def _own_files(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool) -> TaskData:
     modality = modality_of_task(options, "")
     column = config.text_column if modality == "text" else config.image_column
-    labeled = _read("train_file", options, config, column, config.label_column)
+    labeled = _own_labeled(options, config, column)
     names = tuple(labeled.features[config.label_column].names)
-    if len(names) < 2:
-        raise UserError(f"train_file: {options.train_file} has one class, {names}; expected two or more")
-    ids = {name: i for i, name in enumerate(names)}
-    labels = np.asarray(labeled[config.label_column][:], np.int64)
-    check_every_class(labels, len(names), ids, f"train_file: {options.train_file}")
     pair_column = config.text_pair_column if modality == "text" else None
     columns = [column] if pair_column is None else [column, pair_column]
     split = own_split(labeled, options, _data_seed(config), [*columns, config.label_column])
@@ -164,16 +163,22 @@ def _own_files(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool)
         test=test,
         label_names=names,
         data_facts=DataFacts(name=Path(str(options.train_file)).stem, origin=OWN_FILES),
-        split_facts=SplitFacts(
-            labeled=len(labeled),
-            unlabeled=None if unlabeled is None else len(unlabeled),
-            held_out=None if test is None else len(test),
-            seed=config.seed if split is None else split.seed,
-            indices_sha256=None if split is None else hashlib.sha256(split.labeled.tobytes()).hexdigest(),
-        ),
+        split_facts=_split_facts(labeled, unlabeled, test, config.seed if split is None else split.seed, split),
         split=split,
         pair_column=pair_column,
     )
+
+
+def _own_labeled(options: RecipeOptions, config: SSLConfig, column: str) -> datasets.Dataset:
+    """The rows of ``train_file``: of two or more classes, each with an example."""
+    labeled = _read("train_file", options, config, column, config.label_column)
+    names = tuple(labeled.features[config.label_column].names)
+    if len(names) < 2:
+        raise UserError(f"train_file: {options.train_file} has one class, {names}; expected two or more")
+    ids = {name: i for i, name in enumerate(names)}
+    labels = np.asarray(labeled[config.label_column][:], np.int64)
+    check_every_class(labels, len(names), ids, f"train_file: {options.train_file}")
+    return labeled
 
 
 def _own_unlabeled(
@@ -199,6 +204,22 @@ def _own_unlabeled(
     if options.num_unlabeled is not None:
         unlabeled = _first(unlabeled, options.num_unlabeled).flatten_indices()
     return unlabeled
+
+
+def _split_facts(
+    labeled: datasets.Dataset,
+    unlabeled: datasets.Dataset | None,
+    test: datasets.Dataset | None,
+    seed: int,
+    split: Split | None,
+) -> SplitFacts:
+    return SplitFacts(
+        labeled=len(labeled),
+        unlabeled=None if unlabeled is None else len(unlabeled),
+        held_out=None if test is None else len(test),
+        seed=seed,
+        indices_sha256=None if split is None else hashlib.sha256(split.labeled.tobytes()).hexdigest(),
+    )
 
 
 def _with_noise(data: TaskData, options: RecipeOptions, config: SSLConfig) -> TaskData:

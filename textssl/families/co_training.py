@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from ..forward.base import Backend
+from ..forward.backend import Backend
 from ..models.adapters import has_adapters, refuse_adapters
 from ..models.modeling_ensemble import Ensemble
 from ..objective import Objective, Task

@@ -13,9 +13,10 @@ from torch import nn
 from .. import functional as F
 from ..config import SSLConfig, check_allowed, check_positive
 from ..errors import UserError
-from ..forward.base import Backend, Mix
+from ..forward.backend import Backend
 from ..forward.device_transfer import to_device
 from ..forward.inside import check_run_once, hidden_layers
+from ..forward.mix import Mix
 from ..objective import Objective
 
 

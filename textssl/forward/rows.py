@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .base import Backend, Inputs
+from .backend import Backend, Inputs
 from .device_transfer import rows_on
 from .inside import check_hidden
 

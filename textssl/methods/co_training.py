@@ -57,7 +57,7 @@ from ..config import SSLConfig, check_decay, check_not_negative, check_positive,
 from ..errors import UserError
 from ..families.co_training import PeerObjective, PeerTrainer
 from ..families.early_backward import backward_now
-from ..forward.base import Backend
+from ..forward.backend import Backend
 from ..models.adapters import base_of, has_adapters
 from ..models.modeling_ensemble import Ensemble
 from ..objective import Batch, Task

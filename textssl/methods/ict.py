@@ -46,7 +46,8 @@ from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..forward.base import Forward, Inputs
+    from ..forward.backend import Inputs
+    from ..forward.base import Forward
 
 
 __all__ = ["ICT", "ICTConfig", "ICTTrainer"]

@@ -42,7 +42,8 @@ from ..citation import Citation
 from ..config import SSLConfig, check_positive
 from ..data.validation import check_texts
 from ..errors import UserError
-from ..forward.base import Backend, Forward
+from ..forward.backend import Backend
+from ..forward.base import Forward
 from ..models.adapters import refuse_adapters
 from ..objective import Batch, Objective
 from ..pretraining import PretrainingConfig, pretrain_in_domain

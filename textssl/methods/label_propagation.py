@@ -57,7 +57,8 @@ from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..forward.base import Backend, Forward
+    from ..forward.backend import Backend
+    from ..forward.base import Forward
 
 
 __all__ = ["LabelPropagation", "LabelPropagationConfig", "LabelPropagationTrainer"]

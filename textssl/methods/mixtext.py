@@ -59,7 +59,8 @@ from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..forward.base import Forward, Inputs
+    from ..forward.backend import Inputs
+    from ..forward.base import Forward
 
 
 __all__ = ["MixText", "MixTextConfig", "MixTextTrainer"]

@@ -53,7 +53,8 @@ from .supervised import SupervisedTrainer
 
 
 if TYPE_CHECKING:
-    from ..forward.base import Backend, Forward
+    from ..forward.backend import Backend
+    from ..forward.base import Forward
 
 
 __all__ = ["NoisyStudent", "NoisyStudentConfig", "NoisyStudentTrainer"]

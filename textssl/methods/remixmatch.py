@@ -63,7 +63,8 @@ from ..training.trainer import SSLTrainer
 
 
 if TYPE_CHECKING:
-    from ..forward.base import Backend, Forward, Inputs
+    from ..forward.backend import Backend, Inputs
+    from ..forward.base import Forward
 
 
 __all__ = ["ReMixMatch", "ReMixMatchConfig", "ReMixMatchTrainer"]

@@ -50,7 +50,8 @@ from .. import functional as F
 from ..citation import Citation
 from ..config import check_not_negative, check_positive, check_unit_interval
 from ..errors import UserError
-from ..forward.base import Inputs, Noise
+from ..forward.backend import Inputs
+from ..forward.base import Noise
 from ..objective import Batch, Objective, Task
 from ..training.trainer import SSLTrainer
 from .adversarial import PerturbationConfig

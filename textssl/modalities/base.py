@@ -14,7 +14,7 @@ from ..augment import Augmentation
 from ..augment.plans import HITS, PLAN, PROBE
 from ..augment.unchanged import warn_if_unchanged
 from ..errors import UserError
-from ..forward.base import Backend
+from ..forward.backend import Backend
 
 
 if TYPE_CHECKING:

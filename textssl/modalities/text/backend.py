@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import UserError
-from ...forward.base import Backend, Inputs
+from ...forward.backend import Backend, Inputs
 from ...forward.device_transfer import rows_on
 from ...forward.inside import check_hidden, read_vector
 from ...functional import join_masks
