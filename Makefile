@@ -1,4 +1,5 @@
 # make quickstart   install and run UDA on IMDb, beside its supervised baseline
+# make fast         the tests that are not slow, in under a minute: see CONTRIBUTING.md
 # make test         the whole test suite
 # make lint         ruff and mypy
 # make test-oldest  the whole suite on the oldest versions that pyproject allows (torch stays)
@@ -23,11 +24,15 @@ GPU_OUT ?= outputs/gpu
 # The Python of the machine that the wheels are for.
 GPU_PYTHON_VERSION ?= 3.12
 
-.PHONY: quickstart test test-oldest lint docs bench gpu gpu-wheels clean
+.PHONY: quickstart fast test test-oldest lint docs bench gpu gpu-wheels clean
 
 quickstart: $(VENV)/.quickstart
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/accelerate launch --num_cpu_threads_per_process $(THREADS) \
 		recipes/uda_imdb.py $(ARGS)
+
+# Marked slow is what trains many methods or many steps, reads whole data sets, runs recipes or starts processes.
+fast: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not ddp" $(ARGS)
 
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(OFFLINE) $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 
 # Before torch or huggingface_hub are imported anywhere: both read them once.
@@ -20,6 +21,12 @@ from hypothesis import settings
 from tests.ddp.pool import TwoProcesses
 from tests.of_method import all_methods, methods_of
 
+
+HERE = Path(__file__).parent
+# All tests of these folders are slow: they train each method, run whole recipes and scripts, or need more processes.
+SLOW_FOLDERS = [
+    HERE / name for name in ("contract", "data_scripts", "ddp", "pretraining", "recipes", "reference", "self_training")
+]
 
 # A busy machine is no defect of an example.
 settings.register_profile("busy", deadline=None)
@@ -64,16 +71,24 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whether nothing of a folder would be run: ``make fast`` does not collect what it leaves out as a whole."""
+    return ("not slow" in config.option.markexpr and collection_path in SLOW_FOLDERS) or None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests of the wanted methods alone; mark those that share the two processes, and let them come first.
+    """Leave the tests of the wanted methods alone; mark slow folders and tests that share the two processes.
 
-    They come first so that one worker of pytest-xdist has them all.
+    The latter come first so that one worker of pytest-xdist has them all.
     """
     if wanted := set(config.option.method or ()):
         kept = [item for item in items if wanted & methods_of(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in SLOW_FOLDERS):
+            item.add_marker("slow")
     sharing = {item for item in items if "two_processes" in getattr(item, "fixturenames", ())}
     for item in sharing:
         item.add_marker("ddp")

@@ -62,6 +62,7 @@ def by_hand(network: Any, data: datasets.Dataset, said: list[str]) -> float:
     return right / len(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [None, ["fair", "good", "bad"]], ids=["LABEL_n", "names of its own"])
 @pytest.mark.parametrize("train", ["ClassLabel", "strings"])
 def test_each_evaluation_set_is_measured_by_names(own: list[str] | None, train: str, tmp_path: Path) -> None:
@@ -262,6 +263,7 @@ def test_classes_told_by_number_are_spoken_of(tmp_path: Path, caplog: pytest.Log
         distillation(tmp_path, labeled(), unlabeled(), teacher=several)
 
 
+@pytest.mark.slow
 def test_students_that_a_person_makes_get_the_names_or_are_refused(tmp_path: Path) -> None:
     made = [model(seed=7), named_model()]
     trainer = rounds(tmp_path / "a", make_student=lambda number: made[0], rounds=2, model=renamed(*ORDERS[1]))

@@ -13,6 +13,8 @@ import pytest
 from tests.fork_server import run_python
 
 
+pytestmark = pytest.mark.slow
+
 # What a program can see of how it was started, and a word on each output.
 SEEN = """
 import json, os, sys

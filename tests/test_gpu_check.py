@@ -19,6 +19,7 @@ from tests.gpu.workload import SIZES
 TINY = SIZES["tiny"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(why_not() is None, reason="there is a GPU")
 def test_without_a_device_it_is_skipped_in_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "tests/gpu/run.py", "--output", str(tmp_path / "out")]
@@ -28,6 +29,7 @@ def test_without_a_device_it_is_skipped_in_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [figures.STOCK, *figures.METHODS])
 def test_figures_of_a_step(method: str) -> None:
     found = figures.step_figures(method, TINY, "cpu", steps=figures.WARM_UP + 1, rounds=1)
@@ -68,6 +70,7 @@ def test_what_fails_or_has_no_time_left_is_written_down(tmp_path: Path, monkeypa
     assert json.loads((tmp_path / "b.json").read_text())["step"]["uda"] == {"not_measured": "no time left"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_contract_runs(precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records = tmp_path / "records.tsv"

@@ -302,6 +302,7 @@ def check_what_it_knows(module: str) -> None:
     assert not {name for name in known & set(ABOVE) if part not in ABOVE[name]}
 
 
+@pytest.mark.slow
 def test_nothing_below_knows_the_command_line_the_choice_or_the_methods() -> None:
     check_each(check_what_it_knows, [m for m in MODULES if part_of(m) != "cli"])
 

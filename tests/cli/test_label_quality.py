@@ -173,6 +173,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> TinyTask:
     return make_task(tmp_path_factory.mktemp("task"))
 
 
+@pytest.mark.slow
 def test_a_run_on_own_texts(judging: None, own: TinyTask, tmp_path: Path) -> None:
     names = {"train_file": "few.csv", "unlabeled_file": "many.jsonl", "test_file": "held_out.csv", "model": "model"}
     files = {flag: own.folder / name for flag, name in names.items()}
@@ -185,6 +186,7 @@ def test_a_run_on_own_texts(judging: None, own: TinyTask, tmp_path: Path) -> Non
     assert "taken as clean; AUC" in again.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["auto", "features"])
 def test_a_run_on_images(backend: str, judging: None, tmp_path: Path) -> None:
     settings = {"source": "digits", "labels": 40, "num_test": 40, "noise": 0.3, "noise_kind": "asymmetric"}
@@ -193,6 +195,7 @@ def test_a_run_on_images(backend: str, judging: None, tmp_path: Path) -> None:
     assert list(table) == ["index", "label", "clean_probability", "true_label"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["mixmatch", "self_training", "label_propagation"])
 def test_other_methods_do_not_mind_the_column(method: str, tmp_path: Path) -> None:
     settings = {"source": "digits", "labels": 40, "num_test": 40, "noise": 0.3, "baseline": False}

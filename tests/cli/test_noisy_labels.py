@@ -42,6 +42,7 @@ def other_labels(task: TaskData) -> list[Any]:
     return [np.asarray(part["label"][:]) if part is not None and "label" in part.features else None for part in parts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["symmetric", "asymmetric"])
 def test_only_labels_of_the_labeled_examples_are_wrong(kind: str, load: Load) -> None:
     clean, noisy = load(**digits()), load(**digits(noise=0.4, noise_kind=kind))
@@ -67,12 +68,14 @@ def test_it_is_told(load: Load) -> None:
     assert replace(noisy.split_facts, noise=None, wrong_labels=None) == clean.split_facts
 
 
+@pytest.mark.slow
 def test_the_seed_of_the_data_draws_them(load: Load) -> None:
     one, same, other = (load(seed=s, data_seed=d, **digits(noise=0.4)) for s, d in ((1, 3), (2, 3), (1, 4)))
     assert one.labeled["label"][:] == same.labeled["label"][:]
     assert one.labeled["label"][:] != other.labeled["label"][:]
 
 
+@pytest.mark.slow
 def test_keywords_of_reviews(load: Load) -> None:
     task = load(source="imdb:embedded", noise_kind="keywords", num_labeled=200, num_validation=20, num_test=20)
     labels = keyword_labels(task.labeled["text"][:], SENTIMENT_RULES, 3)

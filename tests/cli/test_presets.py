@@ -89,6 +89,7 @@ BACKENDS: dict[str, dict[str, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sorted(METHODS))
 @pytest.mark.parametrize("flags", BACKENDS.values(), ids=BACKENDS.keys())
 @pytest.mark.parametrize("name", ["cpu", "paper"])

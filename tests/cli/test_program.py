@@ -90,6 +90,7 @@ def test_a_program_that_exits_by_itself_keeps_its_status() -> None:
     assert status(fails(SystemExit(7))) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "code", "lines"),
     [
@@ -138,6 +139,7 @@ run_program(main)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed in /proc")
 def test_no_thread_of_the_process_group_is_left() -> None:
     """One that asks for the interpreter while it ends aborts the process; a model in a cycle keeps the group alive."""

@@ -31,6 +31,7 @@ def values(config: Any) -> dict[str, Any]:
     return {entry.name: deepcopy(getattr(config, entry.name)) for entry in fields(config)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "modality"), MODALITIES)
 def test_training_leaves_the_config_as_it_was(
     method: str, modality: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -120,6 +121,7 @@ def watched(module: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, dic
     return given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "backend", "threshold"),
     [
@@ -153,6 +155,7 @@ def test_the_report_reads_the_config_that_was_trained_with(
     assert given[1][1]["eval_strategy"] == "steps"
 
 
+@pytest.mark.slow
 def test_a_token_of_a_yaml_file_is_nowhere_in_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     token, out = "hf_ofAPersonByFile0123", tmp_path / "out"
     (tmp_path / "run.yaml").write_text(f"hub_token: {token}\nreport_to: tensorboard\n")
@@ -188,6 +191,7 @@ def test_a_run_config_is_made_of_what_was_asked_for(monkeypatch: pytest.MonkeyPa
         run_config(RecipeOptions(), best, SimpleNamespace(validation=None, flip=False), "text", run)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_retrieval_leaves_the_options_as_they_were(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A bank that holds fewer sentences than neighbours are asked for."""
     from tests.recipes.test_sentaugment import SHORT

@@ -34,6 +34,7 @@ def test_every_argument_and_field_is_in_the_table() -> None:
     assert fields - SETTINGS.keys() == set(), "new fields of TrainingArguments: does each act, or is it refused?"
 
 
+@pytest.mark.slow
 def test_every_test_of_the_table_exists() -> None:
     for name, entry in {**ARGUMENTS, **SETTINGS}.items():
         assert (entry.test is None) == bool(entry.allowed), name
@@ -141,6 +142,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
     return weights(both(tmp_path_factory.mktemp("plain"))[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AS_IN_TRAINER)
 def test_a_setting_acts_as_in_trainer(name: str, plain: torch.Tensor, tmp_path: Path) -> None:
     own, other = both(tmp_path, **AS_IN_TRAINER[name])
@@ -160,6 +162,7 @@ def test_batch_sizes_are_those_of_trainer(tmp_path: Path) -> None:
         assert (trainer.state.global_step, trainer.state.train_batch_size) == (2, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [{"seed": 1}, {"data_seed": 1}, {"neftune_noise_alpha": 50.0}], ids=str)
 def test_a_setting_changes_the_weights(changed: dict[str, Any], tmp_path: Path) -> None:
     runs = []
@@ -189,6 +192,7 @@ def test_noise_of_one_network_of_two_is_refused(tmp_path: Path) -> None:
 # --- what a trainer is given
 
 
+@pytest.mark.slow
 def test_an_optimizer_that_is_given_moves_the_weights(plain: torch.Tensor, tmp_path: Path) -> None:
     def instance() -> dict[str, Any]:
         network = model()
@@ -231,6 +235,7 @@ class Seen(TrainerCallback):
         return super().__getattribute__(name)
 
 
+@pytest.mark.slow
 def test_callbacks_are_called(tmp_path: Path) -> None:
     seen: list[Seen] = []
 
@@ -243,6 +248,7 @@ def test_callbacks_are_called(tmp_path: Path) -> None:
     assert {"on_step_end", "on_evaluate", "on_train_end"} <= set(seen[0].events)
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_what_the_functions_say(tmp_path: Path) -> None:
     given = {
         "compute_metrics": lambda p: {"sum": float(p.predictions.sum()), "n": len(p.label_ids)},
@@ -277,6 +283,7 @@ def told(trainer: Trainer) -> list[tuple[int, set[str]]]:
     return [(step, names - {"eval_accuracy", "eval_macro_f1"}) for step, names in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOGGED)
 def test_logs_are_those_of_trainer(name: str, tmp_path: Path) -> None:
     own, other = both(tmp_path, **LOGGED[name])
@@ -301,6 +308,7 @@ def test_an_infinite_loss_is_shown_unless_it_is_filtered(is_filtered: bool, tmp_
     assert math.isfinite(trainer.state.log_history[0]["loss"]) == is_filtered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["no", "all", "non_padding"])
 def test_tokens_of_all_views_are_counted(kind: str, tmp_path: Path) -> None:
     trainer = build("uda", tmp_path, include_num_input_tokens_seen=kind, save_strategy="no", max_steps=2)
@@ -354,6 +362,7 @@ def test_evaluation_settings_act(tmp_path: Path) -> None:
 # --- files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -381,6 +390,7 @@ def test_checkpoints_are_those_of_trainer(settings: dict[str, Any], tmp_path: Pa
     assert own.args.should_save
 
 
+@pytest.mark.slow
 def test_states_of_callbacks_are_restored(tmp_path: Path) -> None:
     settings = {
         **{"eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps", "save_steps": 1, "max_steps": 2},

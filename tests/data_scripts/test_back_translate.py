@@ -218,6 +218,7 @@ def test_program_is_missing(tmp_path: Path, monkeypatch, capsys) -> None:
     assert "apt-get install apertium apertium-eng-spa" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_as_a_program(tmp_path: Path) -> None:
     data = tmp_path / "reviews.csv"
     data.write_text("text\na review of a film\n")

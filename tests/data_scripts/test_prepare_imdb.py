@@ -18,6 +18,8 @@ from textssl.sources.named import SOURCES, LoadedSource, load_source
 from textssl.sources.splits import Split
 
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["split.json", "test.parquet", "train_labeled.parquet", "unlabeled.parquet"]
 NAMES.append("validation.parquet")
 

@@ -38,6 +38,7 @@ def commands() -> Iterator[tuple[str, str, tuple[str, ...]]]:
 CASES = sorted(set(commands()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "script", "words"), CASES, ids=[f"{p}-{s}-{i}" for i, (p, s, _) in enumerate(CASES)])
 def test_a_command_is_understood(
     page: str, script: str, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

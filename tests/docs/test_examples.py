@@ -93,6 +93,7 @@ def two_classes() -> PreTrainedModel:
     return BertForSequenceClassification(config)
 
 
+@pytest.mark.slow
 def test_quickstart(
     folder: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +152,7 @@ def test_pages_that_make_a_trainer_or_a_config(page: str, folder: Path, texts: d
     run_page(DOCS / "guides" / f"{page}.md", texts)
 
 
+@pytest.mark.slow
 def test_self_training(folder: Path, texts: dict[str, Any]) -> None:
     run_page(DOCS / "guides" / "self_training.md", texts)
     assert (folder / "out" / "rounds.json").exists()
@@ -162,6 +164,7 @@ def test_noisy_labels(folder: Path, texts: dict[str, Any]) -> None:
     assert len(names["trainer"].clean_probability()) == len(texts["labeled_by_rules"])
 
 
+@pytest.mark.slow
 def test_migrating(folder: Path, encoder: Path, texts: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     texts["few"] = tiny_texts.labeled(12).map(lambda row: {"label": ["bad", "fair", "good"][row["label"]]})
     run_page(DOCS / "guides" / "migrating.md", texts)

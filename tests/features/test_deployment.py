@@ -91,6 +91,7 @@ def piped(task: str, folder: Path, inputs: list[Any], **options: Any) -> np.ndar
 # Texts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(), (8,), (8, 4)])
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_pipeline_on_raw_texts_gives_the_logits_of_the_features(
@@ -123,6 +124,7 @@ def test_features_in_bfloat16_give_nearly_the_same(encoder: str, some: list[str]
     assert 0 < apart < 0.02
 
 
+@pytest.mark.slow
 def test_the_embedded_encoder_is_found_by_its_checksum() -> None:
     source = SentenceEncoder("embedded", max_length=64)
     deployed, read = deployable(head(source, 384))
@@ -140,6 +142,7 @@ def test_a_head_is_found_again_within_the_model(encoder: str, vectors: np.ndarra
     assert answers(head_of(deployable(classifier, encoder)[0]), vectors).shape == (11, 3)
 
 
+@pytest.mark.slow
 def test_a_head_alone_is_a_teacher_of_texts_where_its_encoder_is_known(encoder: str, tmp_path: Path) -> None:
     head(SentenceEncoder("embedded", max_length=64), 384).save_pretrained(tmp_path / "known")
     found, read = load_teacher(str(tmp_path / "known"), "text")

@@ -43,6 +43,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
 
 
+@pytest.mark.slow
 def test_the_embedded_encoder_is_sentence_transformers(tmp_path: Path) -> None:
     rows = Dataset.from_dict({"text": TEXTS})
     expected = reference()
@@ -54,6 +55,7 @@ def test_the_embedded_encoder_is_sentence_transformers(tmp_path: Path) -> None:
     np.testing.assert_allclose(exact, expected, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_max_length_cuts_and_is_part_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("textssl.features.encoders.computes_in_bfloat16", lambda device: False)
     rows = Dataset.from_dict({"text": TEXTS})

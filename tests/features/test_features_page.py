@@ -9,6 +9,8 @@ import pytest
 from transformers import pipeline
 
 
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[2] / "docs" / "guides" / "features.md").read_text()
 
 

@@ -18,6 +18,7 @@ def drawn(count: int, classes: int, temperature: float, seed: int) -> tuple[np.n
     return logits * temperature, labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.2, 1.0, 6.0])
 def test_a_known_temperature_is_found(temperature: float) -> None:
     logits, labels = drawn(20_000, 4, temperature, 0)

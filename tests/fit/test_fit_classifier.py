@@ -89,6 +89,7 @@ def fit(encoder: str, out: Path, candidates: Sequence[Candidate] | None = None, 
     return fit_classifier(settings.pop("labeled"), settings.pop("unlabeled"), **settings)
 
 
+@pytest.mark.slow
 def test_the_folder_answers_in_a_pipeline_as_the_result_does(encoder: str, tmp_path: Path) -> None:
     result = fit(encoder, tmp_path / "out", [Probe(), SelfTraining(), Short()])
     held = texts(30, 3)
@@ -112,6 +113,7 @@ def test_the_folder_answers_in_a_pipeline_as_the_result_does(encoder: str, tmp_p
         fit(encoder, tmp_path / "out", label_names=["good", "fair", "bad"])
 
 
+@pytest.mark.slow
 def test_a_killed_call_goes_on_without_repeating_anything(
     encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +151,7 @@ def test_without_unlabeled_data_it_is_supervised_and_says_so(encoder: str, tmp_p
     assert result.candidates[1].status == "skipped: it needs unlabeled data"
 
 
+@pytest.mark.slow
 def test_a_class_with_one_label_and_all_classes_with_one(encoder: str, tmp_path: Path) -> None:
     few = texts(9, 1).select([0, 1, 2, 3, 4, 6, 7])
     result = fit(encoder, tmp_path / "one", [Probe(), SelfTraining()], labeled=few)
@@ -160,6 +163,7 @@ def test_a_class_with_one_label_and_all_classes_with_one(encoder: str, tmp_path:
     assert any(warning.startswith("no class has two labels") for warning in alone.warnings)
 
 
+@pytest.mark.slow
 def test_a_chosen_candidate_that_fails_on_all_labels_is_replaced(
     encoder: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +225,7 @@ def test_a_time_budget_that_ends_before_the_cheapest_candidate(encoder: str, tmp
         fit(encoder, tmp_path / "out", time_budget=1e-9)
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_the_end_loses_nothing(encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     COUNT.clear()
     full = OSError(errno.ENOSPC, "No space left on device")

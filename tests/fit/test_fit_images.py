@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from transformers import AutoModelForImageClassification
 
@@ -13,6 +14,9 @@ from textssl.fit import fit_classifier
 from textssl.fit.candidates.finetuning import FineTuning
 from textssl.fit.candidates.heads import Probe
 from textssl.fit.candidates.self_training import SelfTraining
+
+
+pytestmark = pytest.mark.slow
 
 
 class Short(FineTuning):

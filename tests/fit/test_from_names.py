@@ -79,6 +79,7 @@ def test_one_label_a_class_is_helped_by_names_that_agree_with_it(encoder: str, t
     assert other.chosen == ("probe",)
 
 
+@pytest.mark.slow
 def test_runs_share_embeddings(encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one run embedded another with a folder of its own does not, of the same texts, descriptions and length."""
     rows, passes = texts(), []

@@ -171,6 +171,7 @@ def test_a_dear_candidate_runs_one_division_and_stops_when_it_is_far_behind(tmp_
     assert "behind" in results["bad"].skipped
 
 
+@pytest.mark.slow
 def test_only_heads_and_teachers_say_something_of_unlabeled_examples_in_folds(tmp_path: Path) -> None:
     run = search(tmp_path, Base("base", noise=3.0), Dear("dear"), DearPupil("pupil"))
     results = run.run()

@@ -135,6 +135,7 @@ def test_models_and_layers_that_cannot_be_mixed_are_named(
     assert hooks_of(net) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize(("family", "attention"), IMPLEMENTATIONS)
 def test_models_that_can_be_mixed_are_let_through_and_left_alone(family: str, attention: str, side: str) -> None:

@@ -104,6 +104,7 @@ def two_stages(net: nn.Module, view: dict[str, Any], number: int, side: str) -> 
     return torch.cat(logits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", LAYERS)
 @pytest.mark.parametrize(("family", "attention", "side"), CASES)
 def test_a_hidden_layer_is_mixed_under_the_union_of_masks(family: str, attention: str, side: str, number: int) -> None:
@@ -115,6 +116,7 @@ def test_a_hidden_layer_is_mixed_under_the_union_of_masks(family: str, attention
     assert (got - plain)[:4].abs().amax(1).min() > 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "attention", "side"), CASES)
 def test_more_padding_changes_nothing_at_any_place(family: str, attention: str, side: str) -> None:
     run = runner(network(family, attention), side)
@@ -200,6 +202,7 @@ def test_several_views_are_one_batch(at: str | int) -> None:
     close(torch.cat(got), run.mixed({**joined, "lengths": LENGTHS}, mix=pairs(at))[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", PLACES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_gradients_reach_all_below_the_mix_and_both_of_a_pair(family: str, at: str | int) -> None:

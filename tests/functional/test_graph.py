@@ -79,6 +79,7 @@ def naive_outcome(f: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
     return probs, weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("k", "gamma", "alpha", "per_class", "tolerance"),
     # With little diffusion what is far from a label has little of it, which a loose tolerance loses.

@@ -116,6 +116,7 @@ def test_a_masked_batch_gives_a_zero_attached_to_the_graph(loss: Loss) -> None:
     assert torch.equal(logits.grad, torch.zeros(3, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", PAIRED)
 @settings(deadline=None, max_examples=60)
 @given(logits_and_targets(), st.data())

@@ -18,6 +18,7 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.01, 0.1, 0.75, 1.0, 4.0, 16.0, 1000.0])
 def test_coefficients_follow_the_beta_distribution(alpha: float) -> None:
     draws = mixup_coefficients(alpha, COUNT, fold=False, generator=seeded(0))

@@ -113,6 +113,7 @@ def test_uniform_numbers_depend_on_the_example_alone() -> None:
         keyed_uniform(keys, (0,), 1)
 
 
+@pytest.mark.slow
 def test_they_are_standard_normal() -> None:
     z = keyed_normal(torch.arange(16), (128, 256), 3).flatten()
     count = z.numel()

@@ -163,6 +163,7 @@ def pushed(tmp_path_factory) -> tuple[dict, LocalHub]:
     return json.loads((work / "report.json").read_text()), server
 
 
+@pytest.mark.slow
 def test_pulled_weights_equal_the_pushed_ones(pushed):
     report, hub = pushed
     assert report["name"] == "me/tiny"
@@ -172,11 +173,13 @@ def test_pulled_weights_equal_the_pushed_ones(pushed):
     assert hub.repos["me/tiny"].files["model.safetensors"] in hub.objects.values()
 
 
+@pytest.mark.slow
 def test_pipeline_gives_the_labels_names(pushed):
     answer, probs = pushed[0]["answer"], pushed[0]["probs"]
     assert answer == pytest.approx({"negative": probs[0], "positive": probs[1]}, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_card_arrives(pushed):
     report, hub = pushed
     assert report["tags"] == ["textssl", "semi-supervised-learning", "uda"]
@@ -185,6 +188,7 @@ def test_the_card_arrives(pushed):
     assert hub.repos["me/tiny"].messages == ["initial commit", "first"]
 
 
+@pytest.mark.slow
 def test_trainer_pushes_while_it_trains_and_at_the_end(pushed):
     report, hub = pushed
     assert report["trained_equals_pushed"]
@@ -195,6 +199,7 @@ def test_trainer_pushes_while_it_trains_and_at_the_end(pushed):
     assert len(repo.messages) > 2
 
 
+@pytest.mark.slow
 def test_nothing_unknown_was_asked_for(pushed):
     missing = [path for _, path, status in pushed[1].requests if status >= 400]
     assert all("/resolve/" in path or "/tree/" in path or "create" in path for path in missing)

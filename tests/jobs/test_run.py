@@ -148,6 +148,7 @@ def test_a_job_that_fails_keeps_finished_shards(tmp_path: Path) -> None:
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_gone_on(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from tests.jobs.tiny_jobs import *; from textssl.jobs import run_job; "

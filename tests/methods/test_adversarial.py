@@ -61,6 +61,7 @@ def scored(
     return terms, calls[1].input.double() - calls[0].input.double()
 
 
+@pytest.mark.slow
 def test_sign_step_of_a_linear_model_is_known(tmp_path: Path) -> None:
     """The gradient of cross entropy is W' (p - y)."""
     network, x = linear(3), torch.randn(4, 6)
@@ -94,6 +95,7 @@ def test_logistic_regression_loses_the_dual_norm_of_its_weights(name: str, dual:
     assert terms["adversarial"].item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_step_follows_finite_differences_of_cross_entropy(modality: str, tmp_path: Path) -> None:
     trainer = build("adversarial", tmp_path, modality, relative_epsilon=0.2, length_passes=False)
@@ -183,6 +185,7 @@ def test_gradient_is_that_of_a_fixed_step(tmp_path: Path) -> None:
         torch.testing.assert_close(got[name], p.grad, atol=1e-5, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"epsilon": 0.0}, {"relative_epsilon": 0.0}, {"norm": "linf", "epsilon": 0.0}])
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_without_a_step_both_terms_agree_whatever_the_dropout(

@@ -333,6 +333,7 @@ def test_losses_of_several_epochs_are_averaged(tmp_path: Path) -> None:
         assert trainer.objective.labels.probs[number].tolist() == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_resume_within_an_epoch_fits_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"save_steps": 1, "max_steps": 6, "per_device_train_batch_size": 3, "warm_start_steps": 1}
     whole = made(tmp_path / "a", **settings)
@@ -375,6 +376,7 @@ def test_both_networks_are_moved_by_one_rule_and_clipped_each_by_itself(tmp_path
     assert norms == [pytest.approx(1e-3, rel=1e-3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modality", ["text", "image", "features"])
 def test_both_networks_are_evaluated_and_saved_as_one_model(modality: str, tmp_path: Path) -> None:
     trainer = made(tmp_path / "run", modality, dropout=0.3)

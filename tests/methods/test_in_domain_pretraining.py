@@ -37,6 +37,7 @@ def record(folder: Path) -> dict[str, Any]:
     return loaded
 
 
+@pytest.mark.slow
 def test_the_stages_are_those_that_one_would_run_by_hand(tmp_path: Path) -> None:
     """The first by `pretrain_in_domain`, the second by plain supervised training of the encoder that it gave."""
     trainer = build(METHOD, tmp_path / "ours", dropout=0.1, **CONTRACT_DEFAULT)
@@ -110,6 +111,7 @@ def test_settings_of_where_and_how_are_shared_and_others_are_not(tmp_path: Path)
     assert (odd.per_device_train_batch_size, odd.gradient_accumulation_steps) == (14, 5)
 
 
+@pytest.mark.slow
 def test_a_first_stage_that_is_finished_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build(METHOD, tmp_path, **CONTRACT_DEFAULT).train()
     with monkeypatch.context() as patch:
@@ -122,6 +124,7 @@ def test_a_first_stage_that_is_finished_is_not_repeated(tmp_path: Path, monkeypa
     assert record(tmp_path / "pretraining")["steps"] == 3
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_first_stage_costs_the_steps_since_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

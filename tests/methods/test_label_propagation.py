@@ -169,6 +169,7 @@ def test_features_that_are_not_finite_are_refused(tmp_path: Path) -> None:
             objective.before_epoch(Scores(torch.eye(2), torch.full((4, 2), torch.nan), torch.arange(2)), 0.0)
 
 
+@pytest.mark.slow
 def test_an_inverted_index_finds_the_neighbours_of_an_exact_search(tmp_path: Path) -> None:
     """Of 4,000 vectors in forty clouds, looking at half of the lists."""
     rng = torch.Generator().manual_seed(0)

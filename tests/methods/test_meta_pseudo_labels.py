@@ -147,6 +147,7 @@ def part(forward: Forward, value: Any, number: int) -> Any:
     return forward.take(value, chosen) if isinstance(value, dict) else value[chosen]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1, -1], ids=["ours", "of a known port"])
 def test_drawn_labels_give_the_gradient_in_the_mean(sign: int, tmp_path: Path) -> None:
     """400 draws with the baseline on; the mean is 1/N of the exact gradient, and the port's new - old its opposite."""
@@ -420,6 +421,7 @@ def test_the_teachers_optimizer_has_trainers_groups_and_a_schedule_of_its_own(tm
     assert rates == pytest.approx([0.04, 0.04, 0.02, 0.015, 0.01, 0.005])
 
 
+@pytest.mark.slow
 def test_in_the_warm_start_the_teacher_alone_learns_and_in_the_end_the_student(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"optim": "adamw_torch", "learning_rate": 1e-3, "save_steps": 1, "logging_steps": 1}
     trainer = made(tmp_path, "text", warm_start_steps=2, finetune_steps=2, max_steps=6, **settings)
@@ -448,6 +450,7 @@ def test_in_the_warm_start_the_teacher_alone_learns_and_in_the_end_the_student(t
     assert ["ssl/feedback" in row for row in rows] == [False] * 2 + [True] * 2 + [False] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feedback", ["sampled", "jvp"])
 def test_a_run_goes_on_from_any_step(feedback: str, tmp_path: Path) -> None:
     """Across the boundaries of the warm start and the fine-tuning, with two optimizers that remember."""

@@ -265,6 +265,7 @@ def test_the_loss_is_weighted_and_divided_by_the_whole_batch(method: str, tmp_pa
         trainer.objective.after_step(forward, 0.5)
 
 
+@pytest.mark.slow
 @both
 def test_thresholds_survive_a_resume_to_the_bit(method: str, tmp_path: Path) -> None:
     settings = {**SETTINGS[method], "dropout": 0.1}
@@ -280,6 +281,7 @@ def test_thresholds_survive_a_resume_to_the_bit(method: str, tmp_path: Path) -> 
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.slow
 @both
 def test_accumulation_equals_the_large_batch(method: str, tmp_path: Path) -> None:
     large = build(method, tmp_path / "a", "features", per_device_train_batch_size=8, **SETTINGS[method])

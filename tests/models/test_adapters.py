@@ -105,6 +105,7 @@ def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
         assert torch.equal(a[name], b[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sorted(METHODS.keys() - {"in_domain_pretraining"}))
 def test_every_method_trains_saves_and_resumes_adapters(method: str, tmp_path: Path) -> None:
     own = importlib.import_module(f"tests.methods.test_{method}")
@@ -225,6 +226,7 @@ CONFIGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_other_adapters_and_parts_trained_whole(config: Any, adapted: Any, tmp_path: Path) -> None:
     adapted(lambda: wrapped(model(), config))
@@ -238,6 +240,7 @@ def test_other_adapters_and_parts_trained_whole(config: Any, adapted: Any, tmp_p
     assert torch.equal(logits_of(fresh), logits_of(whole.evaluated_model))
 
 
+@pytest.mark.slow
 def test_adapters_of_other_names_are_saved_and_resumed(adapted: Any, tmp_path: Path) -> None:
     def make() -> Any:
         network = wrapped(model(), adapter_name="first")
@@ -297,6 +300,7 @@ def test_the_average_is_that_of_a_whole_copy_and_costs_the_adapters(base: Path, 
     assert size < (base / "model.safetensors").stat().st_size / 10
 
 
+@pytest.mark.slow
 def test_a_plain_student_with_frozen_layers_shares_them_until_they_are_trained(tmp_path: Path) -> None:
     """Frozen when the trainer is made, and unfrozen before it trains."""
 
@@ -319,6 +323,7 @@ def test_a_plain_student_with_frozen_layers_shares_them_until_they_are_trained(t
     assert not [name for name in names if "embeddings" in name]
 
 
+@pytest.mark.slow
 def test_a_base_in_bfloat16_with_adapters_in_float32(adapted: Any, tmp_path: Path) -> None:
     adapted(lambda: wrapped(model().bfloat16()))
     whole, resumed = (build("mean_teacher", tmp_path / "run", learning_rate=0.5) for _ in range(2))
@@ -331,6 +336,7 @@ def test_a_base_in_bfloat16_with_adapters_in_float32(adapted: Any, tmp_path: Pat
     assert whole.evaluated_model.base_model.model.bert.embeddings.word_embeddings.weight.dtype == torch.bfloat16
 
 
+@pytest.mark.slow
 def test_averages_of_a_student_in_bfloat16_with_frozen_layers_resume_in_float32(tmp_path: Path) -> None:
     def make() -> Any:
         student = model().bfloat16()
@@ -348,6 +354,7 @@ def test_averages_of_a_student_in_bfloat16_with_frozen_layers_resume_in_float32(
     assert_same(resumed.evaluated_model.state_dict(), whole.evaluated_model.state_dict())
 
 
+@pytest.mark.slow
 def test_layers_that_are_unfrozen_on_the_way_resume_in_the_student_and_its_teacher(tmp_path: Path) -> None:
     class Unfreeze(TrainerCallback):
         def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -376,6 +383,7 @@ def test_layers_that_are_unfrozen_on_the_way_resume_in_the_student_and_its_teach
 # --- rounds
 
 
+@pytest.mark.slow
 def test_rounds_of_self_training_hand_adapters_on(base: Path, tmp_path: Path) -> None:
     def make(out: str, start: str = "fresh") -> Any:
         settings = {"rounds": 2, "teacher_steps": 4, "student_init": start, "balance": "none"}
@@ -459,6 +467,7 @@ def test_places_inside_are_those_of_the_merged_model(config: Any, adapted: Any, 
     assert last_linear(run.model).in_features == plain.config.hidden_size
 
 
+@pytest.mark.slow
 def test_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plain = tiny_images.model
     config = LoraConfig(r=2, target_modules=r".*\.(q_proj|query|v_proj|value)", modules_to_save=["classifier"])
@@ -475,6 +484,7 @@ def test_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         assert torch.equal(fresh.eval()(pixel_values=pixels).logits, whole.evaluated_model(pixel_values=pixels).logits)
 
 
+@pytest.mark.slow
 def test_checkpointed_layers_give_the_same_adapters(tmp_path: Path) -> None:
     known = {field.name for field in fields(METHODS["mean_teacher"].config_class)}
     flag = "activation_checkpointing" if "activation_checkpointing" in known else "gradient_checkpointing"
@@ -602,6 +612,7 @@ def test_adapters_are_pushed_with_a_card_that_names_their_base(
     assert "base_model_relation: adapter" in card
 
 
+@pytest.mark.slow
 def test_each_new_model_of_a_search_has_new_adapters(tmp_path: Path) -> None:
     run = build("mean_teacher", tmp_path / "run", anew=True, given={"model": wrapped(model())})
     run.train()

@@ -326,6 +326,7 @@ def test_the_modality_is_that_of_the_members(kind: str) -> None:
 # Saving
 
 
+@pytest.mark.slow
 @KIND
 def test_saved_and_loaded_logits_are_bit_identical(kind: str, tmp_path: Path) -> None:
     networks, inputs = made(kind)
@@ -385,6 +386,7 @@ def test_an_attention_that_was_asked_for_is_that_of_the_members(tmp_path: Path) 
     assert [m.config._attn_implementation for m in usual.members] == [n.config._attn_implementation for n in networks]
 
 
+@pytest.mark.slow
 @KIND
 def test_a_member_alone_is_a_plain_checkpoint(kind: str, tmp_path: Path) -> None:
     networks, inputs = made(kind)
@@ -397,6 +399,7 @@ def test_a_member_alone_is_a_plain_checkpoint(kind: str, tmp_path: Path) -> None
     assert [loaded.config.id2label[i] for i in range(3)] == NAMES
 
 
+@pytest.mark.slow
 def test_a_member_alone_loads_without_textssl(tmp_path: Path) -> None:
     Ensemble.of(made("text")[0]).members[0].save_pretrained(tmp_path)
     program = (
@@ -428,6 +431,7 @@ def test_a_teacher_may_be_an_ensemble(modality: str, tmp_path: Path) -> None:
     assert modality_of(teacher, processor).name == modality
 
 
+@pytest.mark.slow
 def test_teachers_know_ensembles_by_themselves(tmp_path: Path) -> None:
     Ensemble.of(made("text")[0]).save_pretrained(tmp_path)
     tiny_texts.tokenizer().save_pretrained(tmp_path)

@@ -43,6 +43,7 @@ def loaded(base: Path, config: Any = LORA) -> Any:
     return wrapped(AutoModelForSequenceClassification.from_pretrained(base), config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [(), (8,)])
 def test_the_head_beside_the_adapters_has_a_learning_rate_of_its_own(hidden: tuple[int, ...], tmp_path: Path) -> None:
     def make() -> Any:
@@ -64,6 +65,7 @@ def test_the_head_beside_the_adapters_has_a_learning_rate_of_its_own(hidden: tup
     assert_same(state_of(resumed), state_of(whole))
 
 
+@pytest.mark.slow
 def test_a_saved_student_is_loaded_onto_its_base(base: Path, tmp_path: Path) -> None:
     """By peft's own way, by this library's, by that of the card; and merged it is a pooled classifier as any other."""
     run = trainer("fixmatch", loaded(base), tmp_path / "run", threshold=0.0, ema_decay=0.5)

@@ -42,6 +42,7 @@ def pooled() -> PooledTextClassifier:
     return PooledTextClassifier.from_encoder("embedded", NAMES).eval()
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_vectors_are_those_of_sentence_transformers(
     pooled: PooledTextClassifier, tokenizer: Any, embeddings: np.ndarray

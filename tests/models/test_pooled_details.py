@@ -61,6 +61,7 @@ def test_a_vector_is_that_of_the_tokens_alone(pooling: str) -> None:
     assert torch.equal(pool(states, None, pooling), pool(states, torch.ones(3, 6), pooling))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["mean", "cls", "last"])
 @pytest.mark.parametrize("kind", ["bert", "llama", "modernbert", "t5"])
 @torch.no_grad()

@@ -49,6 +49,7 @@ def images() -> list[Image.Image]:
     return [Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)) for _ in range(6)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "pooling"), [("vit", "pooled"), ("vit_classifier", "mean"), ("dinov2", "pooled"), ("resnet", "pooled")]
 )

@@ -13,6 +13,8 @@ from tests.contract import test_contract as contract
 from tests.models.tiny_pooled import pooled
 
 
+pytestmark = pytest.mark.slow
+
 # Mixing at each place inside, inputs that are perturbed, second networks, and labels of a teacher.
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("fixmatch", {}),

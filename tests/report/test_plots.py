@@ -116,6 +116,7 @@ def read(path) -> np.ndarray:
     return imread(io.BytesIO(content), format="png")
 
 
+@pytest.mark.slow
 def test_plot_run_writes_legible_png_files(tmp_path):
     folder = tmp_path / "new" / "plots"
     paths = plot_run(HISTORY, folder, BASELINE)
@@ -160,6 +161,7 @@ def test_histogram_splits_right_and_wrong_and_marks_the_threshold():
     assert sorted(alone) == ["threshold 0.99: 17% kept", "unlabeled examples"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0, 1.000001])
 def test_histogram_of_one_value(value, tmp_path):
     confidences = np.full(7, value, dtype=np.float32)
@@ -187,6 +189,7 @@ def test_wrong_confidences_are_named(arguments, message):
         confidence_figure(**arguments)
 
 
+@pytest.mark.slow
 def test_import_is_cheap_and_pyplot_stays_out(tmp_path):
     code = (
         "import sys, textssl.report as report\n"

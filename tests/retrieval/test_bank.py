@@ -29,6 +29,7 @@ def table_of(*texts: str | None) -> Dataset:
     return Dataset.from_dict({"text": list(texts)})
 
 
+@pytest.mark.slow
 def test_sentences_are_cut_traced_and_kept_once(tmp_path: Path) -> None:
     first = table_of("A fine film. It made me laugh!", "a  FINE film. Too bad. No.", None)
     second = table_of("It made me LAUGH! And then I cried about it.")

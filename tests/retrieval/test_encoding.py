@@ -109,6 +109,7 @@ def test_a_vector_of_zeros_stays_one() -> None:
     assert EmbedJob(encoder)({"text": ["a"]})["embedding"].tolist() == [[0, 0]]
 
 
+@pytest.mark.slow
 def test_the_real_encoder_agrees_with_sentence_transformers_and_travels(tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
 

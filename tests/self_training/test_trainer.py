@@ -81,6 +81,7 @@ def test_the_record_tells_where_each_data_set_came_from(whole: Path) -> None:
     assert facts["label_names"] == ["LABEL_0", "LABEL_1", "LABEL_2"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_weights(whole: Path, tmp_path: Path) -> None:
     """At a shard of the first labels, in a student's training, and in the last one's."""
     out = tmp_path / "out"

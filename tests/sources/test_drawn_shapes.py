@@ -16,6 +16,7 @@ def drawn() -> tuple[np.ndarray, np.ndarray]:
     return draw_shapes(800, seed=3)
 
 
+@pytest.mark.slow
 def test_pictures_are_a_function_of_the_seed(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     pixels, labels = drawn
     assert (pixels.shape, pixels.dtype, labels.dtype) == ((800, 32, 32, 3), np.uint8, np.int64)
@@ -85,6 +86,7 @@ def test_the_source_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
         load_source("shapes")
 
 
+@pytest.mark.slow
 def test_the_source_has_its_parts() -> None:
     source = load_source("shapes")
     assert (len(source.train), len(source.test), source.modality, source.flip) == (5000, 1000, "image", True)

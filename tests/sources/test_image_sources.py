@@ -70,6 +70,7 @@ def test_digits_of_another_version_are_refused(monkeypatch):
         load_source("digits", "embedded")
 
 
+@pytest.mark.slow
 def test_mnist_against_the_standard_csv_reader(mnist):
     with gzip.open(package_file(packaged_images.MNIST), "rt", newline="") as file:
         lines = [[int(value) for value in line] for line in csv.reader(file)]

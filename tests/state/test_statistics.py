@@ -53,6 +53,7 @@ def on_two(two_processes: TwoProcesses) -> list[dict[str, dict[str, Tensor]]]:
     return two_processes.run(on_each)
 
 
+@pytest.mark.slow
 def test_running_statistics_become_their_mean(on_two: list) -> None:
     expected = [seen(which).state_dict() for which in range(2)]
     running = [name for name in expected[0] if "running" in name]

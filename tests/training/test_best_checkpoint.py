@@ -21,6 +21,8 @@ from textssl.training.checkpoints import load_objective, save_objective, seal, v
 from textssl.training.trainer import SSLTrainer
 
 
+pytestmark = pytest.mark.slow
+
 EMA = {"ema_decay": 0.5}
 TEACHER = {"teacher_decay": 0.5}
 # Each rule of what is evaluated: an average, a teacher, both of two networks, one of them, the student.

@@ -53,6 +53,7 @@ def fill_the_disk(monkeypatch: pytest.MonkeyPatch, where: str, saves: int) -> No
     monkeypatch.setattr(owner, name, failing(getattr(owner, name)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["model", "objective", "seal"])
 @pytest.mark.parametrize("limit", [None, 1])
 def test_a_full_disk_leaves_the_last_checkpoint_whole(
@@ -141,6 +142,7 @@ def test_a_run_that_saves_models_only_still_restores_the_best(tmp_path: Path) ->
         trainer.train(resume_from_checkpoint=True)
 
 
+@pytest.mark.slow
 def test_a_run_that_had_ended_takes_no_further_step(straight: dict[str, torch.Tensor], tmp_path: Path) -> None:
     """Killed between its last checkpoint and whatever came next."""
     build("uda", tmp_path, **EMA).train()
@@ -155,6 +157,7 @@ def test_a_run_that_had_ended_takes_no_further_step(straight: dict[str, torch.Te
     assert longer.train(resume_from_checkpoint=True).global_step == 6
 
 
+@pytest.mark.slow
 def test_epochs_that_were_all_passed_are_not_passed_again(tmp_path: Path) -> None:
     """Five steps an epoch: 40 unlabeled examples, 8 a step."""
     by_epochs = {"max_steps": -1, "save_strategy": "epoch"}
@@ -165,6 +168,7 @@ def test_epochs_that_were_all_passed_are_not_passed_again(tmp_path: Path) -> Non
     assert longer.train(resume_from_checkpoint=True).global_step == 10
 
 
+@pytest.mark.slow
 def test_a_finished_run_whose_folder_was_moved_has_its_best_model(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

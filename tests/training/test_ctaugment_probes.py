@@ -179,6 +179,7 @@ def test_a_method_of_another_kind_has_probes_too_also_while_it_warms_up(tmp_path
 # State
 
 
+@pytest.mark.slow
 @BOTH
 def test_resume_is_exact(modality: str, tmp_path: Path) -> None:
     whole = fixmatch(tmp_path / "a", modality)
@@ -198,6 +199,7 @@ def test_another_policy_cannot_go_on_with_the_rates(tmp_path: Path) -> None:
         other.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_that_are_ahead_change_nothing(modality: str, tmp_path: Path) -> None:
@@ -212,6 +214,7 @@ def test_workers_that_are_ahead_change_nothing(modality: str, tmp_path: Path) ->
     assert_same(*ends)
 
 
+@pytest.mark.slow
 def test_strong_views_follow_the_rates(tmp_path: Path) -> None:
     """The same run, but for what the rates begin with, ends elsewhere."""
     ends = []
@@ -224,6 +227,7 @@ def test_strong_views_follow_the_rates(tmp_path: Path) -> None:
     assert not torch.allclose(ends[0], ends[1], atol=1e-4)
 
 
+@pytest.mark.slow
 @BOTH
 def test_evaluation_changes_nothing(modality: str, tmp_path: Path) -> None:
     trainer = fixmatch(tmp_path, modality)
@@ -234,6 +238,7 @@ def test_evaluation_changes_nothing(modality: str, tmp_path: Path) -> None:
     assert_same(before, state_of(trainer))
 
 
+@pytest.mark.slow
 def test_a_policy_that_served_another_run_begins_anew(tmp_path: Path) -> None:
     strong = image_policy()
     first = fixmatch(tmp_path / "a", "image", strong)
@@ -277,6 +282,7 @@ def own_words(count: int, seed: int, labels: bool = True) -> datasets.Dataset:
     return datasets.Dataset.from_dict({"text": texts} | ({"label": classes} if labels else {}))
 
 
+@pytest.mark.slow
 def test_an_operation_that_destroys_the_class_loses_its_strong_bins_and_a_harmless_one_does_not(
     tmp_path: Path,
 ) -> None:

@@ -212,6 +212,7 @@ def test_scores_are_float32_under_mixed_precision(tmp_path: Path) -> None:
     torch.testing.assert_close(narrow.unlabeled, wide.unlabeled, atol=0.1, rtol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "kind", "expected"),
     [
@@ -238,6 +239,7 @@ def test_a_step_is_due_by_its_number_alone(tmp_path: Path) -> None:
     assert not is_due(watched(tmp_path, UnscoredTrainer).objective, 0, 0, 10)
 
 
+@pytest.mark.slow
 def test_resume_scores_where_the_whole_run_did(tmp_path: Path) -> None:
     """In the middle of an epoch nothing is computed again; where one begins all is, with the same result."""
     common: dict[str, Any] = {"dropout": 0.3, "max_steps": 7}

@@ -30,6 +30,7 @@ def final(method: str, folder: Path, **settings: Any) -> dict[str, torch.Tensor]
     return {name: value for name, value in state_of(trainer).items() if name.startswith("model.")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS_THAT_ALIGN)
 def test_every_word_makes_another_model(method: str, tmp_path: Path) -> None:
     # Of FixMatch's hard labels an alignment changes few, but it decides which of these unsure ones are learned.
@@ -41,6 +42,7 @@ def test_every_word_makes_another_model(method: str, tmp_path: Path) -> None:
             assert any(not torch.equal(a[name], b[name]) for name in a), (settings[i], settings[j])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("former", "now"),
     [(True, "labeled"), (False, "none"), (None, "none"), ([0.2, 0.2, 0.6], [1, 1, 3]), ([2, 3, 5], [0.2, 0.3, 0.5])],

@@ -58,6 +58,7 @@ def terms_at(trainer: Any, step: int, **terms: float) -> None:
     trainer.objective.loss = loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "modality", "settings"),
     [

@@ -75,6 +75,7 @@ def test_the_head_alone_learns_where_the_other_rate_is_0(tmp_path: Path) -> None
         ours(tmp_path, learning_rate=0.0, head_learning_rate=0.2, finetune_learning_rate=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fixmatch", "meta_pseudo_labels"])
 def test_a_run_goes_on_with_the_same_rate_alone(method: str, tmp_path: Path) -> None:
     whole = build(method, tmp_path, head_learning_rate=0.2)

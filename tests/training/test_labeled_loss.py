@@ -61,6 +61,7 @@ def equal(a: Any, b: Any) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_class_weights_act_or_are_refused(method: str, tmp_path: Path) -> None:
     if method in MIXED:
@@ -71,6 +72,7 @@ def test_class_weights_act_or_are_refused(method: str, tmp_path: Path) -> None:
     assert not equal(weighted, trained(method, tmp_path / "b"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_loss_function_is_the_labeled_loss(method: str, tmp_path: Path) -> None:
     """Cross entropy itself changes nothing; none at all leaves the unlabeled term as it was."""
@@ -105,6 +107,7 @@ def test_a_loss_function_is_the_labeled_loss(method: str, tmp_path: Path) -> Non
 LABELS = [0, 0, 0, 0, 0, 1, 1, 1, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["supervised", "uda", "fixmatch", "self_training"])
 @pytest.mark.parametrize("setting", ["balanced", [1.0, 5.0, 50.0]])
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

@@ -20,7 +20,7 @@ from textssl.methods import METHODS
 
 
 # The name that all releases have.
-pytestmark = pytest.mark.filterwarnings("ignore:`gradient_checkpointing:FutureWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:`gradient_checkpointing:FutureWarning")]
 COMMON: dict[str, Any] = {"max_steps": 2, "save_strategy": "no", "dropout": 0.1}
 DEFAULTS = {
     "dividemix": {"max_steps": 6},

@@ -106,6 +106,7 @@ def test_the_end_is_a_training_on_labels_of_its_own(tmp_path: Path) -> None:
             torch.testing.assert_close(value, model.state_dict()[name], atol=1e-4, rtol=1e-3, msg=name)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_across_the_boundaries(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
         "optim": "adamw_torch",
@@ -126,6 +127,7 @@ def test_a_run_goes_on_across_the_boundaries(tmp_path: Path) -> None:
         assert all(torch.equal(a[name], b[name]) for name in a), step
 
 
+@pytest.mark.slow
 def test_accumulation_forgets_once(tmp_path: Path) -> None:
     common: dict[str, Any] = {"optim": "adamw_torch", "max_steps": 4, "finetune_steps": 2, "learning_rate": 1e-3}
     large = build("uda", tmp_path / "a", per_device_train_batch_size=8, **common)

@@ -70,6 +70,7 @@ def known_by(how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[
 
 
 # The client of the Hub sends bytes in a way that its HTTP library has deprecated.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("how", ["flag", "environment", "login"])
 def test_a_run_that_pushes_leaves_no_token_and_no_pickle(
@@ -119,6 +120,7 @@ def test_a_push_that_waits_for_nothing_skips_while_one_runs(online: LocalHub, tm
     assert online.repos["me/tiny"].messages == ["initial commit"]
 
 
+@pytest.mark.slow
 def test_settings_beside_a_checkpoint_are_those_of_the_run(tmp_path: Path) -> None:
     trainer = build("uda", tmp_path, hub_token=TOKEN, threshold=0.4, temperature=0.7)
     trainer.train()

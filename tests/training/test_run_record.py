@@ -75,6 +75,7 @@ def test_the_record_is_in_every_checkpoint_and_sealed(begun: Path) -> None:
         assert not {"output_dir", "hub_token", "logging_steps"} & record["settings"].keys()
 
 
+@pytest.mark.slow
 def test_the_same_run_goes_on_without_a_word(begun: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Elsewhere, with other logs and data that hold the same in another form: it ends where the whole run did."""
     caplog.set_level(logging.WARNING, "textssl")
@@ -93,6 +94,7 @@ def test_the_same_run_goes_on_without_a_word(begun: Path, tmp_path: Path, caplog
     assert all(torch.equal(value, expected[name]) for name, value in state_of(again).items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
@@ -181,6 +183,7 @@ def test_another_number_of_processes_is_refused(begun: Path, tmp_path: Path) -> 
         resumed(folder, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_other_evaluation_data_are_said_and_refused_where_they_choose_the_model(
     begun: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -195,6 +198,7 @@ def test_other_evaluation_data_are_said_and_refused_where_they_choose_the_model(
         resumed(tmp_path / "best" / "checkpoint-2", tmp_path / "out", change, **best)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
@@ -250,6 +254,7 @@ def test_two_sets_of_rules_do_not_overlap_and_name_settings_that_exist() -> None
         assert name not in resume_rules.SAID
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_every_method_writes_a_record_that_fits_itself(
     method: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -301,6 +306,7 @@ def test_pretraining_knows_its_tokenizer(tmp_path: Path) -> None:
         pretrain_in_domain(model(), other, unlabeled(), config, resume_from_checkpoint=True)
 
 
+@pytest.mark.slow
 def test_views_of_other_settings_and_another_loss_or_optimizer_are_refused(tmp_path: Path) -> None:
     def fitted(p: float) -> Change:
         view = TfIdfReplacement.fit(unlabeled()["text"], p=p)

@@ -16,6 +16,8 @@ from textssl import UserError
 from textssl.methods import METHODS
 
 
+pytestmark = pytest.mark.slow
+
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 # Of these, a trial sets those that the method has.

@@ -17,6 +17,7 @@ from textssl import FixMatchConfig, FixMatchTrainer
 PAGE = Path(__file__).parents[2] / "docs" / "guides" / "text_inputs.md"
 
 
+@pytest.mark.slow
 def test_the_code_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     network = model()

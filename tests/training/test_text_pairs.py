@@ -156,6 +156,7 @@ def test_joined_and_taken_rows_keep_their_types() -> None:
     assert taken["token_type_ids"].tolist() == first["token_type_ids"].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["distilbert", "roberta"])
 def test_a_model_without_types_is_not_given_any(kind: str, tmp_path: Path) -> None:
     """Nor by a pipeline, though the tokenizer made them."""
@@ -301,6 +302,7 @@ def test_teachers_label_pairs_as_the_trainer_predicts(tmp_path: Path) -> None:
     np.testing.assert_allclose(probs, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_rounds_record_both_texts(tmp_path: Path) -> None:
     given = {"unlabeled_dataset": dataset(40, 2, labels=False)}
     kind = type(build("distillation", tmp_path / "made", "pair"))

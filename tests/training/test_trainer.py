@@ -175,6 +175,7 @@ def test_without_logs_terms_take_no_memory(tmp_path: Path) -> None:
     assert all(not isinstance(total, list) and count == 4 for total, count in trainer.terms.values())
 
 
+@pytest.mark.slow
 def test_a_model_can_be_trained_again(tmp_path: Path) -> None:
     """Both by the trainer that has it and by another one; the second run goes on from the first's weights."""
     plain = {"optim": "sgd", "learning_rate": 0.05}
@@ -191,6 +192,7 @@ def test_a_model_can_be_trained_again(tmp_path: Path) -> None:
     assert same(state_of(second), state_of(trainer))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_loader_workers_change_nothing(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"dropout": 0.1, "save_strategy": "no", "max_steps": 6}
@@ -212,6 +214,7 @@ def test_workers_that_outlive_an_epoch_go_on_where_it_ended(tmp_path: Path) -> N
     assert same(state_of(alone), state_of(shared))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_resumed_run_may_use_other_workers(tmp_path: Path) -> None:
     settings = {"dropout": 0.1, "max_steps": 5, "save_steps": 3}
@@ -222,6 +225,7 @@ def test_a_resumed_run_may_use_other_workers(tmp_path: Path) -> None:
     assert same(state_of(whole), state_of(resumed))
 
 
+@pytest.mark.slow
 def test_grouping_by_length_trains_resumes_exactly_and_pads_less(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"dropout": 0.1, "max_steps": 7, "save_steps": 3}
     grouped = {**settings, "train_sampling_strategy": "group_by_length"}
@@ -251,6 +255,7 @@ def test_the_saved_model_is_a_pipeline_with_names(tmp_path: Path) -> None:
         assert said["score"] == pytest.approx(row.softmax(-1).max().item(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_restores_student_and_teacher(tmp_path: Path) -> None:
     """The metric is made to fall, so that the first of two evaluations is the best."""
     scores = iter([1.0, 0.5])

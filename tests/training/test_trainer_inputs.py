@@ -127,6 +127,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_work_is_refused_before_training(case: str, tmp_path: Path) -> None:
     changes, told = REFUSED[case]
@@ -178,6 +179,7 @@ def test_a_model_without_a_limit_takes_any_length(tmp_path: Path) -> None:
     assert uda(tmp_path, model=XLNetForSequenceClassification(config), args={"max_length": 600}).args.max_length == 600
 
 
+@pytest.mark.slow
 def test_labels_by_name_train_the_same_model(tmp_path: Path) -> None:
     drawn, ids = texts(9, 1)
     named = table(text=drawn, label=[NAMES[i] for i in ids])

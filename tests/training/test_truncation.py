@@ -132,6 +132,7 @@ def test_an_unknown_truncation_is_refused(tmp_path: Path) -> None:
 # What is saved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truncation", ["end", "start"])
 def test_a_pipeline_reads_what_training_read(truncation: str, tmp_path: Path) -> None:
     own = copy.deepcopy(tokenizer())
@@ -157,6 +158,7 @@ def test_what_is_saved_does_not_depend_on_what_was_read_last(tmp_path: Path) -> 
     assert AutoTokenizer.from_pretrained(tmp_path / "untouched").truncation_side == "left"
 
 
+@pytest.mark.slow
 def test_resume_with_a_tokenizer_that_allows_more_or_less(tmp_path: Path) -> None:
     whole = trainer(tmp_path)
     whole.train()
@@ -172,6 +174,7 @@ def test_resume_with_a_tokenizer_that_allows_more_or_less(tmp_path: Path) -> Non
     assert trained_with(again.processing_class) == (16, "end")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truncation", ["end", "start", "head_tail"])
 def test_a_teacher_reads_texts_as_it_was_trained(truncation: str, tmp_path: Path) -> None:
     trained = trainer(tmp_path, truncation=truncation, save_strategy="no")
@@ -278,6 +281,7 @@ def test_of_many_rows_a_sample_is_measured_and_said_to_be_one(
     assert excess.share == pytest.approx(0.5, abs=0.03)
 
 
+@pytest.mark.slow
 def test_rounds_say_it_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     settings: dict[str, Any] = {"teacher_steps": 1, "max_steps": 1, "rounds": 2, "max_length": 5, "balance": "none"}
     args = SelfTrainingConfig(

@@ -66,6 +66,7 @@ def by_hand(
     return covered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize(("depth", "bins", "size"), [(2, 17, (32, 32)), (3, 5, (23, 11))])
 def test_the_view_is_that_of_pillow_to_the_last_bit(mode: str, depth: int, bins: int, size: tuple[int, int]) -> None:

@@ -57,6 +57,7 @@ def made(view: DeviceRandAugment, images: list[Image.Image], first_seed: int = 0
     return bytes_of(view.apply(pixels, [example[PLAN] for example in examples]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_each_operation_is_that_of_pillow_to_the_last_bit(name: str, mode: str) -> None:
@@ -85,6 +86,7 @@ def equals_pillow(name: str, size: tuple[int, int], mode: str) -> None:
     assert torch.equal(given, levels(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("size", [(32, 32), (23, 11)])
 @pytest.mark.parametrize(("operations", "magnitude"), [("fixmatch", None), ("uda", None), ("uda", 10)])
@@ -189,6 +191,7 @@ def trainer(out: Path, strong: Any, **settings: Any) -> FixMatchTrainer:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_training_is_that_with_pillow_and_workers_change_nothing(tmp_path: Path) -> None:
     pillow = trainer(tmp_path / "a", strong_view())

@@ -125,6 +125,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "expected"), NAMES)
 def test_names_come_through_unchanged(fake, text: str, expected: str) -> None:
     assert translate([text]) == [expected]
@@ -170,6 +171,7 @@ def test_long_texts_make_smaller_calls(fake) -> None:
     assert fake()[:2] == ["eng-spa 1", "eng-spa 2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("misbehaviour", "word"),
     [("drop", "DROP"), ("crash", "CRASH"), ("silent", "SILENT"), ("split", "SPLIT")],

@@ -207,6 +207,7 @@ BackTranslation(Slow(), sys.argv[1]).fill(texts, batch_size=5, progress=False)
 """
 
 
+@pytest.mark.slow
 def test_killed_job_goes_on_and_repeats_nothing_that_was_written(tmp_path: Path) -> None:
     script = tmp_path / "job.py"
     script.write_text(JOB)

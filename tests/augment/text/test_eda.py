@@ -41,6 +41,7 @@ def made(operation: Any, text: str, seed: int = 0) -> SplitText:
     return changed
 
 
+@pytest.mark.slow
 @given(TEXTS, st.sampled_from([0.0, 0.05, 0.5, 1.0]), st.integers(0, 2**32))
 def test_the_cut_of_a_changed_text_is_never_stale_and_no_text_becomes_empty(text: str, p: float, seed: int) -> None:
     given_words = split_words(text).words

@@ -176,6 +176,7 @@ def test_bad_arguments() -> None:
         view({"review": None}, rng())
 
 
+@pytest.mark.slow
 def test_importing_textssl_does_not_import_nlpaug() -> None:
     code = "import sys, textssl.augment.text; print([m for m in sys.modules if m.startswith('nlpaug')])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -102,6 +102,7 @@ def greedy(folder: Path, name: str, text: str, first_token: int | None = None) -
     return tokenizer.decode(tokens[0], skip_special_tokens=True).strip()
 
 
+@pytest.mark.slow
 def test_temperature_zero_is_greedy_decoding_one_by_one_in_any_batching(folder: Path) -> None:
     texts = sentences(8)
     expected = [greedy(folder, "back", greedy(folder, "there", text)) for text in texts]
@@ -112,6 +113,7 @@ def test_temperature_zero_is_greedy_decoding_one_by_one_in_any_batching(folder: 
     assert exact.deterministic
 
 
+@pytest.mark.slow
 def test_sampling_is_a_function_of_rng_and_text_alone(folder: Path) -> None:
     texts = [*sentences(14), " ".join(sentences(3))]
     sampled = engine(folder)
@@ -191,6 +193,7 @@ def test_translation_is_at_most_twice_as_long_and_a_few(folder: Path) -> None:
     assert all(len(text.split()) <= limit for text, limit in zip(out, limits, strict=True))
 
 
+@pytest.mark.slow
 def test_multilingual_checkpoint_goes_both_ways(folder: Path) -> None:
     path = str(folder / "many")
     both = Seq2SeqEngine(path, source_language="en", pivot_language="fr", temperature=0)

@@ -98,6 +98,7 @@ def test_an_unknown_word_has_the_idf_of_one_text() -> None:
     np.testing.assert_allclose(augmentation.replacement_chances("x X y a"), [0, 0, 2 / 3, 4 / 3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [0.3, 0.7, 1.0])
 def test_agrees_with_the_naive_loop(p: float) -> None:
     corpus = zipf_corpus()
@@ -136,6 +137,7 @@ def test_share_replaced_is_the_sum_of_clipped_chances() -> None:
     assert abs(replaced - expected) < 4 * math.sqrt(variance)
 
 
+@pytest.mark.slow
 def test_each_position_is_replaced_with_its_own_chance_by_words_from_q() -> None:
     augmentation = TfIdfReplacement.fit(TINY, p=0.5)
     rng = np.random.default_rng(0)

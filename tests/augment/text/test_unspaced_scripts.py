@@ -56,6 +56,7 @@ def test_a_sensible_share_of_each_text_is_replaced(script: str) -> None:
         assert 0.75 < np.mean(grown) < 1.33
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", WORDS)
 def test_nearly_all_texts_change_under_every_operation(script: str) -> None:
     texts = corpus(script)

@@ -47,6 +47,7 @@ def test_right_descriptions_help_where_labels_are_few(candidate: HeadCandidate, 
     assert accuracy(candidate, data, tmp_path) > accuracy(Probe(), data, tmp_path) + 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("candidate", [NamesProbe(), NamesSelfTraining(), NamesPrior()], ids=lambda c: c.name)
 def test_a_named_head_is_a_function_of_its_data_and_is_read_as_it_was_written(
     candidate: HeadCandidate, tmp_path: Path

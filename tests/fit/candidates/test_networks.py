@@ -45,6 +45,7 @@ def test_a_head_as_a_model_gives_its_logits_of_raw_texts(data: FitData, tmp_path
     assert [model.config.id2label[i] for i in range(3)] == list(data.label_names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("candidate", NETWORKS, ids=lambda candidate: candidate.name)
 def test_a_network_is_a_function_of_data_and_seed_and_is_read_as_it_was_written(
     candidate: NetworkCandidate, data: FitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -92,6 +92,7 @@ TRICKY = st.text(
 UNSPACED = st.text(st.sampled_from("abé \u200b\u200d.中もー\u3099เก\u0e48ကန\u103aខ\u17d2😀👍🏽🇩🇪❤\ufe0f"))
 
 
+@pytest.mark.slow
 @given(names, st.text(), st.integers(0, 12), sides)
 def test_arbitrary_text(name: str, text: str, max_tokens: int, side: str) -> None:
     ids, whole = both(name, text, max_tokens, side)
@@ -122,6 +123,7 @@ def test_latin_text_never_needs_the_tokenizer_as_a_whole(name: str, text: str, m
     assert ids == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_every_character_between_words(side: str) -> None:
     fallbacks = 0
@@ -138,6 +140,7 @@ def test_every_character_between_words(side: str) -> None:
     assert fallbacks < 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TOKENIZERS))
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_real_reviews_and_their_augmented_versions(name: str, side: str) -> None:
