@@ -10,7 +10,7 @@ given again. docs/guides/fit.md says how the choice is made.
 
 from __future__ import annotations
 
-from textssl.cli.fit import fit_program
+from textssl.cli.fit.program import fit_program
 from textssl.cli.program import run_program
 
 

@@ -35,8 +35,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from transformers import BertConfig, BertForSequenceClassification, PrinterCallback, Trainer, TrainerCallback, set_seed
 
-from textssl.cli.models import label_settings, load_image_processor, load_tokenizer, small_resnet
 from textssl.cli.presets import cpu_precision
+from textssl.cli.task_setups.models import label_settings, load_image_processor, load_tokenizer, small_resnet
 from textssl.features import FeatureClassifier, FeatureClassifierConfig
 from textssl.methods import METHODS
 from textssl.sources.named import load_source

@@ -22,8 +22,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from transformers import TrainerCallback, set_seed
 
-from textssl.cli.models import load_classifier, load_tokenizer
 from textssl.cli.presets import cpu_precision
+from textssl.cli.task_setups.models import load_classifier, load_tokenizer
 from textssl.methods.uda import UDAConfig, UDATrainer
 from textssl.sources.named import load_source
 

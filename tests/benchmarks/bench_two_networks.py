@@ -38,7 +38,7 @@ from bench_methods import BUSY, InTurn, Setting, build, feed, load, text
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification, PrinterCallback
 
-from textssl.cli.models import label_settings, load_classifier
+from textssl.cli.task_setups.models import label_settings, load_classifier
 
 
 NAMES = ("negative", "positive")

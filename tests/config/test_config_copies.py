@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-import textssl.cli.comparison as comparison
 import textssl.cli.recipe as recipe
+import textssl.cli.run.comparison as comparison
 import textssl.cli.sentaugment as sentaugment
 from tests.contract.cases import build, model, tokenizer, unlabeled
 from textssl import UDAConfig, UserError
 from textssl.cli.options import RecipeOptions
-from textssl.cli.run_config import run_config
+from textssl.cli.run.config import run_config
 from textssl.config import derive_config
 from textssl.config.saved_settings import write_settings
 from textssl.methods import METHODS
@@ -172,7 +172,7 @@ def test_a_token_of_a_yaml_file_is_nowhere_in_a_run(tmp_path: Path, capsys: pyte
 def test_a_run_config_is_made_of_what_was_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from types import SimpleNamespace
 
-    import textssl.cli.run_config as module
+    import textssl.cli.run.config as module
 
     monkeypatch.setattr(module, "check_push_target", lambda name, token: f"me/{name}")
     run: Any = SimpleNamespace(path=tmp_path / "tiny")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from textssl.cli.arguments import parse_arguments, parse_flags
-from textssl.cli.fit_options import FitOptions
+from textssl.cli.fit.options import FitOptions
 from textssl.cli.options import RecipeOptions
 from textssl.methods import METHODS
 
@@ -70,7 +70,7 @@ def _recipe(path: Path, words: tuple[str, ...], read: list[Any], monkeypatch: py
         raise _EnoughRead
 
     monkeypatch.setattr("textssl.cli.recipe.train_recipe", train)
-    monkeypatch.setattr("textssl.cli.fit.fit_program", fit)
+    monkeypatch.setattr("textssl.cli.fit.program.fit_program", fit)
     monkeypatch.setattr("textssl.cli.sentaugment.parse_arguments", parsed)
     main = runpy.run_path(str(path), run_name="recipe")["main"]
     if path.name == "sentaugment_imdb.py":

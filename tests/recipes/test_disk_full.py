@@ -49,7 +49,7 @@ def test_while_a_finished_model_is_written(
     resume = task.flags(out, "--resume_from_checkpoint")
     with monkeypatch.context() as broken:
         if name == "result.json":
-            broken.setattr("textssl.cli.run_folder.write_atomically", no_space_for("result.json"))
+            broken.setattr("textssl.cli.run.folder.write_atomically", no_space_for("result.json"))
         else:
             broken.setattr("transformers.modeling_utils.safe_save_file", no_space_in_safetensors)
         assert call(resume) == 2

@@ -12,8 +12,8 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from textssl import packaged_files
+from textssl.cli.data.loading import load_task
 from textssl.cli.options import RecipeOptions
-from textssl.cli.task_loading import load_task
 from textssl.config import SSLConfig
 from textssl.errors import UserError
 from textssl.sources import packaged_texts

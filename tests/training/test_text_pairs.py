@@ -27,10 +27,10 @@ from tests.contract.cases import build
 from tests.contract.tiny_pairs import COLUMNS, dataset, problem, tokenizer
 from textssl.augment import Chain, Column, EachSide, Identity
 from textssl.augment.text import TextCTAugment, TfIdfReplacement, WordSwap, for_pairs
-from textssl.cli.kinds import FeatureTaskSetup
+from textssl.cli.data.loading import load_task
 from textssl.cli.options import RecipeOptions
-from textssl.cli.strong_view import strong_view
-from textssl.cli.task_loading import load_task
+from textssl.cli.task_setups import FeatureTaskSetup
+from textssl.cli.task_setups.strong_view import strong_view
 from textssl.errors import UserError
 from textssl.functional import mix
 from textssl.methods.fixmatch import FixMatchConfig, FixMatchTrainer
@@ -382,7 +382,7 @@ def test_second_texts_that_look_like_numbers_stay_texts(tmp_path: Path) -> None:
 
 
 def test_recipes_change_and_translate_each_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from textssl.cli import strong_view as module
+    from textssl.cli.task_setups import strong_view as module
 
     class Engine:
         identity, deterministic = "upper", True

@@ -15,16 +15,16 @@ from ..methods import METHODS
 from ..methods.supervised import SupervisedConfig
 from ..training.trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
-from .comparison import report_comparison
-from .kinds import TaskSetup, TextTaskSetup, task_setup_class
+from .data.loading import load_task
 from .options import RecipeOptions
 from .presets import fitting_preset
-from .probe_head import head_line
-from .run_config import run_config
-from .run_folder import RunFolder
-from .schedule import baseline_length, method_length, plan_of, scheduled
-from .stages import run_stage, save_split
-from .task_loading import load_task
+from .run.comparison import report_comparison
+from .run.config import run_config
+from .run.folder import RunFolder
+from .run.schedule import baseline_length, method_length, plan_of, scheduled
+from .run.stages import run_stage, save_split
+from .task_setups import TaskSetup, TextTaskSetup, task_setup_class
+from .task_setups.probe_head import head_line
 
 
 __all__ = ["baseline_config", "train_recipe", "trainer_factory", "try_construction"]

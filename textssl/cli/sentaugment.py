@@ -23,17 +23,17 @@ from ..retrieval.bank import check_k
 from ..sources.named import SOURCES, load_source
 from ..training.trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
-from .comparison import report_comparison
-from .kinds import TextTaskSetup
+from .data.loading import load_task
+from .data.task_data import TaskData
 from .options import RecipeOptions
 from .presets import fitting_preset
 from .recipe import baseline_config, trainer_factory, try_construction
-from .run_config import run_config
-from .run_folder import RunFolder
-from .schedule import baseline_length
-from .stages import run_stage
-from .task_data import TaskData
-from .task_loading import load_task
+from .run.comparison import report_comparison
+from .run.config import run_config
+from .run.folder import RunFolder
+from .run.schedule import baseline_length
+from .run.stages import run_stage
+from .task_setups import TextTaskSetup
 
 
 __all__ = ["VARIANTS", "SentAugmentOptions", "sentaugment_recipe"]

@@ -10,7 +10,7 @@ import datasets
 import numpy as np
 from datasets import ClassLabel
 
-from textssl.cli.pixel_features import with_pixel_features
+from textssl.cli.task_setups.pixel_features import with_pixel_features
 from textssl.data.vectors import feature_array
 from textssl.features import SentenceEncoder, embed
 from textssl.sources.named import load_source

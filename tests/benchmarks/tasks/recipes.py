@@ -14,14 +14,14 @@ from scipy.special import softmax
 from transformers import TrainingArguments
 
 from textssl.cli.arguments import parse_arguments
-from textssl.cli.kinds import task_setup_class
+from textssl.cli.data.loading import load_task
 from textssl.cli.options import RecipeOptions
 from textssl.cli.presets import presets_for
 from textssl.cli.recipe import trainer_factory
-from textssl.cli.run_config import run_config
-from textssl.cli.run_folder import RunFolder
-from textssl.cli.schedule import method_length, scheduled
-from textssl.cli.task_loading import load_task
+from textssl.cli.run.config import run_config
+from textssl.cli.run.folder import RunFolder
+from textssl.cli.run.schedule import method_length, scheduled
+from textssl.cli.task_setups import task_setup_class
 from textssl.methods import METHODS
 
 from .data import Problem, Task

@@ -1,0 +1,1 @@
+"""The recipe of the choice among classifiers: its flags, its data, the program."""

@@ -1,0 +1,136 @@
+"""The end of a recipe: train the method, and report it beside the supervised baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+from accelerate import PartialState
+
+from ...config import SSLConfig
+from ...hub import RunFacts, TextFacts, changed_hyperparameters
+from ...report.plots import plot_confidence, plot_run
+from ...report.table import comparison_table, save_results
+from ...training.trainer import SSLTrainer
+from ..options import RecipeOptions
+from ..task_setups import TaskSetup
+from ..task_setups.pixel_features import PIXELS
+from .folder import RunFolder
+from .label_quality import quality_line, write_label_quality
+from .stages import MEASURED, lost_lines, measured_line, row_of, run_stage
+
+
+__all__ = ["report_comparison"]
+
+# Enough for the shape of a histogram.
+CONFIDENCES = 500
+
+
+def report_comparison(
+    run: RunFolder,
+    method: str,
+    make_trainer: Callable[[Path], SSLTrainer],
+    results: dict[str, dict[str, Any]],
+    kind: TaskSetup,
+    options: RecipeOptions,
+    config: SSLConfig,
+) -> dict[str, dict[str, Any]]:
+    """Train ``method`` as the last stage, write card, plots and ``results.json``, print the table.
+
+    Args:
+        run: the run's folder.
+        method: name of the method, and of its folder.
+        make_trainer: given the folder, builds the trainer.
+        results: of the stages before, ``supervised`` among them if there was one.
+        kind: how the data are trained on.
+        options: the recipe's.
+        config: the run's; see :func:`run_config`.
+
+    Returns:
+        ``results`` with the method's own.
+    """
+    data = kind.data
+
+    def after(trainer: SSLTrainer, result: dict[str, Any]) -> None:
+        result.update(write_label_quality(trainer, data, config.label_column, run.path))
+        result["confidences"] = [] if data.unlabeled is None else _confidences(trainer, data.unlabeled)
+        trainer.facts = _facts(trainer, method, result, results, kind, options, config)
+        if trainer.is_world_process_zero():
+            trainer.create_model_card()
+        if config.push_to_hub:
+            trainer.push_to_hub()
+
+    results = {**results, method: run_stage(run, method, make_trainer, data, after)}
+    if not PartialState().is_main_process:
+        return results
+    baseline = results.get("supervised", {}).get("history")
+    plots = plot_run(results[method]["history"], run.path / "plots", baseline)
+    threshold = getattr(config, "threshold", None)
+    confidences = torch.tensor(results[method]["confidences"]).numpy()
+    if len(confidences):
+        plots.append(plot_confidence(confidences, run.path / "plots", threshold or None))
+    rows = [row_of(name, len(data.labeled), config, result) for name, result in results.items()]
+    save_results(
+        run.path / "results.json",
+        {name: {k: v for k, v in r.items() if k != "confidences"} for name, r in results.items()},
+    )
+    print(f"\n{comparison_table(rows)}\n")
+    print("\n".join([measured_line(data), *lost_lines(method, results)]))
+    quality = quality_line(results[method], run.path)
+    if quality:
+        print(quality)
+    print(f"checkpoint: {run.path / method}")
+    print(f"plots:      {run.path / 'plots'} ({', '.join(plot.name for plot in plots)})")
+    return results
+
+
+def _confidences(trainer: SSLTrainer, unlabeled: datasets.Dataset) -> list[float]:
+    sample = unlabeled.select(range(min(CONFIDENCES, len(unlabeled))))
+    # A prediction keeps whatever was logged before it.
+    logits = torch.as_tensor(trainer.predict(sample, metric_key_prefix="unlabeled").predictions)
+    confidences: list[float] = logits.float().softmax(-1).amax(-1).tolist()
+    return confidences
+
+
+def _facts(
+    trainer: SSLTrainer,
+    method: str,
+    result: dict[str, Any],
+    results: dict[str, dict[str, Any]],
+    kind: TaskSetup,
+    options: RecipeOptions,
+    config: SSLConfig,
+) -> RunFacts:
+    measured, data = MEASURED if kind.data.test is not None else (), kind.data
+    baseline, frozen = results.get("supervised"), kind.frozen
+    return RunFacts(
+        method=method,
+        citation=trainer.objective.citation,
+        hub_model_id=config.hub_model_id,
+        task=kind.pipeline,
+        texts=trainer.facts.texts if frozen is None or frozen.max_length is None else TextFacts(frozen.max_length),
+        pooled=trainer.facts.pooled or frozen is not None,
+        frozen_encoder=None if frozen is None else frozen.describe(),
+        features_alone=kind.features_alone,
+        ensemble=trainer.facts.ensemble,
+        base_model=_base_model(options, data.modality),
+        language="en" if options.train_file is None and data.modality == "text" else None,
+        label_names=data.label_names,
+        data=data.data_facts,
+        split=data.split_facts,
+        hyperparameters=changed_hyperparameters(trainer.args),
+        metrics={name: result[name] for name in measured},
+        baseline={name: baseline[name] for name in measured} if baseline else {},
+        versions={name: version(name) for name in ("textssl", "transformers", "torch", "datasets")},
+    )
+
+
+def _base_model(options: RecipeOptions, modality: str) -> str | None:
+    if options.model not in ("embedded", PIXELS):
+        return options.model
+    # The small ResNet starts from nothing, and pixels come from no model.
+    return "sentence-transformers/all-MiniLM-L6-v2" if modality == "text" else None

@@ -1,0 +1,114 @@
+"""A recipe's stages: each trains one method, is measured once, at its end, and is never repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+
+from ...config import SSLConfig
+from ...report.table import Row
+from ...training.checkpoints import sealed_checkpoints
+from ...training.trainer import SSLTrainer
+from ..data.task_data import OWN_FILES, TaskData
+from .folder import RunFolder
+
+
+__all__ = ["MEASURED", "lost_lines", "measured_line", "row_of", "run_stage", "save_split"]
+
+MEASURED = ("accuracy", "macro_f1")
+
+
+def run_stage(
+    run: RunFolder,
+    name: str,
+    make_trainer: Callable[[Path], SSLTrainer],
+    data: TaskData,
+    after: Callable[[SSLTrainer, dict[str, Any]], None] | None = None,
+    train: bool = True,
+) -> dict[str, Any]:
+    """Train and measure, unless that is done already.
+
+    Args:
+        run: the run's folder; when it resumes, so does the stage.
+        name: of the stage, and of its folder.
+        make_trainer: given the folder, builds the trainer.
+        data: its held-out examples are looked at once, at the end; where there are none, those for validation.
+        after: called with the trainer and the result before the stage counts as done.
+        train: off measures the model as it is.
+
+    Returns:
+        ``accuracy`` and ``macro_f1`` on the held-out examples; without any ``None``, and beside them
+        ``validation_accuracy`` and ``validation_macro_f1`` if there are validation examples. ``seconds`` of training
+        (``None`` if it was cut in two), ``processes`` and ``history``.
+    """
+    done = run.stage_result(name)
+    if done is not None:
+        return done
+    checkpoint = run.checkpoint(name)
+    whole = not (checkpoint and sealed_checkpoints(run.path / name))
+    trainer = make_trainer(run.path / name)
+    seconds = trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"] if train else None
+    measured = _measured(trainer, data)
+    trainer.save_model()
+    result = {
+        **measured,
+        "seconds": seconds if whole else None,
+        "processes": trainer.args.world_size,
+        "history": trainer.state.log_history,
+    }
+    if after is not None:
+        after(trainer, result)
+    if PartialState().is_main_process:
+        run.finish_stage(name, result)
+    return result
+
+
+def _measured(trainer: SSLTrainer, data: TaskData) -> dict[str, Any]:
+    found: dict[str, Any] = dict.fromkeys(MEASURED)
+    if data.test is not None:
+        metrics = trainer.evaluate(data.test, metric_key_prefix="test")
+        return {name: metrics[f"test_{name}"] for name in MEASURED} | {"log_loss": metrics["test_loss"]}
+    if data.validation is not None:
+        metrics = trainer.evaluate(data.validation, metric_key_prefix="validation")
+        found |= {f"validation_{name}": metrics[f"validation_{name}"] for name in MEASURED}
+    return found
+
+
+def row_of(method: str, labels: int, config: SSLConfig, result: dict[str, Any]) -> Row:
+    """A stage's line in the table: of the held-out examples, or without any of those for validation."""
+    accuracy, macro_f1 = _shown(result)
+    return Row(method, labels, config.seed, accuracy, macro_f1, result["seconds"])
+
+
+def measured_line(data: TaskData) -> str:
+    """What the accuracies of the table are of, for a person."""
+    if data.test is not None:
+        return f"accuracy on {len(data.test):,} held-out examples"
+    if data.validation is not None:
+        return f"accuracy on {len(data.validation):,} validation examples; --test_file names held-out ones"
+    return "no accuracy was measured: --test_file names held-out examples, --validation_split 0.2 holds some out"
+
+
+def lost_lines(method: str, results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line for the probe and one for the baseline, if the method is less accurate: unlabeled data may hurt."""
+    measured = {name: _shown(result)[0] for name, result in results.items()}
+    own, lines = measured[method], []
+    for other in ("probe", "supervised"):
+        there = measured.get(other)
+        if own is not None and there is not None and own < there:
+            lines.append(f"{method} lost to {other}: accuracy {100 * own:.1f} against {100 * there:.1f} %")
+    return lines
+
+
+def _shown(result: Mapping[str, Any]) -> list[float | None]:
+    """Accuracy and macro-F1 of the held-out examples, or without any of those for validation."""
+    return [result.get(f"validation_{name}") if result[name] is None else result[name] for name in MEASURED]
+
+
+def save_split(data: TaskData, run: RunFolder) -> None:
+    """Write which rows were used as what, ``split.json``, beside the record of a run on own files."""
+    if data.split is not None and data.data_facts.origin == OWN_FILES:
+        data.split.save(run.path / "split.json")

@@ -1,0 +1,107 @@
+"""What a recipe prepares, whatever the backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from accelerate import PartialState
+from transformers import PreTrainedModel
+
+from ...augment import Augmentation
+from ...config import SSLConfig, derive_config
+from ...errors import UserError
+from ...features.settings import EncoderSettings
+from ...modalities import MODALITIES, Modality
+from ...modalities.features.modality import FeatureModality
+from ..data.task_data import TaskData
+from ..options import RecipeOptions
+from .models import model_version
+
+
+__all__ = ["TaskSetup"]
+
+C = TypeVar("C", bound=SSLConfig)
+
+# Seeds that lie apart, so that the second network of one run is not the first of another.
+NETWORKS = 1_000_003
+
+
+class TaskSetup:
+    """One way to train on the data. What may fail early fails at construction; :meth:`prepare` may take long.
+
+    Args:
+        options: the recipe's.
+        config: the method's.
+        data: of the task.
+        views: names of the method's views.
+
+    Attributes:
+        modality: of the model.
+        strong_views: what ``--strong`` may name, the default first.
+        pipeline: of transformers that takes the model; ``None`` if there is none.
+        features_alone: why the model takes features and has no encoder in front; ``None`` where it has one.
+        head: what the head begins as, ``"probe"`` or ``"random"``; ``None`` where there is no choice.
+    """
+
+    modality: ClassVar[type[Modality]]
+    strong_views: ClassVar[tuple[str, ...]]
+    pipeline: str | None
+    features_alone: str | None = None
+    head: str | None = None
+
+    def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
+        if options.strong not in ("auto", *self.strong_views):
+            raise UserError(f"strong: got {options.strong!r}; here allowed: auto, {', '.join(self.strong_views)}")
+        if options.embedding_cache is not None and self.modality.name != FeatureModality.name:
+            raise UserError(f"embedding_cache: got {options.embedding_cache!r}; it is for --backend features")
+        self.options, self.config, self.data = options, config, data
+        # As each trainer will: the preparation between here and there may take hours.
+        self.modality.check_foreign_settings(self.trainer_config(config), [*MODALITIES.values()])
+        self.wants_strong_view = "strong" in views
+        self.wants_second_view = "weak_2" in views
+        self.strong = self.strong_views[0] if options.strong == "auto" else options.strong
+        if not self.wants_strong_view:
+            self.strong = "none"
+        self.processing_class: Any = None
+        self.augmentations: dict[str, Augmentation] = {}
+
+    @property
+    def model_name(self) -> str:
+        """The model or encoder, for a person."""
+        return self.options.model
+
+    def circumstances(self) -> dict[str, Any]:
+        """What a continuation must have in common with the run besides its settings: data, model, processes."""
+        return {
+            "data": self.data.describe(),
+            "data_sha256": self.data.checksum(self.config),
+            "held_out_sha256": self.data.held_out_checksum(),
+            "model_version": model_version(self.options.model),
+            "processes": PartialState().num_processes,
+        }
+
+    def trainer_config(self, config: C, **changes: Any) -> C:
+        """What a trainer is given: ``config`` with ``changes``, without what the preparation has used up."""
+        return derive_config(config, type(config), **changes)
+
+    def prepare(self, folder: Path) -> None:
+        """Make what views need ahead of training, in ``folder``; ``data`` may gain columns."""
+
+    def make_model(self, of: int = 0) -> PreTrainedModel:
+        """A fresh classifier, a function of the seed; of each number another."""
+        raise NotImplementedError
+
+    @property
+    def exported(self) -> Callable[[Any], tuple[Any, Any]] | None:
+        """What makes of the trained model the one that is saved at the end; ``None`` where they are the same."""
+        return None
+
+    @property
+    def frozen(self) -> EncoderSettings | None:
+        """Of the frozen encoder that a head was trained on; ``None`` where there is none."""
+        return None
+
+    def _seed(self, of: int) -> int:
+        return (self.config.seed + NETWORKS * of) % 2**32
