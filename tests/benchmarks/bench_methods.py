@@ -36,7 +36,9 @@ from torch.utils.data import DataLoader
 from transformers import BertConfig, BertForSequenceClassification, PrinterCallback, Trainer, TrainerCallback, set_seed
 
 from textssl.cli.presets import cpu_precision
-from textssl.cli.task_setups.models import label_settings, load_image_processor, load_tokenizer, small_resnet
+from textssl.cli.task_setups.image_models import load_image_processor, small_resnet
+from textssl.cli.task_setups.model_loading import label_settings
+from textssl.cli.task_setups.text_models import load_tokenizer
 from textssl.features import FeatureClassifier, FeatureClassifierConfig
 from textssl.methods import METHODS
 from textssl.sources.named import load_source

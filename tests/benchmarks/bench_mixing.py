@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
-from textssl.cli.task_setups.models import small_resnet
+from textssl.cli.task_setups.image_models import small_resnet
 from textssl.forward.backend import Inputs
 from textssl.forward.base import Forward
 from textssl.forward.mix import Mix

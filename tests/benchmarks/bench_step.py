@@ -23,7 +23,7 @@ import torch
 from transformers import TrainerCallback, set_seed
 
 from textssl.cli.presets import cpu_precision
-from textssl.cli.task_setups.models import load_classifier, load_tokenizer
+from textssl.cli.task_setups.text_models import load_classifier, load_tokenizer
 from textssl.methods.uda import UDAConfig, UDATrainer
 from textssl.sources.named import load_source
 

@@ -38,7 +38,8 @@ from bench_methods import BUSY, InTurn, Setting, build, feed, load, text
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification, PrinterCallback
 
-from textssl.cli.task_setups.models import label_settings, load_classifier
+from textssl.cli.task_setups.model_loading import label_settings
+from textssl.cli.task_setups.text_models import load_classifier
 
 
 NAMES = ("negative", "positive")

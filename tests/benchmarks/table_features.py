@@ -17,7 +17,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from transformers import set_seed
 
-from textssl.cli.task_setups.models import label_settings
+from textssl.cli.task_setups.model_loading import label_settings
 from textssl.data.vectors import feature_array
 from textssl.features import FeatureClassifier, FeatureClassifierConfig, embed
 from textssl.methods import METHODS

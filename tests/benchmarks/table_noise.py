@@ -29,7 +29,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from tests.reference.problems import ConvNet, ConvNetConfig
-from textssl.cli.task_setups.models import load_image_processor, small_resnet
+from textssl.cli.task_setups.image_models import load_image_processor, small_resnet
 from textssl.methods import METHODS
 from textssl.sources.named import load_source
 from textssl.sources.noise import flip_labels

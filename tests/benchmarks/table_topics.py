@@ -24,7 +24,7 @@ import torch
 
 from textssl.augment.text import TextCTAugment, TfIdfReplacement
 from textssl.cli.presets import cpu_precision
-from textssl.cli.task_setups.models import load_classifier, load_tokenizer
+from textssl.cli.task_setups.text_models import load_classifier, load_tokenizer
 from textssl.methods import METHODS
 from textssl.sources.named import load_source
 from textssl.sources.splits import few_labels

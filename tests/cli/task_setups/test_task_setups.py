@@ -24,7 +24,7 @@ from textssl.cli.options import RecipeOptions
 from textssl.cli.run.config import run_config
 from textssl.cli.run.folder import RunFolder
 from textssl.cli.task_setups import FeatureTaskSetup, ImageTaskSetup, TextTaskSetup, task_setup_class
-from textssl.cli.task_setups.models import label_settings
+from textssl.cli.task_setups.model_loading import label_settings
 from textssl.data.vectors import feature_array
 from textssl.features import FeatureClassifier, SentenceEncoder
 from textssl.hub import DataFacts, SplitFacts

@@ -17,7 +17,7 @@ from ...modalities import MODALITIES, Modality
 from ...modalities.features.modality import FeatureModality
 from ..data.task_data import TaskData
 from ..options import RecipeOptions
-from .models import model_version
+from .model_loading import model_version
 
 
 __all__ = ["TaskSetup"]

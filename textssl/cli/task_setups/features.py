@@ -33,7 +33,7 @@ from ...notices import warn_once
 from ..data.task_data import TaskData
 from ..options import RecipeOptions, rename_argument_in_errors
 from .base import TaskSetup
-from .models import label_settings
+from .model_loading import label_settings
 from .pixel_features import PIXELS, image_encoder_of, with_image_features
 from .probe_head import probe_of, resolved_feature_head
 from .strong_view import strong_view

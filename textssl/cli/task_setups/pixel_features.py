@@ -13,7 +13,7 @@ from ...data.vectors import with_features
 from ...errors import UserError
 from ...features import VisionEncoder, embed_images
 from ..options import rename_argument_in_errors
-from .models import load_image_encoder
+from .image_models import load_image_encoder
 
 
 __all__ = ["PIXELS", "image_encoder_of", "with_image_features", "with_pixel_features"]

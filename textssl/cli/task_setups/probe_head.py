@@ -15,8 +15,9 @@ from ...fit.probe import LinearHead, fit_probe
 from ...modalities.text.encoding import contents_of
 from ...modalities.text.modality import TextModality
 from ..data.task_data import TaskData
-from .models import hub_fault, load_pooled_classifier
+from .model_loading import hub_fault
 from .pixel_features import PIXELS
+from .text_models import load_pooled_classifier
 
 
 __all__ = ["ProbeHeadModels", "head_line", "is_sentence_encoder", "probe_of", "resolved_feature_head", "resolved_head"]
