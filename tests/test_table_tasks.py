@@ -220,8 +220,8 @@ def test_a_recipe_predicts_in_the_order_of_the_task(tmp_path: Path, monkeypatch:
     )  # fmt: skip
     made = {"max_steps": 60}
     monkeypatch.setattr(
-        "textssl.cli.presets._with_tuned_settings",
-        lambda backend, method, presets: {name: {**settings, **made} for name, settings in presets.items()},
+        "textssl.cli.presets.features.with_tuned_settings",
+        lambda tuned, method, presets: {name: {**settings, **made} for name, settings in presets.items()},
     )
     probs = trained_by_recipe(problem_of(task, Draw(2, "balanced", 0)), "features", "supervised", tmp_path, tmp_path)
     assert probs.shape == (6, 3)

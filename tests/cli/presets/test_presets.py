@@ -11,16 +11,32 @@ import pytest
 import torch
 
 from tests.contract import tiny_images
-from textssl.cli import presets as module
 from textssl.cli.arguments import parse_arguments
 from textssl.cli.options import RecipeOptions
-from textssl.cli.presets import feature_presets, fitting_preset, image_presets, presets_for, text_presets
+from textssl.cli.presets import (
+    feature_presets,
+    features,
+    fitting_preset,
+    image,
+    image_presets,
+    presets_for,
+    text,
+    text_presets,
+)
 from textssl.methods import METHODS
 from textssl.sources.named import SOURCES
 
 
 # Learning rates of the presets, which tell them apart.
 TEXT, FRESH, IMAGE, FEATURES = 5e-5, 6e-5, 2e-3, 1e-3
+# Settings of single methods.
+TUNED = {
+    "text": text.TUNED,
+    "fresh text": text.TUNED_FRESH,
+    "image": image.TUNED,
+    "features": features.TUNED,
+    "fresh features": features.TUNED_FRESH,
+}
 
 
 def folder_of_pictures(path: Path) -> Path:
@@ -125,7 +141,7 @@ def test_no_preset_says_how_long_texts_are_cut() -> None:
 
 def test_changes_are_of_both_presets_and_the_methods_own_of_cpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for make, backend in ((text_presets, "text"), (image_presets, "image"), (feature_presets, "features")):
-        monkeypatch.setitem(module.TUNED[backend], "vat", {"mu": 9, "xi": 0.5})
+        monkeypatch.setitem(TUNED[backend], "vat", {"mu": 9, "xi": 0.5})
         tuned, other = make("out", "vat", num_labeled=7), make("out", "pi_model", num_labeled=7)
         assert {preset["num_labeled"] for preset in (*tuned.values(), *other.values())} == {7}
         assert (tuned["cpu"]["mu"], tuned["cpu"]["xi"]) == (9, 0.5)
@@ -133,9 +149,9 @@ def test_changes_are_of_both_presets_and_the_methods_own_of_cpu_alone(monkeypatc
         assert "xi" not in other["cpu"]
 
 
-@pytest.mark.parametrize("backend", ["text", "fresh text", "image", "features"])
+@pytest.mark.parametrize("backend", TUNED)
 def test_what_is_tuned_is_of_a_method_and_of_its_config(backend: str) -> None:
-    for method, settings in module.TUNED[backend].items():
+    for method, settings in TUNED[backend].items():
         known = {*METHODS[method].config_class.__dataclass_fields__, *RecipeOptions.__dataclass_fields__}
         assert settings.keys() <= known
 

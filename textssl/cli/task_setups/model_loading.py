@@ -43,6 +43,7 @@ def load_named(model: str, load: Callable[..., Any], *args: Any, **kwargs: Any) 
         ) from error
 
 
+@cache
 def hub_fault(model: str) -> str | None:
     """Why the Hub cannot be asked for a model; ``None`` if it can, or need not be."""
     if model == "embedded" or Path(model).is_dir():
@@ -83,6 +84,3 @@ def label_settings(label_names: tuple[str, ...]) -> dict[str, Any]:
         "id2label": dict(enumerate(label_names)),
         "label2id": {name: i for i, name in enumerate(label_names)},
     }
-
-
-@cache
