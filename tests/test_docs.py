@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from transformers import Trainer
 
 import textssl
 from textssl.methods import METHODS
@@ -151,6 +152,40 @@ def test_every_public_name_stands_on_a_page() -> None:
     text = "\n".join(made_pages().values())
     missing = [name for name in textssl.__all__ if not re.search(rf":: textssl\.[\w.]*\b{name}\n", text)]
     assert not missing
+
+
+ROLE = re.compile(r":(?:class|func|meth|mod|attr|data|exc):`~?([\w.]+)`")
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES}), ids=names)
+def test_what_docstrings_refer_to_exists(folder: Path) -> None:
+    """Those too of modules that no page shows: a name of the whole package, or of the module or class around it."""
+    sys.path.insert(0, str(DOCS / "_ext"))
+    try:
+        imported = importlib.import_module("references").imported
+    finally:
+        sys.path.remove(str(DOCS / "_ext"))
+    missing = []
+    for path in folder.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for target in ROLE.findall(text):
+            last = target.rpartition(".")[2]
+            here = re.search(rf"^ *(def|class) {last}\b|^ *{last}\b.*[:=]|import .*\b{last}\b", text, re.MULTILINE)
+            whole = target.startswith("textssl.")
+            if (whole and imported(target) is None) or ("." not in target and not here and not inherited(last)):
+                missing.append(f"{path.name}: {target}")
+    assert not missing
+
+
+@cache
+def defined() -> frozenset[str]:
+    """Functions and classes of the whole package."""
+    return frozenset(re.findall(r"^ *(?:def|class) (\w+)", "\n".join(p.read_text() for p in MODULES), re.MULTILINE))
+
+
+def inherited(name: str) -> bool:
+    """Whether a class of the package or transformers' Trainer has a method of that name."""
+    return name in defined() or hasattr(Trainer, name)
 
 
 def examples() -> list[doctest.DocTest]:

@@ -31,9 +31,13 @@ PARTS = {
     "textssl.retrieval": "Retrieval",
     "textssl.pretraining": "In-domain pretraining",
     "textssl.jobs": "Jobs over a corpus",
+    "textssl.sources": "Named sources of data",
+    "textssl.training.metrics": "Metrics",
     "textssl.hub": "Model cards and the Hub",
     "textssl.report": "Reports",
+    "textssl.self_training": "Rounds of self-training",
     "textssl.families": "What methods of a family share",
+    "textssl.modalities": "Modalities",
     "textssl.forward": "What an objective may do with a model",
 }
 

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import re
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from docstring_markdown import DOCS, as_markdown, sections, table
@@ -79,6 +80,7 @@ def _facts(name: str) -> str:
         ("Config", f"{{py:class}}`~textssl.{trainer.config_class.__name__}`"),
         ("Views", views),
         ("Modalities", ", ".join(objective.modalities)),
+        ("Source", f"`{Path(inspect.getfile(objective)).relative_to(DOCS.parent).as_posix()}`"),
     ]
     if citation := objective.citation:
         link = f"[{citation.title}](https://arxiv.org/abs/{citation.arxiv})" if citation.arxiv else citation.title

@@ -18,7 +18,7 @@ from transformers import TrainingArguments
 import textssl
 
 
-__all__ = ["prepare", "resolve", "short_signature"]
+__all__ = ["imported", "prepare", "resolve", "short_signature"]
 
 HEADER = re.compile(r"(Args|Attributes|Example|Examples|Note|Raises|Returns|Source|Yields|Usage):$")
 
@@ -34,7 +34,7 @@ def _index() -> dict[str, list[Any]]:
     return found
 
 
-def _imported(target: str) -> Any:
+def imported(target: str) -> Any:
     """What a dotted name of the package stands for; None where nothing does."""
     parts = target.split(".")
     for split in range(len(parts), 0, -1):
@@ -52,10 +52,10 @@ def _meant(target: str, node: nodes.Element) -> list[Any]:
     """Objects that ``target`` may mean where ``node`` stands."""
     module, cls = node.get("py:module"), node.get("py:class")
     places = [target, f"{module}.{cls}.{target}", f"{module}.{target}"]
-    found = [_imported(place) for place in places if place.startswith("textssl")]
+    found = [imported(place) for place in places if place.startswith("textssl")]
     head, _, rest = target.partition(".")
     for value in _index().get(head, []):
-        found.append(_imported(f"{value.__module__}.{target}") if rest and hasattr(value, "__module__") else value)
+        found.append(imported(f"{value.__module__}.{target}") if rest and hasattr(value, "__module__") else value)
     return [value for value in found if value is not None]
 
 
@@ -71,7 +71,7 @@ def _documented(names: frozenset[str]) -> dict[tuple[str, str], str]:
     """Of what is described: where it was defined, and under which name it is described."""
     found = {}
     for name in sorted(names):
-        value = _imported(name)
+        value = imported(name)
         if (key := _key(value)) is not None:
             found.setdefault(key, name)
     return found
