@@ -7,7 +7,7 @@
 Every field of the method's config is a flag, and a key of ``--config FILE.yaml``. Own data as in ``uda_imdb.py``. The
 ``paper`` preset has back-translations by two Marian models as augmented texts; the ``cpu`` preset replaces words, and
 its run is too short for sentiment: it ended six points below supervised training on IMDb, where it gains six on topics
-(see the README).
+(docs/results/text.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The table of all methods on precomputed features, as the README has it.
+"""The table of all methods on precomputed features, as docs/results/features.md has it.
 
 Rotten Tomatoes snippets, embedded by the small BERT of a package: 100 labeled and 2,300 unlabeled examples, a head of
 one hidden layer, 1,500 steps (500 on labeled data alone), accuracy on 1,000 held-out snippets.
