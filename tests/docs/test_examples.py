@@ -93,28 +93,41 @@ def two_classes() -> PreTrainedModel:
     return BertForSequenceClassification(config)
 
 
-@pytest.mark.slow
-def test_quickstart(
-    folder: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # The names of the Hub are folders here.
+@pytest.fixture
+def reviews(folder: Path) -> datasets.Dataset:
+    """The names of the Hub are folders here; own files of texts lie beside them."""
     bert, imdb = folder / "google-bert" / "bert-base-uncased", folder / "stanfordnlp" / "imdb" / "data"
     two_classes().save_pretrained(bert)
     tiny_texts.tokenizer().save_pretrained(bert)
     imdb.mkdir(parents=True)
-    words = tiny_texts.texts(40, 5)[0]
-    reviews = datasets.Dataset.from_dict({"text": words, "label": [i % 2 for i in range(40)]}).cast_column(
-        "label", datasets.ClassLabel(names=["neg", "pos"])
-    )
+    columns = {"text": tiny_texts.texts(40, 5)[0], "label": [i % 2 for i in range(40)]}
+    rows = datasets.Dataset.from_dict(columns).cast_column("label", datasets.ClassLabel(names=["neg", "pos"]))
     for split in ("train", "test", "unsupervised"):
-        reviews.to_parquet(imdb / f"{split}-00000-of-00001.parquet")
+        rows.to_parquet(imdb / f"{split}-00000-of-00001.parquet")
+    tiny_texts.labeled(12).to_csv(folder / "few.csv")
+    tiny_texts.unlabeled().to_csv(folder / "many.csv")
+    return rows
+
+
+@pytest.mark.slow
+def test_readme(encoder: Path, reviews: datasets.Dataset, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run_page(DOCS.parent / "README.md", {})
+    assert len(names["result"].predict(["w1", "w2"])) == 2
+    assert re.search(r"\[{'label': '(?:neg|pos)', 'score': 0\.\d+}\]", capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_quickstart(
+    folder: Path,
+    encoder: Path,
+    reviews: datasets.Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     source = SimpleNamespace(train=reviews, label_names=("neg", "pos"))
     monkeypatch.setattr("textssl.sources.named.load_source", lambda name: {"imdb": source}[name])
-    named = tiny_texts.labeled(12).cast_column("label", datasets.Value("string"))
-    named.to_csv(folder / "few.csv")
-    tiny_texts.unlabeled().to_csv(folder / "many.csv")
-    answers = run_page(DOCS / "quickstart.md", {})
-    assert answers["result"].predict(["w1"])[0] in {"0", "1", "2"}
+    names = run_page(DOCS / "quickstart.md", {})
+    assert len(names["result"].predict(["w1", "w2"])) == 2
     printed = capsys.readouterr().out
     assert len(re.findall(r"\[{'label': '(?:neg|pos)', 'score': 0\.\d+}\]", printed)) == 2
     assert (folder / "out" / "model.safetensors").exists()
