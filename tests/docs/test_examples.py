@@ -125,7 +125,7 @@ def test_quickstart(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     source = SimpleNamespace(train=reviews, label_names=("neg", "pos"))
-    monkeypatch.setattr("textssl.sources.named.load_source", lambda name: {"imdb": source}[name])
+    monkeypatch.setattr("textssl.sources.load_source", lambda name: {"imdb": source}[name])
     names = run_page(DOCS / "quickstart.md", {})
     assert len(names["result"].predict(["w1", "w2"])) == 2
     printed = capsys.readouterr().out
