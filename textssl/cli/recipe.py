@@ -1,4 +1,13 @@
-"""A whole recipe: the supervised baseline, a method on the same labels, one table."""
+"""A whole recipe: the supervised baseline, a method on the same labels, one table.
+
+The way of a setting, such as FixMatch's ``threshold``, from its flag to the loss:
+
+1. ``parse_arguments``: preset and YAML file are defaults of the flags; the method's config checks the values.
+2. ``run_config`` and ``scheduled``: copies of the config that fill in what depends on the data and its size.
+3. ``TaskSetup``: refuses settings of another modality, before anything long; the trainer calls the same check.
+4. ``trainer_factory``: a copy for each stage, with the folder of the stage; the trainer copies it once.
+5. The objective reads ``args.threshold``. A mistake is a :class:`~textssl.errors.UserError` wherever it is found.
+"""
 
 from __future__ import annotations
 

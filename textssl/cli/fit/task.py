@@ -15,7 +15,8 @@ from ...data.tables import load_table
 from ...errors import UserError
 from ...modalities.image.folder import load_images
 from ...sources.named import SOURCES, load_source
-from ..data.loading import load_task, modality_of_files
+from ..data.loading import load_task
+from ..data.modality import modality_of_files
 from ..options import RecipeOptions, rename_argument_in_errors
 from .options import FitOptions
 

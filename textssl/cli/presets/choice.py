@@ -8,7 +8,7 @@ from typing import Any
 
 from ...sources.named import SOURCES
 from ..arguments import Preset
-from ..data.loading import modality_of_files
+from ..data.modality import modality_of_files
 from ..options import BACKENDS, ORIGINS
 from ..task_setups.probe_head import resolved_feature_head, resolved_head
 from .base import Presets

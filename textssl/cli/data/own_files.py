@@ -1,0 +1,118 @@
+"""The data of a recipe from a person's own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import datasets
+import numpy as np
+
+from ...config import SSLConfig
+from ...data.validation import check_every_class
+from ...errors import UserError
+from ...hub import DataFacts
+from ...modalities.image.folder import load_images
+from ...modalities.image.validation import check_images
+from ...sources.named import load_table
+from ...sources.splits import Split
+from ..options import RecipeOptions, rename_argument_in_errors
+from .modality import modality_of_task
+from .own_split import own_split
+from .subsets import data_seed, facts_of_split, random_rows
+from .task_data import OWN_FILES, TaskData
+
+
+__all__ = ["own_task"]
+
+
+def own_task(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool) -> TaskData:
+    """Files that the options name.
+
+    Raises:
+        UserError: files, columns, labels or sizes that cannot work.
+    """
+    modality = modality_of_task(options, "")
+    column = config.text_column if modality == "text" else config.image_column
+    labeled = _labeled(options, config, column)
+    names = tuple(labeled.features[config.label_column].names)
+    pair_column = config.text_pair_column if modality == "text" else None
+    columns = [column] if pair_column is None else [column, pair_column]
+    split = own_split(labeled, options, data_seed(config), [*columns, config.label_column])
+    unlabeled = _unlabeled(options, config, columns, labeled, split, needs_unlabeled)
+    validation, test = (
+        None if getattr(options, flag) is None else _read(flag, options, config, column, config.label_column, names)
+        for flag in ("validation_file", "test_file")
+    )
+    if split is not None:
+        validation = labeled.select(split.validation) if len(split.validation) else validation
+        labeled = labeled.select(split.labeled)
+    test = None if test is None else random_rows(test, options.num_test)
+    return TaskData(
+        modality=modality,
+        column=column,
+        labeled=labeled,
+        unlabeled=unlabeled,
+        validation=validation,
+        test=test,
+        label_names=names,
+        data_facts=DataFacts(name=Path(str(options.train_file)).stem, origin=OWN_FILES),
+        split_facts=facts_of_split(labeled, unlabeled, test, config.seed if split is None else split.seed, split),
+        split=split,
+        pair_column=pair_column,
+    )
+
+
+def _labeled(options: RecipeOptions, config: SSLConfig, column: str) -> datasets.Dataset:
+    """The rows of ``train_file``: of two or more classes, each with an example."""
+    labeled = _read("train_file", options, config, column, config.label_column)
+    names = tuple(labeled.features[config.label_column].names)
+    if len(names) < 2:
+        raise UserError(f"train_file: {options.train_file} has one class, {names}; expected two or more")
+    ids = {name: i for i, name in enumerate(names)}
+    labels = np.asarray(labeled[config.label_column][:], np.int64)
+    check_every_class(labels, len(names), ids, f"train_file: {options.train_file}")
+    return labeled
+
+
+def _unlabeled(
+    options: RecipeOptions,
+    config: SSLConfig,
+    columns: list[str],
+    labeled: datasets.Dataset,
+    split: Split | None,
+    needed: bool,
+) -> datasets.Dataset | None:
+    """Those of the file, else what labels were taken from; ``None`` where there are none and none are needed."""
+    if options.unlabeled_file is not None:
+        unlabeled = _read("unlabeled_file", options, config, columns[0], None).select_columns(columns)
+    elif split is not None and len(split.unlabeled):
+        unlabeled = labeled.select(split.unlabeled).select_columns(columns).flatten_indices()
+    elif needed:
+        raise UserError(
+            "unlabeled_file: got none; the method learns from unlabeled data: give a file of them, or --labels N, "
+            "which takes the labels from the other rows of train_file"
+        )
+    else:
+        return None
+    if options.num_unlabeled is not None:
+        unlabeled = random_rows(unlabeled, options.num_unlabeled).flatten_indices()
+    return unlabeled
+
+
+def _read(
+    flag: str,
+    options: RecipeOptions,
+    config: SSLConfig,
+    column: str,
+    label_column: str | None,
+    label_names: tuple[str, ...] | None = None,
+) -> datasets.Dataset:
+    """One of a person's own files, its texts or images checked; sizes of images are left to the trainer."""
+    path = str(getattr(options, flag))
+    with rename_argument_in_errors(flag, "path"):
+        if modality_of_task(options, "") == "text":
+            return load_table(
+                path, column, label_column, label_names=label_names, text_pair_column=config.text_pair_column
+            )
+        images = load_images(path, column, label_column, label_names=label_names)
+        return check_images(images, column, path, skip_corrupt=config.skip_corrupt_images)
