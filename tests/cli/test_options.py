@@ -1,4 +1,4 @@
-"""What a recipe can be told beside its method's config."""
+"""Options of a recipe besides its method's config."""
 
 from __future__ import annotations
 

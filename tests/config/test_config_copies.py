@@ -187,7 +187,7 @@ def test_a_run_config_is_made_of_what_was_asked_for(monkeypatch: pytest.MonkeyPa
         assert made == derive_config(made, UDAConfig).for_modality(modality), "nothing is open any more"
     assert values(config) == before
     best = UDAConfig("out", use_cpu=True, report_to=[], load_best_model_at_end=True, eval_strategy="steps")
-    with pytest.raises(UserError, match="load_best_model_at_end: got True; there are no validation data"):
+    with pytest.raises(UserError, match="load_best_model_at_end: got True; there is no validation data"):
         run_config(RecipeOptions(), best, SimpleNamespace(validation=None, flip=False), "text", run)  # type: ignore[arg-type]
 
 

@@ -127,7 +127,7 @@ def test_objects_with_different_keys(tmp_path):
         ("t.csv", "review,label\na,1\n", r"no column 'text' .* \['review', 'label'\]"),
         ("t.csv", "text,stars\na,1\n", r"no column 'label' .* \['text', 'stars'\]"),
         ("t.csv", "text,text,label\na,b,1\n", "more than one column named 'text'"),
-        ("t.csv", b"text,label\n\x81\x8d,1\n", "in an encoding that cannot be told for sure"),
+        ("t.csv", b"text,label\n\x81\x8d,1\n", "has an encoding that cannot be detected reliably"),
         ("t.csv", "text,label\na,1\nb,\n", "no label in 1 of 2 rows; the first is row 1"),
         ("t.csv", "text,label\na,x\nb,\n", "no label in 1 of 2 rows; the first is row 1"),
         ("t.csv", "text,label\na,0\nb,-1\n", "label -1 in row 1 .* label_column=None"),

@@ -79,7 +79,7 @@ def test_an_encoding_that_cannot_be_told_is_not_guessed(encoding: str, tmp_path:
     words = "これは良い映画です" if encoding == "shift_jis" else "Это хороший фильм"
     path = tmp_path / "t.csv"
     path.write_bytes(f"text,label\n{words},a\n{words},b\n".encode(encoding))
-    with pytest.raises(UserError, match=r"encoding that cannot be told for sure.*iconv -f ENCODING -t UTF-8"):
+    with pytest.raises(UserError, match=r"encoding that cannot be detected reliably.*iconv -f ENCODING -t UTF-8"):
         load_table(path)
 
 

@@ -21,7 +21,7 @@ def probs_of(counts: list[int]) -> np.ndarray:
         ([0, 1, 2], "no class has two labels"),
         ([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2], "politics has one label: it is always trained on and never held out"),
         ([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2], "politics (2) has fewer than 5 labels"),
-        ([0, 0, 0, 0, 0, 1, 1, 1, 1, 1], "politics has no label: only names and descriptions tell"),
+        ([0, 0, 0, 0, 0, 1, 1, 1, 1, 1], "politics has no label: it is recognised by its name and description only"),
     ],
 )
 def test_classes_with_few_labels(labels: list[int], told: str) -> None:

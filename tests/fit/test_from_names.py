@@ -58,7 +58,7 @@ def test_the_folder_answers_for_raw_texts_what_the_result_says(encoder: str, tmp
         (["sport"], "label_names: got"),
         (["sport", "sport"], "label_names: got"),
         ("sport", "label_names: got 'sport'"),
-        (["sport", "3"], "label_descriptions: nothing tells what '3' means"),
+        (["sport", "3"], "label_descriptions: no description for class '3'"),
     ],
 )
 def test_mistakes_are_told_before_the_encoder_is_loaded(names: list[str], message: str, tmp_path: Path) -> None:

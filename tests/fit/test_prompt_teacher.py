@@ -159,7 +159,7 @@ def test_other_models_and_settings_are_refused_in_one_line(tmp_path: Path) -> No
     teacher = PromptTeacher(gpt2(), tiny_texts.tokenizer(), max_length=10)
     with pytest.raises(UserError, match="max_length: it leaves 7 tokens for a text"):
         teacher.probs(TEXTS, NAMES, template="w50 {}")
-    with pytest.raises(UserError, match="nothing tells what 'LABEL_1' means"):
+    with pytest.raises(UserError, match="no description for class 'LABEL_1'"):
         teacher.probs(TEXTS, ["w1", "LABEL_1"])
     with pytest.raises(UserError, match=r"prompt_teacher: .*nowhere.* cannot be loaded"):
         load_prompt_teacher(str(tmp_path / "nowhere"))

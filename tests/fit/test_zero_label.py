@@ -79,7 +79,7 @@ def test_kappa_is_that_of_scikit_learn() -> None:
 
 def test_what_cannot_be_tried_is_refused_in_one_line() -> None:
     data, _ = named()
-    with pytest.raises(UserError, match="label_descriptions: nothing tells what 'science' means"):
+    with pytest.raises(UserError, match="label_descriptions: no description for class 'science'"):
         zero_label(replace(data, prototypes=data.prototypes[:2], prototype_labels=data.prototype_labels[:2]))
     with pytest.raises(UserError, match="unlabeled: got 4 texts for 3 classes"):
         zero_label(replace(data, unlabeled=data.unlabeled.take(range(4))))

@@ -156,7 +156,7 @@ def test_cut_and_changed_shards_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "bank" / bank.facts.shards[0].file
     content = path.read_bytes()
     path.write_bytes(content[:-100])
-    with pytest.raises(UserError, match=f"{path.name}' was cut or changed"):
+    with pytest.raises(UserError, match=f"{path.name}' is corrupt"):
         open_bank(tmp_path / "bank")
     path.write_bytes(content.replace(b"first", b"thirs"))
     open_bank(tmp_path / "bank")

@@ -62,7 +62,7 @@ def test_cut_embeddings_are_refused_and_made_anew(bank, tmp_path: Path) -> None:
     path = sorted(tmp_path.rglob("shard-000002-*.arrow"))[0]
     content = path.read_bytes()
     path.write_bytes(content[:-40])
-    with pytest.raises(UserError, match=f"{path.name}' was cut or changed"):
+    with pytest.raises(UserError, match=f"{path.name}' is corrupt"):
         open_embeddings(bank, tmp_path)
     encoder = HashEncoder()
     made_up_embeddings(bank, tmp_path, encoder)

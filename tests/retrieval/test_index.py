@@ -189,7 +189,7 @@ def test_a_part_that_was_not_finished_is_built(embeddings, tmp_path: Path) -> No
 def test_cut_and_changed_files_are_refused(name, embeddings, tmp_path: Path) -> None:
     built(embeddings, tmp_path, kind="ivf", nlist=4)
     content = (tmp_path / name).read_bytes()
-    for wrong, why in ((content[:-50], "was cut or changed"), (content[:-1] + b"\x07", "was changed")):
+    for wrong, why in ((content[:-50], "is corrupt"), (content[:-1] + b"\x07", "was changed")):
         (tmp_path / name).write_bytes(wrong)
         with pytest.raises(UserError, match=f"{name}' {why}"):
             built(embeddings, tmp_path)
@@ -229,7 +229,7 @@ def test_merged_parts_stay_on_the_disk_and_find_the_same(embeddings, tmp_path: P
     np.testing.assert_array_equal(search(moved, QUERIES, 10)[1], before[1])
     del moved, merged
     os.truncate(tmp_path / "moved" / "merged.ivfdata", 100)
-    with pytest.raises(UserError, match="ivfdata' was cut"):
+    with pytest.raises(UserError, match="ivfdata' is corrupt"):
         open_index(tmp_path / "moved", embeddings)
 
 

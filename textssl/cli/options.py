@@ -1,4 +1,4 @@
-"""What a recipe can be told beside its method's config."""
+"""Options of a recipe besides its method's config."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class RecipeOptions:
 
     preset: str = field(
         default="auto",
-        metadata={"help": "auto, cpu or paper; auto takes paper where an accelerator is found."},
+        metadata={"help": "auto, cpu or paper; auto: paper if a GPU is available, else cpu."},
     )
-    config: str | None = field(default=None, metadata={"help": "YAML file of any of these keys."})
+    config: str | None = field(default=None, metadata={"help": "YAML file with any of these settings."})
     source: str = field(
         default="auto",
         metadata={
@@ -61,20 +61,19 @@ class RecipeOptions:
         },
     )
     train_file: str | None = field(
-        default=None, metadata={"help": "Own labeled data: CSV, TSV, JSONL, Parquet or a folder."}
+        default=None, metadata={"help": "Labeled data: CSV, TSV, JSONL, Parquet or a folder."}
     )
     unlabeled_file: str | None = field(
-        default=None, metadata={"help": "Own unlabeled data; not needed by a method that takes none."}
+        default=None, metadata={"help": "Unlabeled data; not needed by methods without unlabeled data."}
     )
     validation_file: str | None = field(
-        default=None, metadata={"help": "Own labeled data that accuracy is followed on while training."}
+        default=None, metadata={"help": "Labeled data for evaluation during training."}
     )
     validation_split: float | None = field(
-        default=None, metadata={"help": "Or this share of train_file, in the proportions of its classes; (0, 1)."}
+        default=None,
+        metadata={"help": "Share of train_file to hold out for validation, stratified by class, in (0, 1)."},
     )
-    test_file: str | None = field(
-        default=None, metadata={"help": "Own held-out labeled data, looked at once, at the end."}
-    )
+    test_file: str | None = field(default=None, metadata={"help": "Held-out labeled data, evaluated once at the end."})
     backend: str = field(
         default="auto",
         metadata={"help": "text, image, or features: a small head on the embeddings of a frozen encoder."},
@@ -83,7 +82,7 @@ class RecipeOptions:
         default="embedded",
         metadata={
             "help": "A model of the Hub, a folder, or embedded: for text the small BERT of a package, "
-            "for images a small ResNet that starts from nothing. For features of images an image encoder, or pixels, "
+            "for images a small, randomly initialized ResNet. For features of images an image encoder, or pixels, "
             "the gray values themselves, which is also what embedded means there for images of at most 64x64."
         },
     )
@@ -97,7 +96,7 @@ class RecipeOptions:
     head: str = field(
         default="auto",
         metadata={
-            "help": "How a classifier of texts or features begins: probe, a logistic regression on the embeddings of "
+            "help": "Initialization of the classifier head: probe, a logistic regression on the embeddings of "
             "the labeled examples (of texts, the mean of the encoder's states); random, a new head. auto: probe for "
             "sentence encoders and features, random for other models and pixels."
         },
@@ -105,79 +104,87 @@ class RecipeOptions:
     num_labeled: int | None = field(
         default=None,
         metadata={
-            "help": "Labeled examples, over all classes. Default: 20, balanced, of a named source; of train_file all. "
-            "Fewer are drawn in the proportions of its classes, and the others are unlabeled if there is no "
-            "unlabeled_file.",
+            "help": "Number of labeled examples over all classes. Default: 20, balanced, for a named source; all of "
+            "train_file. A subset of train_file is stratified by class; without unlabeled_file the other rows are "
+            "used as unlabeled data.",
             "aliases": ["--labels"],
         },
     )
-    num_unlabeled: int | None = field(default=None, metadata={"help": "Use so many unlabeled examples; default: all."})
-    num_validation: int = field(
-        default=500, metadata={"help": "Examples of a named source that accuracy is followed on while training."}
+    num_unlabeled: int | None = field(
+        default=None, metadata={"help": "Number of unlabeled examples to use; default: all."}
     )
-    num_test: int | None = field(
-        default=None, metadata={"help": "Use so many held-out examples at the end; default: all."}
-    )
-    noise: float = field(
-        default=0.0, metadata={"help": "Share of the labels that are made wrong, to try a method on; [0, 1)."}
-    )
+    num_validation: int = field(default=500, metadata={"help": "Number of validation examples of a named source."})
+    num_test: int | None = field(default=None, metadata={"help": "Number of test examples to use; default: all."})
+    noise: float = field(default=0.0, metadata={"help": "Share of labels to corrupt, in [0, 1)."})
     noise_kind: str = field(
         default="symmetric",
         metadata={
-            "help": "symmetric: a wrong label is any other class; asymmetric: the next one; keywords, for imdb alone: "
-            "all labels are by words in the texts, more than a quarter of them wrongly, and noise stays 0."
+            "help": "symmetric: a wrong label is any other class; asymmetric: the next class; keywords (imdb only): "
+            "labels come from keyword rules, more than a quarter of them wrong; noise stays 0."
         },
     )
     strong: str = field(
         default="auto",
         metadata={
             "help": "Strong view of texts: tfidf, uniform, apertium, tfidf+apertium, seq2seq or ctaugment, which "
-            "learns how strong to be; of images: randaugment or ctaugment; of features: noise, or tfidf for "
+            "learns its strength; of images: randaugment or ctaugment; of features: noise, or tfidf for "
             "embeddings of changed texts. auto: what suits the data."
         },
     )
     second_view: str = field(
         default="same",
-        metadata={"help": "Second weak view of texts: same, for dropout alone, or tfidf, a mild word replacement."},
+        metadata={"help": "Second weak view of texts: same (only dropout differs) or tfidf (mild word replacement)."},
     )
-    replace: float | None = field(default=None, metadata={"help": "Share of words that tfidf or uniform replaces."})
-    forward_translator: str = field(default="Helsinki-NLP/opus-mt-en-fr", metadata={"help": "For seq2seq: there."})
-    backward_translator: str = field(default="Helsinki-NLP/opus-mt-fr-en", metadata={"help": "For seq2seq: and back."})
+    replace: float | None = field(default=None, metadata={"help": "Share of words that tfidf and uniform replace."})
+    forward_translator: str = field(
+        default="Helsinki-NLP/opus-mt-en-fr",
+        metadata={"help": "For seq2seq: model that translates to the pivot language."},
+    )
+    backward_translator: str = field(
+        default="Helsinki-NLP/opus-mt-fr-en", metadata={"help": "For seq2seq: model that translates back."}
+    )
     translation_temperature: float = field(default=0.9, metadata={"help": "For seq2seq: sampling temperature."})
     pretrain_steps: int = field(
         default=0,
         metadata={
-            "help": "Steps of masked language modelling on the texts first. The method starts from what it gives, "
-            "the baseline from the model as it is: the gain is that of both."
+            "help": "Steps of masked language modelling on the texts before training. The method starts from the "
+            "pretrained encoder, the baseline from the original model; the gain includes both."
         },
     )
-    pretrain_batch_size: int = field(default=256, metadata={"help": "Windows of tokens in such a step."})
-    pretrain_learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate of these steps."})
-    baseline: bool = field(default=True, metadata={"help": "Train the supervised baseline on the same labels first."})
-    baseline_steps: int = field(default=3000, metadata={"help": "Steps of the baseline, if not by baseline_epochs."})
+    pretrain_batch_size: int = field(
+        default=256, metadata={"help": "Batch size of masked language modelling, in windows of tokens."}
+    )
+    pretrain_learning_rate: float = field(
+        default=1e-4, metadata={"help": "Peak learning rate of masked language modelling."}
+    )
+    baseline: bool = field(default=True, metadata={"help": "Also train the supervised baseline on the same labels."})
+    baseline_steps: int = field(
+        default=3000, metadata={"help": "Steps of the baseline; takes precedence over baseline_epochs."}
+    )
     baseline_epochs: float | None = field(
         default=None,
-        metadata={"help": "Length of the baseline in passes over the labeled data; a baseline_steps goes before it."},
+        metadata={"help": "Epochs of the baseline over the labeled data; baseline_steps takes precedence."},
     )
     baseline_learning_rate: float = field(default=3e-5, metadata={"help": "Learning rate of the baseline."})
     min_steps: int | None = field(
-        default=None, metadata={"help": "Fewest steps that the passes of a preset are made into."}
+        default=None, metadata={"help": "Minimum number of steps when a preset's epochs are converted to steps."}
     )
     step_limit: int | None = field(
         default=None,
         metadata={
-            "help": "Most steps that the passes of a preset are made into; none lifts it. "
-            "Steps or passes that you give yourself are kept as they are."
+            "help": "Maximum number of steps when a preset's epochs are converted to steps; none for no limit. "
+            "Values you set yourself are not changed."
         },
     )
     warm_start_share: float | None = field(
-        default=None, metadata={"help": "Share of the steps that a warm start takes, without warm_start_steps."}
+        default=None,
+        metadata={"help": "Share of the steps spent on a supervised warm start; warm_start_steps takes precedence."},
     )
     relative_threshold: float | None = field(
         default=None,
         metadata={
-            "help": "Threshold of a method that has one, between the confidence of a guess, 0, and certainty, 1, so "
-            "that it means the same for any number of classes; a threshold goes before it."
+            "help": "Confidence threshold on a scale from chance, 0, to certainty, 1, independent of the number of "
+            "classes; threshold takes precedence."
         },
     )
     overwrite: bool = field(default=False, metadata={"help": "Delete the run in output_dir."})
@@ -251,7 +258,7 @@ class RecipeOptions:
             raise UserError(f"noise_kind: got {KEYWORDS!r}; its rules are for the source imdb, not for own files")
 
     def named_source(self, default: str) -> tuple[str, str]:
-        """The name of the data set and its origin, ``default`` where only the origin was told."""
+        """The name of the data set and its origin, ``default`` if only the origin is given."""
         name, _, origin = self.source.partition(":")
         if not origin and name in ORIGINS:
             return default, name
@@ -261,7 +268,7 @@ class RecipeOptions:
 
 @contextmanager
 def rename_argument_in_errors(flag: str, *parameters: str) -> Iterator[None]:
-    """Make a UserError from within name the flag: a person does not know the parameters of what is called.
+    """Rename the argument in a UserError raised inside, so that the message names the flag.
 
     Args:
         flag: without its dashes.

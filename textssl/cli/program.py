@@ -31,7 +31,7 @@ def run_program(main: Callable[[], object], again: str = "--resume_from_checkpoi
 
     Args:
         main: the program.
-        again: what goes on with a program that was stopped.
+        again: the flag that resumes an interrupted program.
     """
     try:
         main()
@@ -41,10 +41,10 @@ def run_program(main: Callable[[], object], again: str = "--resume_from_checkpoi
         if not is_disk_full(error):
             raise
         reason = " ".join(str(error).split())
-        _refuse(f"error: the disk is full ({reason}); once there is room, {again} goes on")
+        _refuse(f"error: the disk is full ({reason}); once there is room, {again} resumes")
     except KeyboardInterrupt:
         if _is_first():
-            _say(f"interrupted; {again} goes on from what was saved last")
+            _say(f"interrupted; {again} resumes from the last checkpoint")
         sys.exit(130)
     _leave_group()
     sys.exit(0)

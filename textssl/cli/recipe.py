@@ -81,7 +81,7 @@ def train_recipe(
     if kind.head is not None:
         say(head_line(kind.head, data))
     say(plan_of(method, length, options, config, data))
-    # Before the baseline, so that a translator which is missing is told before anything long.
+    # Before the baseline, so that a missing translator is reported before anything long.
     kind.prepare(run.path)
     if run.stage_result(method) is None:
         try_construction(trainer_factory(trainer_class, config, kind, push_to_hub=False), run.path, kind)
@@ -120,7 +120,7 @@ def _check_pretraining(method: str, options: RecipeOptions, kind: TaskSetup, fol
 
 
 def baseline_config(options: RecipeOptions, config: SSLConfig, steps: int | None = None) -> SupervisedConfig:
-    """The config of the supervised baseline, of so many steps, which agrees with that of the method in all else."""
+    """The config of the supervised baseline, with the given number of steps; all else is that of the method."""
     return derive_config(
         config,
         SupervisedConfig,

@@ -104,7 +104,7 @@ def names_in(dataset: Dataset, label_column: str, argument: str) -> list[str] | 
 
 
 def name_classes(config: Any, dataset: Dataset, label_column: str, argument: str = "train_dataset") -> None:
-    """Give a model that has no names of its own those of its labeled examples: in its `id2label` and `label2id`.
+    """Copy the class names of the labeled examples to a model that has none: in its `id2label` and `label2id`.
 
     A model with names keeps them. So does any model if the labels are integers, or named LABEL_0 and so on.
 

@@ -1,4 +1,4 @@
-"""Rows of a data set told apart by what is in them, a piece at a time.
+"""Content keys that identify equal rows, computed in chunks.
 
 Texts are compared without the white space around them, and case counts; images by the bytes of their files, or by
 their paths where the data set has only these; vectors by their numbers. All is done by Arrow: a million texts take a

@@ -91,7 +91,7 @@ def _recoded(content: bytes, encoding: str, path: Path) -> bytes:
 
 def _unknown(path: Path) -> str:
     return (
-        f"path: {str(path)!r} is in an encoding that cannot be told for sure: neither UTF-8, UTF-16, UTF-32 nor "
+        f"path: {str(path)!r} has an encoding that cannot be detected reliably: neither UTF-8, UTF-16, UTF-32 nor "
         f"{WESTERN}; save it in UTF-8, such as by iconv -f ENCODING -t UTF-8"
     )
 

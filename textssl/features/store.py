@@ -154,7 +154,7 @@ class FeatureStore:
         return False
 
     def _delete(self, path: Path) -> None:
-        logger.warning("%s was cut or changed; it is deleted, and its features are computed anew", path)
+        logger.warning("%s is corrupt; deleting it and recomputing its features", path)
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

@@ -36,7 +36,7 @@ class Result:
 
     @property
     def seconds(self) -> float:
-        """That all trainings took, when they were run."""
+        """Seconds of all trainings."""
         return sum(output.seconds for output in self.outputs)
 
     @property

@@ -25,7 +25,7 @@ def label_warnings(data: FitData) -> list[str]:
     found = []
     absent = [name for name, count in zip(data.label_names, counts, strict=True) if not count]
     if absent:
-        found.append(f"{_classes(absent)} no label: only names and descriptions tell what is of it")
+        found.append(f"{_classes(absent)} no label: it is recognised by its name and description only")
     single = [name for name, count in zip(data.label_names, counts, strict=True) if count == 1]
     if len(single) == data.num_labels:
         found.append(
@@ -34,8 +34,8 @@ def label_warnings(data: FitData) -> list[str]:
         )
     elif single:
         found.append(
-            f"{_classes(single)} one label: it is always trained on and never held out, so that no figure tells how "
-            "well the class is recognised"
+            f"{_classes(single)} one label: it is always trained on and never held out, so its accuracy cannot be "
+            "estimated"
         )
     few = [f"{name} ({n})" for name, n in zip(data.label_names, counts, strict=True) if 1 < n < FEW_LABELS]
     if few:

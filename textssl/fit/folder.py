@@ -21,7 +21,7 @@ RECORD = "fit_folder.json"
 
 
 def claim_folder(output_dir: str | os.PathLike[str], label_names: Sequence[str]) -> Path:
-    """Make the output folder, or go on in one of the same classes.
+    """Create the output folder, or resume in one with the same classes.
 
     Args:
         output_dir: the folder.
@@ -72,7 +72,7 @@ def disk_guard(folder: Path) -> Iterator[None]:
 
 
 def disk_full(error: BaseException, folder: Path) -> UserError:
-    """What a person is told of a full disk."""
+    """Error message for a full disk."""
     return UserError(
         f"output_dir: the disk is full ({' '.join(str(error).split())}); what was finished is kept in "
         f"{str(folder)!r}, and the same call goes on from there once there is room"

@@ -73,7 +73,7 @@ def fit_from_names(
     described = {number for number, _ in descriptions_of(names, label_descriptions, template)}
     missing = [name for number, name in enumerate(names) if number not in described]
     if missing:
-        raise UserError(f"label_descriptions: nothing tells what {missing[0]!r} means; expected a description")
+        raise UserError(f"label_descriptions: no description for class {missing[0]!r}; expected one")
     texts = check_texts(unlabeled, text_column, "unlabeled").select_columns([text_column])
     check_time_budget(time_budget)
     folder, place, budget = claim_folder(output_dir, names), encoder_folder(encoder, "text"), Budget(time_budget)

@@ -90,7 +90,7 @@ class PromptTeacher:
         numbers = np.array([number for number, _ in described])
         missing = [name for c, name in enumerate(label_names) if not (numbers == c).any()]
         if missing:
-            raise UserError(f"label_descriptions: nothing tells what {missing[0]!r} means; expected a description")
+            raise UserError(f"label_descriptions: no description for class {missing[0]!r}; expected one")
         filled = [(before, text, after) for before, after in forms for _, text in described]
         scores = self._scores(texts, filled).reshape(len(texts), len(forms), len(described)).mean(1)
         logits = np.stack([scores[:, numbers == c].mean(1) for c in range(len(label_names))], axis=1)

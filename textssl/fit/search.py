@@ -81,7 +81,7 @@ class Search:
         return self.results
 
     def final(self, name: str) -> tuple[Trained, Outputs]:
-        """A candidate trained on all labels, and what it says of the unlabeled examples.
+        """Train a candidate on all labels and predict the unlabeled examples.
 
         Raises:
             UserError: the disk is full.
@@ -266,7 +266,7 @@ class Search:
         return candidate_key(result.candidate, facts)
 
     def _guarded(self, result: Result) -> None:
-        """Score a candidate; one that fails is told of and left out, a full disk ends the search."""
+        """Score a candidate; failures are logged and skipped; a full disk stops the search."""
         name = result.candidate.name
         try:
             self._score(result)

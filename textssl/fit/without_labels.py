@@ -1,4 +1,4 @@
-"""A classifier from class names alone, told as a choice among classifiers is."""
+"""A classifier from class names alone, reported in the same way as a search."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ __all__ = ["FEWEST_TEXTS", "ZeroLabel", "kappa", "texts_to_label", "trust_of", "
 SCALE = 20.0
 # Below this trust a person is warned: half of the way from chance to no mistake.
 TRUSTED = 0.5
-# How many texts are named whose labels would tell most.
+# Number of texts suggested for labeling.
 TO_LABEL = 20
 # Texts for each class without which nothing is tried.
 FEWEST_TEXTS = 2
@@ -195,7 +195,7 @@ def _check(data: FitData) -> None:
     missing = [name for c, name in enumerate(data.label_names) if not (data.prototype_labels == c).any()]
     if missing:
         raise UserError(
-            f"label_descriptions: nothing tells what {missing[0]!r} means; without labels, expected a description of "
+            f"label_descriptions: no description for class {missing[0]!r}; without labels, expected a description of "
             "each class whose name says nothing"
         )
     if len(data.unlabeled) < FEWEST_TEXTS * data.num_labels:

@@ -1,4 +1,4 @@
-"""What is known of a run: the facts that a model card tells."""
+"""Facts of a run for the model card."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ NOT_OF_THE_MODEL = frozenset({"data_check"})
 
 @dataclass(frozen=True)
 class DataFacts:
-    """Where the examples came from. What is unknown stays None and is not told.
+    """Where the examples came from. Unknown facts are None and left out.
 
     Attributes:
         name: what people call the data set, such as `"IMDb"`.
@@ -73,7 +73,7 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class SplitFacts:
-    """Which examples were used as what. What is unknown stays None and is not told.
+    """Which examples were used as what. Unknown facts are None and left out.
 
     Attributes:
         labeled: number of labeled examples.
@@ -192,7 +192,7 @@ def changed_hyperparameters(config: Any) -> dict[str, Any]:
 
 
 def known_facts(objective: Any, model_config: Any, modality: str, adapters: bool = False) -> RunFacts:
-    """What a trainer knows of its own run.
+    """Facts that a trainer can fill in.
 
     Args:
         objective: the method, a `textssl.Objective`.

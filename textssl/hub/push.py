@@ -1,4 +1,4 @@
-"""Whether a push can work, asked before training rather than after it."""
+"""Checks before training that a push to the Hub can work."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class ShardActor:
 
 
 def made_by_ray(task: ShardTask, numbers: Sequence[int], workers: int) -> Iterator[int]:
-    """Make shards with ``workers`` processes and tell the rows of each that is on the disk, in any order.
+    """Make shards with ``workers`` processes; yields the row count of each finished shard.
 
     Args:
         task: of all shards.

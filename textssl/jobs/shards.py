@@ -115,7 +115,7 @@ def open_shards(folder: str | os.PathLike[str]) -> Shards:
     found = finished_shards(folder)
     for path in found.values():
         if not _is_intact(path):
-            raise UserError(f"folder: {str(path)!r} was cut or changed; run the job again, and it is made anew")
+            raise UserError(f"folder: {str(path)!r} is corrupt; run the job again to recreate it")
     shards = open_finished(folder, facts)
     if shards is None:
         raise UserError(
@@ -193,7 +193,7 @@ def intact_shards(folder: Path, numbers: Collection[int]) -> set[int]:
         if _is_intact(path):
             intact.add(number)
         else:
-            logger.warning("%s was cut or changed; it is deleted, and made anew", path)
+            logger.warning("%s is corrupt; deleting and recreating it", path)
             path.unlink(missing_ok=True)
     return intact
 

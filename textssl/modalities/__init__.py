@@ -1,4 +1,4 @@
-"""What a trainer must know of text, images and precomputed features: their data, views and inputs."""
+"""Modalities: text, images and precomputed features: their data, views and inputs."""
 
 from __future__ import annotations
 

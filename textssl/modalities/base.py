@@ -77,13 +77,13 @@ class Modality:
         raise NotImplementedError
 
     def default_view(self, stem: str, args: SSLConfig, unlabeled: datasets.Dataset | None) -> Augmentation | None:
-        """How a view is made that nobody chose; ``None`` for the example as it is."""
+        """Default augmentation of a view; ``None`` for no augmentation."""
         raise NotImplementedError
 
     def on_device(
         self, batch: dict[str, Any], augmentations: Mapping[str, Augmentation], encoded: Encoded
     ) -> dict[str, Any]:
-        """The batch after its plans, if it has any, are carried out and dropped.
+        """Apply the sampled augmentation plans of a batch on its device.
 
         Args:
             batch: for each stream its views, and labels and the like; on its device.

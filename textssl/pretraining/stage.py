@@ -80,8 +80,8 @@ def pretrain_in_domain(
         processing_class: its tokenizer, a fast one with a mask token.
         dataset: one data set or several, all of whose texts are trained on but for the held-out share.
         config: settings; ``config.output_dir`` is the folder.
-        resume_from_checkpoint: ``True`` goes on from the newest finished checkpoint of the folder, if there is one; a
-            folder goes on from that one; ``None`` begins anew.
+        resume_from_checkpoint: ``True`` resumes from the newest finished checkpoint of the folder, if there is one; a
+            folder resumes from that checkpoint; ``None`` starts from scratch.
 
     Returns:
         The folder.

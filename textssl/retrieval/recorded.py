@@ -61,6 +61,6 @@ def check_recorded(what: str, path: Path, size: int, sha256: str, record: str, v
     if not path.is_file():
         raise UserError(f"{what} {str(path)!r} is missing")
     if (found := path.stat().st_size) != size:
-        raise UserError(f"{what} {str(path)!r} was cut or changed: {found} bytes, expected {size}")
+        raise UserError(f"{what} {str(path)!r} is corrupt: {found} bytes, expected {size}")
     if verify and sha256_of(path) != sha256:
         raise UserError(f"{what} {str(path)!r} was changed: another SHA-256 than {record} has")

@@ -1,4 +1,4 @@
-"""Wrong labels that a recipe was asked for: of the labeled examples alone, with the truth kept beside them."""
+"""Label noise for recipes: of the labeled examples alone, with the truth kept beside them."""
 
 from __future__ import annotations
 

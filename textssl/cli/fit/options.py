@@ -1,4 +1,4 @@
-"""What the recipe of the choice among classifiers can be told."""
+"""Options of the fit recipe."""
 
 from __future__ import annotations
 
@@ -25,28 +25,31 @@ class FitOptions:
     """
 
     source: str | None = field(
-        default=None, metadata={"help": "Data by name, such as rotten_tomatoes, with an origin if you like: imdb:hub."}
+        default=None, metadata={"help": "Data by name, such as rotten_tomatoes; optionally with an origin: imdb:hub."}
     )
     train_file: str | None = field(
-        default=None, metadata={"help": "Own labeled data: CSV, TSV, JSONL, Parquet or a folder."}
+        default=None, metadata={"help": "Labeled data: CSV, TSV, JSONL, Parquet or a folder."}
     )
     unlabeled_file: str | None = field(
-        default=None, metadata={"help": "Own unlabeled data; without train_file names tell the classes."}
+        default=None, metadata={"help": "Unlabeled data; without train_file, give label_names or label_descriptions."}
     )
-    test_file: str | None = field(default=None, metadata={"help": "Own held-out labeled data, looked at at the end."})
-    text_column: str = field(default="text", metadata={"help": "Of the texts in own files."})
-    image_column: str = field(default="image", metadata={"help": "Of the images in own files."})
-    label_column: str = field(default="label", metadata={"help": "Of the labels in own files."})
+    test_file: str | None = field(default=None, metadata={"help": "Held-out labeled data, evaluated once at the end."})
+    text_column: str = field(default="text", metadata={"help": "Column of the texts in your files."})
+    image_column: str = field(default="image", metadata={"help": "Column of the images in your files."})
+    label_column: str = field(default="label", metadata={"help": "Column of the labels in your files."})
     num_labeled: int | None = field(
         default=None,
         metadata={
-            "help": "Labeled examples, over all classes. Default: ten a class of a named source, all of train_file. "
-            "The others are unlabeled if there is no unlabeled_file. 0 of a named source: its names alone.",
+            "help": "Number of labeled examples over all classes. Default: ten per class for a named source, all of "
+            "train_file. Without unlabeled_file the other rows are used as unlabeled data. 0 with a named source: "
+            "class names only.",
             "aliases": ["--labels"],
         },
     )
-    num_unlabeled: int | None = field(default=None, metadata={"help": "Use so many unlabeled examples; default: all."})
-    num_test: int | None = field(default=None, metadata={"help": "Use so many held-out examples; default: all."})
+    num_unlabeled: int | None = field(
+        default=None, metadata={"help": "Number of unlabeled examples to use; default: all."}
+    )
+    num_test: int | None = field(default=None, metadata={"help": "Number of test examples to use; default: all."})
     encoder: str = field(
         default="embedded",
         metadata={"help": "A folder, a model of the Hub, or embedded: all-MiniLM-L6-v2 of a package, for texts."},
@@ -58,22 +61,24 @@ class FitOptions:
             "twenty; best: without a limit."
         },
     )
-    time_budget: float | None = field(default=None, metadata={"help": "Seconds that all may take, for the level's."})
-    max_length: int = field(default=128, metadata={"help": "Most tokens of a text; the rest is cut."})
+    time_budget: float | None = field(
+        default=None, metadata={"help": "Time limit in seconds, instead of that of the level."}
+    )
+    max_length: int = field(default=128, metadata={"help": "Maximum number of tokens; longer texts are truncated."})
     label_names: list[str] | None = field(
-        default=None, metadata={"help": "The classes in their order, where there are no labels or not of all classes."}
+        default=None, metadata={"help": "The classes in order; needed without labels, or if some classes have none."}
     )
     label_descriptions: str | None = field(
-        default=None, metadata={"help": "YAML or JSON file: of a class name one text about it, or a list of texts."}
+        default=None, metadata={"help": "YAML or JSON file: for each class name a description, or a list of them."}
     )
     output_dir: str = field(
         default="outputs/fit",
-        metadata={"help": "Results of candidates and the model; the same command goes on."},
+        metadata={"help": "Folder of results and the model; run the same command again to resume."},
     )
     embedding_cache: str | None = field(
-        default=None, metadata={"help": "Folder of the embeddings that runs share; see docs/guides/features.md."}
+        default=None, metadata={"help": "Folder of embeddings shared by runs; see docs/guides/features.md."}
     )
-    seed: int = field(default=0, metadata={"help": "Of the labels that are drawn, folds and trainings."})
+    seed: int = field(default=0, metadata={"help": "Random seed of the labeled subset, the folds and the training."})
 
     def __post_init__(self) -> None:
         check_allowed("level", self.level, LEVELS)

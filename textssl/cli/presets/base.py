@@ -16,7 +16,7 @@ Presets = dict[str, dict[str, Any]]
 
 
 def fitting_preset() -> tuple[str, str]:
-    """``paper`` where an accelerator is found, else ``cpu``; and the reason, for a person."""
+    """``paper`` if an accelerator is available, else ``cpu``; and the reason, as text."""
     accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if accelerator is not None and accelerator.type != "cpu":
         return "paper", f"an accelerator was found ({accelerator.type})"

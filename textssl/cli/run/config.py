@@ -1,4 +1,4 @@
-"""The config of a recipe's run: made once, of what a person asked for and of what the data are."""
+"""The config of a recipe's run: built once from the user's settings and the data."""
 
 from __future__ import annotations
 

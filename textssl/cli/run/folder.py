@@ -26,7 +26,7 @@ class RunFolder:
     Args:
         path: the folder, made if missing.
         settings: dataclasses that together decide the run.
-        resume: go on with what is there; a checkpoint's folder goes on from that one.
+        resume: resume the run; the folder of a checkpoint resumes from that checkpoint.
         overwrite: delete what is there. Only a folder that a run of ours made is ever deleted.
 
     Raises:
@@ -41,7 +41,7 @@ class RunFolder:
         overwrite: bool = False,
     ) -> None:
         if resume and overwrite:
-            raise UserError("overwrite: got True with resume_from_checkpoint, which goes on with what it would delete")
+            raise UserError("overwrite: got True with resume_from_checkpoint; set one of the two")
         self.path = Path(path)
         self.resume = bool(resume)
         self._named = Path(resume).resolve() if isinstance(resume, str) else None
@@ -82,7 +82,7 @@ class RunFolder:
         write_atomically(self.path / RUN_FILE, json.dumps(record, indent=1, sort_keys=True).encode())
 
     def stage_result(self, stage: str) -> dict[str, Any] | None:
-        """What a finished stage left, or ``None``: then it must run, or go on."""
+        """Result of a finished stage; ``None`` if it must run or resume."""
         path = self.path / stage / "result.json"
         if not (self.resume and path.is_file()) or isinstance(self.checkpoint(stage), str):
             return None
@@ -93,7 +93,7 @@ class RunFolder:
         return result
 
     def checkpoint(self, stage: str) -> str | bool | None:
-        """Where the training of a stage goes on: the checkpoint that was named, or the newest, or anew."""
+        """Checkpoint to resume a stage from: the named one, ``True`` for the newest, or ``None``."""
         if self._named is not None and self._named.parent.name == stage:
             return str(self._named)
         return self.resume or None

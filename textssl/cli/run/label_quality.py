@@ -24,7 +24,7 @@ QUALITY_FILE = "label_quality.parquet"
 
 @runtime_checkable
 class LabelJudge(Protocol):
-    """A trainer that tells how likely each label is right."""
+    """A trainer that estimates the probability that each label is correct."""
 
     def clean_probability(self) -> np.ndarray:
         """[N] float32, in the order of the labeled training data; every process calls it."""

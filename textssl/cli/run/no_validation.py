@@ -1,4 +1,4 @@
-"""What becomes of the evaluation during training where there are no validation data."""
+"""What becomes of the evaluation during training without validation data."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ def check_without_validation(options: RecipeOptions, config: SSLConfig) -> None:
     remedy = "--num_validation 500" if options.train_file is None else "--validation_split 0.2 or a --validation_file"
     if config.load_best_model_at_end:
         raise UserError(
-            f"load_best_model_at_end: got True; there are no validation data to tell the best by, {remedy} gives some"
+            "load_best_model_at_end: got True; there is no validation data to select the best model; "
+            f"{remedy} gives some"
         )
     if config.eval_strategy == IntervalStrategy.NO:
         return
     if "eval_strategy" in options.explicit:
-        message = f"eval_strategy: got {IntervalStrategy(config.eval_strategy).value!r}; there are no validation data"
+        message = f"eval_strategy: got {IntervalStrategy(config.eval_strategy).value!r}; there is no validation data"
         raise UserError(f"{message}, {remedy} gives some")
     PartialState().print(f"no validation data: training is not followed by an evaluation; {remedy} gives some")

@@ -35,7 +35,7 @@ def run_stage(
         run: the run's folder; when it resumes, so does the stage.
         name: of the stage, and of its folder.
         make_trainer: given the folder, builds the trainer.
-        data: its held-out examples are looked at once, at the end; where there are none, those for validation.
+        data: its held-out examples are evaluated once, at the end; without any, the validation examples.
         after: called with the trainer and the result before the stage counts as done.
         train: off measures the model as it is.
 

@@ -1,4 +1,4 @@
-"""What a recipe prepares, whatever the backend."""
+"""Task setup of a recipe: model, processing class and views."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TaskSetup:
         strong_views: what ``--strong`` may name, the default first.
         pipeline: of transformers that takes the model; ``None`` if there is none.
         features_alone: why the model takes features and has no encoder in front; ``None`` where it has one.
-        head: what the head begins as, ``"probe"`` or ``"random"``; ``None`` where there is no choice.
+        head: how the head is initialized, ``"probe"`` or ``"random"``; ``None`` if there is no choice.
     """
 
     modality: ClassVar[type[Modality]]
@@ -83,7 +83,7 @@ class TaskSetup:
         }
 
     def trainer_config(self, config: C, **changes: Any) -> C:
-        """What a trainer is given: ``config`` with ``changes``, without what the preparation has used up."""
+        """The config for the trainer, with ``changes``, without settings that the preparation has consumed."""
         return derive_config(config, type(config), **changes)
 
     def prepare(self, folder: Path) -> None:

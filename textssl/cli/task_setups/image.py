@@ -29,7 +29,9 @@ class ImageTaskSetup(TaskSetup):
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         super().__init__(options, config, data, views)
         if options.head == "probe":
-            raise UserError(f"head: got {options.head!r}; it is for text and features, an image network begins anew")
+            raise UserError(
+                f"head: got {options.head!r}; it is for text and features, image networks start with a new head"
+            )
         self.processing_class = load_image_processor(options.model, data.labeled[0][data.column].size)
 
     def prepare(self, folder: Path) -> None:

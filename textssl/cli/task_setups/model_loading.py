@@ -78,7 +78,7 @@ def model_version(model: str) -> str:
 
 
 def label_settings(label_names: tuple[str, ...]) -> dict[str, Any]:
-    """What a config must be told of the classes."""
+    """Config arguments that describe the classes."""
     return {
         "num_labels": len(label_names),
         "id2label": dict(enumerate(label_names)),

@@ -1,4 +1,4 @@
-"""A head that begins as a logistic regression on the labeled embeddings (Kumar et al., 2022, arXiv:2202.10054)."""
+"""A head initialized by a logistic regression on the labeled embeddings (Kumar et al., 2022, arXiv:2202.10054)."""
 
 from __future__ import annotations
 

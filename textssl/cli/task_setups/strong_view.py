@@ -116,7 +116,7 @@ def _translated(
 
 
 def _seen_by_model(text: str, config: SSLConfig) -> str:
-    """The words that the model has room for, as they are written: a translator is told of lines."""
+    """The words that the model has room for, with their line breaks, which the translator sees."""
     words, length = [found.span() for found in re.finditer(r"\S+", text)], config.max_length
     if len(words) <= length:
         return text

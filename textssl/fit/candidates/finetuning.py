@@ -172,7 +172,7 @@ class FineTuningWithUnlabeled(FineTuning):
 
 
 class FineTuningWithTeacher(FineTuningWithUnlabeled):
-    """Fine-tuning on what a teacher says of the unlabeled examples, from the probe."""
+    """Fine-tuning on a teacher's pseudo-labels, starting from the probe."""
 
     takes_teacher = True
     rows_per_step = BATCH * (1 + MU)

@@ -34,7 +34,7 @@ __all__ = ["TextModality"]
 
 
 class TextModality(Modality):
-    """Sequence classifiers; the processing class is a tokenizer, whose special tokens the model's config is told."""
+    """Sequence classifiers; the tokenizer's special tokens are copied to the model's config."""
 
     name = "text"
     main_input = "input_ids"
