@@ -1,7 +1,7 @@
 """Find sentences for a task in a bank, and label them by a teacher: SentAugment (Du et al., 2021, arXiv:2010.02194).
 
     python data_scripts/retrieve.py --bank bank --labeled labeled.csv --teacher runs/teacher --output found \
-        --k 1000 --per_class 500 --evaluation test.csv
+        --num_neighbors 1000 --per_class 500 --evaluation test.csv
 
 asks the bank with the average of the labeled texts of each class, removes repeats and what the evaluation files hold,
 scores what remains by the teacher and keeps the most confident of each class. ``found/retrieved.parquet`` has the
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _config(args: argparse.Namespace) -> RetrievalConfig:
     return RetrievalConfig(
         queries=args.queries,
-        k=args.k,
+        num_neighbors=args.num_neighbors,
         max_length=args.max_length,
         index=args.index,
         nprobe=args.nprobe,
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--encoder", default="embedded", help="model of sentence-transformers: a folder, a Hub name, or embedded")
     add("--max_length", type=int, default=None, help="most tokens that the encoder reads")
     add("--queries", default="label_average", help="label_average, all_average, per_sentence or random")
-    add("--k", type=int, default=1000, help="neighbours of a query")
+    add("--num_neighbors", type=int, default=1000, help="neighbours of a query")
     add("--index", default="auto", help="auto, flat, ivf, pq or hnsw")
     add("--nprobe", type=int, default=None, help="lists that a query looks into, or of hnsw: sentences")
     add("--rerank", type=int, default=None, help="candidates for each neighbour that are compared exactly")

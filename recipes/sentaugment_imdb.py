@@ -22,13 +22,13 @@ from textssl.errors import UserError
 PRESETS = presets_for(
     "distillation",
     output_dir="outputs/sentaugment_imdb",
-    cpu={"num_unlabeled": 2000, "k": 3000, "mu": 4, "max_steps": 200, "warm_start_share": 0.0},
+    cpu={"num_unlabeled": 2000, "num_neighbors": 3000, "mu": 4, "max_steps": 200, "warm_start_share": 0.0},
     paper={
         "model": "FacebookAI/roberta-large",
         "learning_rate": 1e-5,
         "per_device_train_batch_size": 16,
         "mu": 1,
-        "k": 1_000_000,
+        "num_neighbors": 1_000_000,
     },
 )
 

@@ -53,26 +53,26 @@ def run(folder, output, *more):
 
 def test_sentences_of_the_task_come_back_and_those_of_the_test_do_not(folder, tmp_path, capsys):
     output = tmp_path / "found"
-    assert run(folder, output, "--k", "3", "--balance", "none") == 0
+    assert run(folder, output, "--num_neighbors", "3", "--balance", "none") == 0
     assert f"{output}: " in capsys.readouterr().out
     rows = load_table(output / "retrieved.parquet")
     assert set(rows["text"]) < {*SENTENCES[:6]} - {SENTENCES[1]}
     record = json.loads((output / "provenance.json").read_text())
     assert record["cleaning"]["evaluation_exact"] == 1
-    assert run(folder, output, "--k", "3", "--balance", "none") == 2
+    assert run(folder, output, "--num_neighbors", "3", "--balance", "none") == 2
     assert "give --resume to go on in it" in capsys.readouterr().err
-    assert run(folder, output, "--k", "3", "--balance", "none", "--resume") == 0
+    assert run(folder, output, "--num_neighbors", "3", "--balance", "none", "--resume") == 0
     assert load_table(output / "retrieved.parquet").to_dict() == rows.to_dict()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--k", "9"], "k: got 9, and the bank"),
+        (["--num_neighbors", "9"], "num_neighbors: got 9, and the bank"),
         (["--queries", "median"], "queries: got 'median'"),
         (["--bank", "nowhere"], "'nowhere' is no bank of sentences"),
         (["--labeled", "nowhere.csv"], "no such file"),
-        (["--engine", "spark", "--k", "1"], "engine: got 'spark'"),
+        (["--engine", "spark", "--num_neighbors", "1"], "engine: got 'spark'"),
     ],
 )
 def test_bad_input_is_one_line(arguments, message, folder, tmp_path, capsys):

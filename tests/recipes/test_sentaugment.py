@@ -28,7 +28,7 @@ SHORT: dict[str, Any] = {
     "warm_start_steps": 0,
     "max_steps": 4,
     "save_steps": 2,
-    "k": 20,
+    "num_neighbors": 20,
     "encoder_length": 16,
 }
 Call = Callable[..., int]

@@ -79,7 +79,7 @@ def found(bank: Bank, teacher: Path, output: Path, *, evaluation=(), labeled=Non
         labeled or labeled_rows(),
         teacher,
         output,
-        RetrievalConfig(**{"k": 50, "near_evaluation": None, **config}),
+        RetrievalConfig(**{"num_neighbors": 50, "near_evaluation": None, **config}),
         encoder=encoder or WordEncoder(),
         evaluation=evaluation,
         progress=False,
@@ -119,13 +119,13 @@ def test_the_whole_road(bank: Bank, teacher: Path, tmp_path: Path) -> None:
 
 def test_the_record_has_all_that_the_examples_were_made_of(bank: Bank, teacher: Path, tmp_path: Path) -> None:
     evaluation = [Dataset.from_dict({"text": [bank.texts([0])[0] + " And so on."]})]
-    rows = found(bank, teacher, tmp_path, k=400, exact=True, evaluation=evaluation, balance="none")
+    rows = found(bank, teacher, tmp_path, num_neighbors=400, exact=True, evaluation=evaluation, balance="none")
     record = json.loads((tmp_path / "provenance.json").read_text())
     assert record["bank"]["fingerprint"] == bank.fingerprint
     assert record["encoder"].startswith("embeddings of words,")
     assert record["index"].startswith("400 neighbours, exact,")
     assert record["teacher"] == ScoreJob(teacher).name
-    assert record["config"]["k"] == 400
+    assert record["config"]["num_neighbors"] == 400
     assert record["cleaning"]["candidates"] == 400
     assert record["cleaning"]["evaluation_contained"] == 1
     assert bank.texts([0])[0] not in rows["text"][:]
@@ -136,7 +136,9 @@ def test_evaluation_sentences_are_found_by_their_embeddings_too(bank: Bank, teac
     """The same words in another order are no part of the text."""
     words = [word for word in bank.texts([7])[0].split() if word in WORDS]
     evaluation = [Dataset.from_dict({"text": [" ".join(reversed(words))]})]
-    found(bank, teacher, tmp_path, k=400, evaluation=evaluation, near_evaluation=0.999, near_duplicate=None)
+    found(
+        bank, teacher, tmp_path, num_neighbors=400, evaluation=evaluation, near_evaluation=0.999, near_duplicate=None
+    )
     record = json.loads((tmp_path / "provenance.json").read_text())
     same = [sorted(w for w in text.split() if w in WORDS) == sorted(words) for text in bank.texts(range(400))]
     assert record["cleaning"]["evaluation_near"] == sum(same) >= 1
@@ -149,7 +151,7 @@ def test_the_same_call_again_makes_nothing_anew(bank: Bank, teacher: Path, tmp_p
     assert found(bank, teacher, tmp_path).to_dict() == first.to_dict()
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.arrow")} == before
     with pytest.raises(UserError, match=r"results of job '50 neighbours.*not of job '60 neighbours"):
-        found(bank, teacher, tmp_path, k=60)
+        found(bank, teacher, tmp_path, num_neighbors=60)
 
 
 def test_the_control_is_cleaned_scored_and_selected_alike(bank: Bank, teacher: Path, tmp_path: Path) -> None:
@@ -187,7 +189,7 @@ def test_bad_input_is_refused_before_anything_is_made(bank: Bank, teacher: Path,
     cases = [
         ({"labeled": labeled_rows((1, 1, 1))}, "no example of class 'bad'"),
         ({"labeled": plain}, "label_column: 'label' of the labeled data is .*; expected a ClassLabel"),
-        ({"k": 401}, "k: got 401, and the bank .* has 400 sentences"),
+        ({"num_neighbors": 401}, "num_neighbors: got 401, and the bank .* has 400 sentences"),
         (
             {"teacher": three},
             r"classes \['bad', 'good', 'fair'\], and the labeled data have \['bad', 'good'\]",

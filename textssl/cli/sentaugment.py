@@ -74,7 +74,9 @@ class SentAugmentOptions:
     )
     encoder: str = field(default="embedded", metadata={"help": "Model of sentence-transformers."})
     queries: str = field(default="label_average", metadata={"help": "label_average, all_average or per_sentence."})
-    k: int = field(default=20_000, metadata={"help": "Neighbours of a query, before cleaning and selection."})
+    num_neighbors: int = field(
+        default=20_000, metadata={"help": "Neighbours of a query, before cleaning and selection."}
+    )
     total: int | None = field(default=None, metadata={"help": "Most examples of all that are kept."})
     per_class: int | None = field(default=None, metadata={"help": "Most examples of a class that are kept."})
     min_confidence: float = field(default=0.0, metadata={"help": "Least confidence of the teacher."})
@@ -91,7 +93,7 @@ class SentAugmentOptions:
         """All settings of a retrieval; ``queries`` and ``total`` in place of one's own."""
         return RetrievalConfig(
             queries=queries or self.queries,
-            k=self.k,
+            num_neighbors=self.num_neighbors,
             max_length=self.encoder_length,
             total=total,
             per_class=self.per_class,
@@ -140,8 +142,8 @@ def sentaugment_recipe(
     results = {"supervised": run_stage(run, "supervised", make, data)}
     bank = _bank(own, options, config, data, run.path)
     if own.bank is None:
-        # Nobody knew its size when k was chosen.
-        own = replace(own, k=min(own.k, len(bank)))
+        # Nobody knew its size when num_neighbors was chosen.
+        own = replace(own, num_neighbors=min(own.num_neighbors, len(bank)))
     print(f"bank: {len(bank):,} sentences in {bank.folder}")
     found = _Found(bank, own, config, data, run.path)
     examples = found.examples(METHOD, own.total)
@@ -220,5 +222,5 @@ def _bank_facts(own: SentAugmentOptions) -> dict[str, str]:
     if own.bank is None:
         return {"bank_of": ", ".join(["unlabeled", *_names(own)])}
     bank = open_bank(own.bank)
-    check_k(own.k, bank)
+    check_k(own.num_neighbors, bank, "num_neighbors")
     return {"bank_sha256": bank.fingerprint}

@@ -196,9 +196,9 @@ def random_bank_sample(bank: Bank, k: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng([seed, 0]).choice(len(bank), k, replace=False))
 
 
-def check_k(k: int, bank: Bank) -> None:
+def check_k(k: int, bank: Bank, name: str = "k") -> None:
     """Raise UserError for more neighbours than there are sentences, or none."""
     if k < 1:
-        raise UserError(f"k: got {k}; expected at least 1")
+        raise UserError(f"{name}: got {k}; expected at least 1")
     if k > len(bank):
-        raise UserError(f"k: got {k}, and the bank {str(bank.folder)!r} has {len(bank)} sentences")
+        raise UserError(f"{name}: got {k}, and the bank {str(bank.folder)!r} has {len(bank)} sentences")

@@ -85,7 +85,7 @@ def retrieve(
         it, and ``query_label``, its class, -1 if it was of all classes; ``source`` and ``document`` in the bank.
 
     Raises:
-        UserError: a class without a labeled example, a ``k`` above the size of the bank, a teacher of other classes,
+        UserError: a class without a labeled example, ``num_neighbors`` above the size of the bank, other classes,
             an evaluation set without texts; nothing that could be kept; a folder with results of other settings.
     """
     task = _Retrieval(
@@ -126,7 +126,7 @@ class _Retrieval:
     def check(self, evaluation: Sequence[Dataset]) -> list[str]:
         """Check the data before anything long; the names of the classes."""
         text_column, label_column = self.columns
-        check_k(self.config.k, self.bank)
+        check_k(self.config.num_neighbors, self.bank, "num_neighbors")
         feature = self.labeled.features.get(label_column)
         if not isinstance(feature, ClassLabel):
             raise UserError(f"label_column: {label_column!r} of the labeled data is {feature}; expected a ClassLabel")
@@ -150,7 +150,7 @@ class _Retrieval:
 
     def _random(self, embed: EmbedJob, queries: Queries) -> Candidates:
         """Of a bank that is not embedded yet only the sample is."""
-        count = min(len(self.bank), self.config.k * len(queries.labels))
+        count = min(len(self.bank), self.config.num_neighbors * len(queries.labels))
         rows = random_bank_sample(self.bank, count, self.config.seed)
         stored = self._stored(embed)
         if stored is None:
@@ -184,10 +184,10 @@ class _Retrieval:
             progress=self.run["progress"],
         )
         folders = (self.bank.folder, self.store / "embeddings", folder)
-        job = SearchJob(*folders, config.k, name=index.name, exact=config.exact)
+        job = SearchJob(*folders, config.num_neighbors, name=index.name, exact=config.exact)
         scores, rows = find_neighbours(job, queries, self.output / "neighbours", **self.run)
         rows, places = best_of_each(rows.reshape(-1), scores.reshape(-1))
-        labels = np.repeat(queries.labels, config.k)[places]
+        labels = np.repeat(queries.labels, config.num_neighbors)[places]
         facts = {"encoder": embed.name, "index": job.name}
         return Candidates(rows, scores.reshape(-1)[places], labels, embeddings.take(rows), facts)
 

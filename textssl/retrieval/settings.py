@@ -23,7 +23,7 @@ class RetrievalConfig:
     Args:
         queries: one of :data:`QUERIES`, or ``"random"`` for a control: as many sentences as ``"label_average"`` gives,
             drawn without regard to the task.
-        k: neighbours of a query.
+        num_neighbors: neighbours of a query.
         max_length: most tokens that a named encoder reads of a text; its own limit by default.
         index: kind of the index, see :func:`textssl.retrieval.build_index`.
         nlist: of the index.
@@ -45,7 +45,7 @@ class RetrievalConfig:
     """
 
     queries: str = "label_average"
-    k: int = 1000
+    num_neighbors: int = 1000
     max_length: int | None = None
     index: str = "auto"
     nlist: int | None = None
