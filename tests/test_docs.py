@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import doctest
 import importlib
@@ -13,8 +12,12 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from docutils import nodes
+from sphinx import addnodes
 from transformers import Trainer
 
 import textssl
@@ -32,7 +35,6 @@ PAGES = [
 ]
 MODULES = sorted((ROOT / "textssl").rglob("*.py"))
 FENCE = re.compile(r"^ *(`{3,})[^\n]*\n.*?^ *\1 *$", re.DOTALL | re.MULTILINE)
-RUN = re.compile(r"^<!-- run -->\n```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SECTIONS = ["Views", "State", "Cost", "When it fails", "Differs from the paper in", "Relations"]
 MADE_SECTIONS = ["Settings", "Results", "Recipes", "Citation", "API"]
 
@@ -41,14 +43,19 @@ def names(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
+def extension(module: str) -> Any:
+    """A module of the extension of Sphinx, which is no package."""
+    sys.path.insert(0, str(DOCS / "_ext"))
+    try:
+        return importlib.import_module(module)
+    finally:
+        sys.path.remove(str(DOCS / "_ext"))
+
+
 @cache
 def made_pages() -> dict[str, str]:
     """What the extension of Sphinx writes, by its path below ``docs``."""
-    sys.path.insert(0, str(DOCS / "_ext"))
-    try:
-        made: dict[str, str] = importlib.import_module("textssl_docs").generated()
-    finally:
-        sys.path.remove(str(DOCS / "_ext"))
+    made: dict[str, str] = extension("textssl_docs").generated()
     return made
 
 
@@ -160,12 +167,7 @@ ROLE = re.compile(r":(?:class|func|meth|mod|attr|data|exc):`~?([\w.]+)`")
 @pytest.mark.parametrize("folder", sorted({path.parent for path in MODULES}), ids=names)
 def test_what_docstrings_refer_to_exists(folder: Path) -> None:
     """Those too of modules that no page shows: a name of the whole package, or of the module or class around it."""
-    sys.path.insert(0, str(DOCS / "_ext"))
-    try:
-        imported = importlib.import_module("references").imported
-    finally:
-        sys.path.remove(str(DOCS / "_ext"))
-    missing = []
+    imported, missing = extension("references").imported, []
     for path in folder.glob("*.py"):
         text = path.read_text(encoding="utf-8")
         for target in ROLE.findall(text):
@@ -186,6 +188,29 @@ def defined() -> frozenset[str]:
 def inherited(name: str) -> bool:
     """Whether a class of the package or transformers' Trainer has a method of that name."""
     return name in defined() or hasattr(Trainer, name)
+
+
+@pytest.mark.parametrize(
+    ("target", "in_signature", "known"),
+    [
+        ("textssl.UDATrainer", False, True),
+        ("textssl.NoSuchTrainer", False, False),
+        ("textssl.functional.no_such_loss", False, False),
+        ("sharpen", False, True),
+        ("no_such_loss", False, False),
+        ("torch.Tensor", False, True),
+        ("ValueError", False, True),
+        ("Tensor", True, True),
+    ],
+)
+def test_sphinx_hears_of_references_to_nothing(target: str, in_signature: bool, known: bool) -> None:
+    """``None`` is what makes Sphinx warn. Names of other libraries are not looked up."""
+    node = addnodes.pending_xref("", refdomain="py", reftype="class", reftarget=target, refdoc="index")
+    if in_signature:
+        addnodes.desc_signature("", "", node)
+    env = SimpleNamespace(get_domain=lambda name: SimpleNamespace(objects={}))
+    found = extension("references").resolve(None, env, node, nodes.literal())
+    assert (found is not None) is known
 
 
 def examples() -> list[doctest.DocTest]:
@@ -215,16 +240,3 @@ def test_every_example_of_a_prompt_runs() -> None:
     assert not said.getvalue()
     skipped = sum(bool(example.options.get(doctest.SKIP)) for test in tests for example in test.examples)
     assert runner.summarize(verbose=False).attempted == counted - skipped
-
-
-@pytest.mark.parametrize("page", [p for p in PAGES if RUN.search(p.read_text(encoding="utf-8"))], ids=names)
-def test_the_blocks_that_a_page_marks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One after the other, in one namespace and an empty folder; ``print(...)  # text`` prints that text."""
-    monkeypatch.chdir(tmp_path)
-    namespace: dict[str, object] = {"__name__": "page"}
-    for block in RUN.findall(page.read_text(encoding="utf-8")):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(block, names(page), "exec"), namespace)
-        if expected := re.findall(r"^ *print\(.*\)  # (.*)$", block, re.MULTILINE):
-            assert [line for line in printed.getvalue().splitlines() if line in expected] == expected

@@ -161,7 +161,7 @@ def _results(name: str) -> str:
         text = page.read_text(encoding="utf-8")
         for heading, section in re.findall(r"^##+ ([^\n]*)\n(.*?)(?=^##+ |\Z)", text, re.DOTALL | re.MULTILINE):
             tables = "\n".join(line for line in section.splitlines() if line.startswith("|"))
-            if f"`{name}`" in tables or re.search(rf"\| *{re.escape(title_of(name))}\b", tables):
+            if f"`{name}`" in tables or re.search(rf"\| *{re.escape(title_of(name))}\b", tables, re.IGNORECASE):
                 slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
                 where = page.relative_to(DOCS).as_posix()
                 links.append(f"- [{text.partition(chr(10))[0].removeprefix('# ')}: {heading}](../{where}#{slug})")
