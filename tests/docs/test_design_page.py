@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_surface import MAY_IMPORT
+
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "docs" / "contributing" / name for name in ("design.md", "new_method.md")]
@@ -27,3 +29,12 @@ def test_names_in_the_table_stand_in_their_files() -> None:
         text = (ROOT / path).read_text()
         for part in name.split("."):
             assert re.search(rf"^\s*(?:class|def) {part}\b|^{part}\b", text, re.MULTILINE), (name, path)
+
+
+def test_layers_are_in_the_order_of_imports() -> None:
+    table = PAGES[0].read_text().partition("## Layers")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \|", table, re.MULTILINE)
+    layer = {name: number for number, row in enumerate(rows) for name in re.findall(r"`(\w+)`", row)}
+    assert set(layer) == set(MAY_IMPORT)
+    wrong = [(room, other) for room, others in MAY_IMPORT.items() for other in others if layer[other] > layer[room]]
+    assert not wrong
