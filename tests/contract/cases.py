@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from tests.contract import tiny_features, tiny_images, tiny_pairs
+from tests.contract.knobs import knob
 from tests.contract.tiny_texts import CLASSES, WORDS, labeled, model, swap_words, texts, tokenizer, unlabeled
 from textssl.augment.image import CTAugment
 from textssl.augment.text import TextCTAugment
@@ -20,32 +20,26 @@ from textssl.methods import METHODS
 from textssl.training.trainer import SSLTrainer
 
 
-__all__ = ["CLASSES", "WORDS", "build", "counted_with", "first_batch", "has", "labeled", "model", "state_of"]
+__all__ = ["CLASSES", "WORDS", "build", "first_batch", "has", "labeled", "model", "state_of"]
 __all__ += ["swap_words", "texts", "tokenizer", "unlabeled", "variants"]
 
 Variant = tuple[str, str, dict[str, Any]]
 
 
 def variants() -> list[Variant]:
-    """Every method: its defaults in each of its modalities; on text also what its own test lists as CONTRACT.
+    """Every method: its defaults in each of its modalities; on text also what its own test lists.
 
-    CONTRACT_DEFAULT is for defaults that are too long a run.
+    See ``CONTRACT_DEFAULT``, ``CONTRACT_IMAGE`` and ``CONTRACT_VARIANTS`` in docs/contributing/contract.md.
     """
     found: list[Variant] = []
     for name in METHODS:
-        own = importlib.import_module(f"tests.methods.test_{name}")
-        first: dict[str, Any] = getattr(own, "CONTRACT_DEFAULT", {})
-        found += [(name, "text", settings) for settings in [first, *getattr(own, "CONTRACT", [])]]
-        others = {"image": getattr(own, "CONTRACT_IMAGE", first), "features": first}
+        first = knob(name, "CONTRACT_DEFAULT")
+        found += [(name, "text", settings) for settings in [first, *knob(name, "CONTRACT_VARIANTS")]]
+        image = knob(name, "CONTRACT_IMAGE")
+        others = {"image": first if image is None else image, "features": first}
         found += [(name, m, others[m]) for m in METHODS[name].objective_class.modalities if m != "text"]
     # Views that adapt are the trainer's business: one method stands for all.
     return [*found, ("fixmatch", "text", {"ctaugment": True}), ("fixmatch", "image", {"ctaugment": True})]
-
-
-def counted_with(method: str) -> dict[str, Any]:
-    """Settings under which each other setting shows: what the method's own test lists as COUNTED_WITH."""
-    settings: dict[str, Any] = getattr(importlib.import_module(f"tests.methods.test_{method}"), "COUNTED_WITH", {})
-    return settings
 
 
 def has(method: str, field: str) -> bool:
@@ -63,11 +57,13 @@ def build(
 ) -> SSLTrainer:
     """A trainer of ``method`` on the tiny problem: 4 steps by default, a checkpoint every second.
 
-    Two settings are no fields of a config: with ``ctaugment`` its strong view is one that adapts, and with ``anew``
-    it has ``model_init``. ``given`` takes the place of other arguments of the trainer.
+    Three settings are no fields of a config: with ``ctaugment`` its strong view is one that adapts, with ``anew`` it
+    has ``model_init``, and with ``own_teacher`` a method that needs a teacher's probabilities is not given any.
+    ``given`` takes the place of other arguments of the trainer.
     """
     anew = settings.pop("anew", False)
     adapts = settings.pop("ctaugment", False)
+    own_teacher = settings.pop("own_teacher", False)
     trainer_class = METHODS[method]
     defaults: dict[str, Any] = {
         "output_dir": str(out),
@@ -96,7 +92,7 @@ def build(
     if adapts:
         strong = CTAugment() if modality == "image" else TextCTAugment.fit(unlabeled()["text"])
         problem["augmentations"] = {**problem.get("augmentations", {}), "strong": strong}
-    if trainer_class.objective_class.takes_probs:
+    if trainer_class.objective_class.takes_probs and not own_teacher:
         problem["unlabeled_dataset"] = with_probs(problem["unlabeled_dataset"])
     return trainer_class(**problem, args=config)
 

@@ -22,10 +22,11 @@ from textssl.forward.rows import FeatureBackend, ImageBackend
 from textssl.methods.adversarial import Adversarial
 
 
-CONTRACT = [
+CONTRACT_VARIANTS = [
     {"norm": "linf", "epsilon": 0.05, "adversarial_weight": 0.5},
     {"epsilon": 1.0, "label_smoothing_factor": 0.1},
 ]
+CONTRACT_FIELDS = {"adversarial_weight": (1.0, 0.3), "norm": ("l2", "linf", {"epsilon": 0.05})}
 
 
 def config(out: Path, **settings: Any) -> AdversarialConfig:

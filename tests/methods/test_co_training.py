@@ -16,10 +16,17 @@ from textssl.models.modeling_ensemble import Ensemble
 from textssl.state import ClassThresholds
 
 
-CONTRACT: list[dict[str, Any]] = [
+CONTRACT_VARIANTS: list[dict[str, Any]] = [
     {"frozen_peer": False, "ema_decay": 0.0, "class_decay": None, "warm_start_steps": 1, "disagreement_weight": 2.0},
     {"ensemble": False, "threshold": 0.0, "distribution_alignment": "sqrt"},
 ]
+CONTRACT_FIELDS: dict[str, Any] = {
+    "agreement_weight": (1.0, 0.2),
+    "class_decay": (0.99, None, {"threshold": 0.8}),
+    "disagreement_weight": (0.5, 3.0),
+    "frozen_peer": (True, False),
+    "peer_learning_rate": (0.01, 0.5, {"frozen_peer": True}),
+}
 
 
 def made(tmp_path: Path, **settings: Any) -> Any:

@@ -17,7 +17,8 @@ from textssl.methods.distillation import Distillation
 from textssl.objective import Task
 
 
-CONTRACT = [{"teacher_weight": 0.5, "temperature": 2.0}]
+CONTRACT_VARIANTS = [{"teacher_weight": 0.5, "temperature": 2.0}]
+CONTRACT_FIELDS = {"teacher_weight": (1.0, 0.3), "temperature": (0.4, 1.0)}
 
 
 def terms(trainer: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:

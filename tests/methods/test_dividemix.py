@@ -27,11 +27,17 @@ from textssl.training.callbacks import StepCallback
 from textssl.training.dataset_scores import score
 
 
-CONTRACT: list[dict[str, Any]] = [
+CONTRACT_VARIANTS: list[dict[str, Any]] = [
     {"mix_at": "pooled", "loss_epochs": 2, "warm_start_steps": 1, "num_weak": 1, "warm_start_entropy": 0.5},
 ]
 CONTRACT_IMAGE = {"warm_start_epochs": 1}
 CONTRACT_DEFAULT = {"warm_start_epochs": 0.5}
+CONTRACT_FIELDS = {
+    "clean_threshold": (0.002, 0.5),
+    "loss_epochs": (1, 3),
+    "warm_start_entropy": (0.0, 0.5),
+    "warm_start_epochs": (0.5, 1.0),
+}
 
 
 def made(tmp_path: Path, modality: str = "text", **settings: Any) -> Any:

@@ -13,7 +13,9 @@ from tests.methods.naive import cross_entropy, logits_of, softmax
 from textssl import UserError
 
 
-CONTRACT = [{"threshold": 0.5, "distribution_alignment": "estimated", "ema_decay": 0.0, "target_dropout": False}]
+CONTRACT_VARIANTS = [
+    {"threshold": 0.5, "distribution_alignment": "estimated", "ema_decay": 0.0, "target_dropout": False}
+]
 
 
 def terms(trainer: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -15,7 +15,8 @@ from textssl import UserError
 from textssl import functional as F
 
 
-CONTRACT = [{"per_example": True, "mix_labeled": True, "mix": "logits", "alpha": 0.5}]
+CONTRACT_VARIANTS = [{"per_example": True, "mix_labeled": True, "mix": "logits", "alpha": 0.5}]
+CONTRACT_FIELDS = {"mix": ("probs", "logits"), "mix_labeled": (False, True)}
 
 
 def terms(trainer: Any, batch: dict[str, Any], progress: float = 0.5) -> dict[str, torch.Tensor]:

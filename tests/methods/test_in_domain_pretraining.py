@@ -28,6 +28,15 @@ from textssl.pretraining.config import before_fine_tuning
 
 # By default a hundred passes over the texts.
 CONTRACT_DEFAULT: dict[str, Any] = {"pretraining_steps": 2, "pretraining_batch_size": 8}
+CONTRACT_FIELDS: dict[str, Any] = {
+    "pretraining_batch_size": (8, 4),
+    "pretraining_epochs": (1.0, 2.0, {"pretraining_steps": None}),
+    "pretraining_learning_rate": (1e-4, 1e-2),
+    "pretraining_mask_share": (0.15, 0.4),
+    "pretraining_steps": (2, 3),
+    # At one rate these are the method's own steps.
+    "warm_start_steps": (1, 0, {"max_steps": 3, "warm_start_learning_rate": 0.2}),
+}
 
 METHOD = "in_domain_pretraining"
 

@@ -22,7 +22,16 @@ from textssl.objective import Scores, Task
 from textssl.training.dataset_scores import score
 
 
-CONTRACT = [{"refresh_steps": 2, "num_neighbors": 5, "diffusion": 0.8, "warm_start_steps": 1}]
+CONTRACT_VARIANTS = [{"refresh_steps": 2, "num_neighbors": 5, "diffusion": 0.8, "warm_start_steps": 1}]
+CONTRACT_FIELDS: dict[str, Any] = {
+    "diffusion": (0.2, 0.99),
+    "gamma": (1.0, 3.0),
+    "num_neighbors": (2, 50),
+    "refresh_steps": (None, 2),
+}
+CONTRACT_ELSEWHERE = {
+    "graph": "tests/methods/test_label_propagation.py::test_many_examples_are_searched_by_faiss_and_few_exactly"
+}
 
 
 def naive_labels(features: np.ndarray, labels: np.ndarray, k: int, alpha: float) -> tuple[np.ndarray, np.ndarray]:

@@ -19,10 +19,11 @@ from textssl.methods.mean_teacher import MeanTeacher, MeanTeacherConfig
 from textssl.objective import Task
 
 
-CONTRACT = [
+CONTRACT_VARIANTS = [
     {"consistency": "kl", "evaluated_model": "student", "teacher_dropout": False},
     {"teacher_decay": 0.9, "rampup": 0.0, "unlabeled_weight": 4.0, "warm_start_steps": 1},
 ]
+CONTRACT_FIELDS = {"consistency": ("mse", "kl"), "evaluated_model": ("teacher", "student")}
 MODALITIES = ["text", "image", "features"]
 
 

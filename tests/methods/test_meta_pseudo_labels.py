@@ -26,10 +26,17 @@ from textssl.objective import Task
 
 
 # Labels that are drawn do not show that the teacher has moved a little.
-COUNTED_WITH: dict[str, Any] = {"feedback": "jvp"}
-CONTRACT: list[dict[str, Any]] = [
+CONTRACT_FIELDS_WITH: dict[str, Any] = {"feedback": "jvp"}
+CONTRACT_VARIANTS: list[dict[str, Any]] = [
     {"feedback": "jvp", "feedback_weight": 3.0, "warm_start_steps": 1, "finetune_steps": 1},
 ]
+CONTRACT_FIELDS: dict[str, Any] = {
+    "baseline_decay": (0.99, 0.5, {"feedback": "sampled"}),
+    "feedback": ("jvp", "sampled"),
+    "feedback_weight": (1.0, 0.0),
+    "teacher_learning_rate": (None, 0.0),
+}
+CONTRACT_ELSEWHERE = {"teacher": "tests/methods/test_meta_pseudo_labels.py::test_a_teacher_may_be_given_or_named"}
 STATE = {"baseline", "steps", "teacher", "teacher_optimizer"}
 RATE = 0.05
 

@@ -15,7 +15,7 @@ from textssl import UserError
 from textssl import functional as F
 
 
-CONTRACT: list[dict[str, Any]] = [
+CONTRACT_VARIANTS: list[dict[str, Any]] = [
     {"num_weak": 1, "mix_at": "hidden", "mix_layers": [1], "ema_decay": 0.0, "target_dropout": False}
 ]
 

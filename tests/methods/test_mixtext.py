@@ -16,7 +16,7 @@ from textssl import MixTextConfig, MixTextTrainer, UserError
 from textssl.augment import Column
 
 
-CONTRACT: list[dict[str, Any]] = [
+CONTRACT_VARIANTS: list[dict[str, Any]] = [
     {
         "guess_weights": [1.0, 0.5, 0.0],
         "separate_mix": True,
@@ -27,6 +27,13 @@ CONTRACT: list[dict[str, Any]] = [
     },
     {"mix_at": "input", "hinge_weight": 0.5, "hinge": "entropy", "ema_decay": 0.9},
 ]
+CONTRACT_FIELDS: dict[str, Any] = {
+    "guess_weights": ([1.0, 1.0], [1.0, 0.2]),
+    "hinge": ("norm", "entropy", {"hinge_weight": 1.0}),
+    "hinge_weight": (0.0, 1.0),
+    "margin": (0.7, 0.95, {"hinge_weight": 1.0}),
+    "separate_mix": (False, True),
+}
 
 
 def terms(trainer: Any, batch: dict[str, Any], progress: float = 0.5) -> dict[str, torch.Tensor]:

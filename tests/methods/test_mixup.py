@@ -15,7 +15,10 @@ from textssl import MixupConfig, UserError
 from textssl import functional as F
 
 
-CONTRACT: list[dict[str, Any]] = [{"mix_at": "pooled"}, {"mix_at": "hidden", "per_example": True, "alpha": 0.5}]
+CONTRACT_VARIANTS: list[dict[str, Any]] = [
+    {"mix_at": "pooled"},
+    {"mix_at": "hidden", "per_example": True, "alpha": 0.5},
+]
 
 
 def terms(trainer: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:

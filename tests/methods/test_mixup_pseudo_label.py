@@ -15,7 +15,7 @@ from tests.methods.naive import Row, cross_entropy, logits_of, softmax
 from textssl import UserError
 
 
-CONTRACT: list[dict[str, Any]] = [
+CONTRACT_VARIANTS: list[dict[str, Any]] = [
     {
         "per_example": True,
         "class_prior": [0.5, 0.25, 0.25],
@@ -24,6 +24,7 @@ CONTRACT: list[dict[str, Any]] = [
         "mix_at": "hidden",
     }
 ]
+CONTRACT_FIELDS = {"mu": (2, 1), "warm_start_ratio": (0.0, 0.6)}
 
 
 def terms(trainer: Any, batch: dict[str, Any], progress: float = 0.5) -> dict[str, torch.Tensor]:

@@ -17,7 +17,18 @@ from textssl import NoisyStudentConfig, UserError
 # Which blocks are dropped is drawn anew in each process.
 CONTRACT_IMAGE = {"survival": 1.0}
 # Smoothing gives weight to classes that nothing is near to.
-CONTRACT = [{"hard_labels": True, "label_smoothing_factor": 0.0, "unlabeled_weight": 0.5, "noise_labeled": True}]
+CONTRACT_VARIANTS = [
+    {"hard_labels": True, "label_smoothing_factor": 0.0, "unlabeled_weight": 0.5, "noise_labeled": True}
+]
+CONTRACT_FIELDS_WITH = {"rounds": 2}
+CONTRACT_FIELDS: dict[str, Any] = {
+    "balance": ("none", "duplicate", {"own_teacher": True, "max_steps": 3}),
+    "hard_labels": (False, True),
+    "noise_labeled": (False, True),
+    "per_class": (None, 2, {"own_teacher": True, "max_steps": 3}),
+    "survival": (1.0, 0.3, {"modality": "image"}),
+    "threshold": (0.0, 0.6, {"own_teacher": True, "max_steps": 3}),
+}
 
 
 def terms(trainer: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:

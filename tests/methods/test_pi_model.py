@@ -19,7 +19,8 @@ from textssl.methods.pi_model import PiModel, PiModelConfig
 from textssl.objective import Task
 
 
-CONTRACT = [{"stop_grad": True, "unlabeled_weight": 5.0, "rampup": 0.0}]
+CONTRACT_VARIANTS = [{"stop_grad": True, "unlabeled_weight": 5.0, "rampup": 0.0}]
+CONTRACT_FIELDS = {"stop_grad": (True, False)}
 MODALITIES = ["text", "image", "features"]
 STREAMS = ("labeled", "unlabeled")
 

@@ -13,7 +13,8 @@ from tests.methods.naive import cross_entropy, logits_of, softmax
 from textssl import UserError
 
 
-CONTRACT = [{"threshold": 0.0, "unlabeled_weight": 3.0, "rampup_start": 0.1, "rampup": 0.6}]
+CONTRACT_VARIANTS = [{"threshold": 0.0, "unlabeled_weight": 3.0, "rampup_start": 0.1, "rampup": 0.6}]
+CONTRACT_FIELDS = {"mu": (2, 1), "rampup_start": (0.0, 0.3)}
 
 
 def terms(trainer: Any, batch: dict[str, Any], progress: float = 0.5) -> dict[str, torch.Tensor]:

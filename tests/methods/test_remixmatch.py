@@ -17,7 +17,7 @@ from textssl import functional as F
 from textssl.state import DistributionAlignment
 
 
-CONTRACT: list[dict[str, Any]] = [
+CONTRACT_VARIANTS: list[dict[str, Any]] = [
     {
         "num_strong": 1,
         "pretext": "order",
@@ -28,6 +28,12 @@ CONTRACT: list[dict[str, Any]] = [
     },
 ]
 CONTRACT_IMAGE: dict[str, Any] = {"num_strong": 2}
+CONTRACT_FIELDS: dict[str, Any] = {
+    "num_strong": (2, 3),
+    "pretext": ("none", "order"),
+    "pretext_weight": (0.5, 2.0, {"pretext": "order"}),
+    "strong_weight": (0.0, 0.5),
+}
 
 
 def terms(trainer: Any, batch: dict[str, Any], progress: float = 0.5) -> dict[str, torch.Tensor]:

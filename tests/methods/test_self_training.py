@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.contract.cases import build, first_batch
 from tests.methods.naive import cross_entropy, logits_of
 from textssl import SelfTrainingConfig, UserError
+
+
+CONTRACT_FIELDS_WITH = {"rounds": 2, "balance": "none"}
+CONTRACT_FIELDS: dict[str, Any] = {
+    "per_round": (1, 4, {"own_teacher": True, "max_steps": 3}),
+    "threshold": (0.0, 0.9, {"own_teacher": True, "max_steps": 3, "per_round": 4}),
+}
+CONTRACT_ELSEWHERE = {"balance": "tests/self_training/test_trainer.py::test_own_shares_decide_by_class_name"}
 
 
 @pytest.mark.parametrize("modality", ["text", "image", "features"])

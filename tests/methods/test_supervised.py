@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from tests.contract.cases import build, first_batch
+
+
+# At one rate these are the method's own steps.
+CONTRACT_FIELDS: dict[str, Any] = {"warm_start_steps": (1, 0, {"max_steps": 3, "warm_start_learning_rate": 0.2})}
 
 
 def test_loss_is_mean_cross_entropy(tmp_path: Path) -> None:

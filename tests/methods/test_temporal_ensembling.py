@@ -16,7 +16,8 @@ from textssl.methods.temporal_ensembling import TemporalEnsembling, TemporalEnse
 from textssl.objective import Task
 
 
-CONTRACT = [{"ensemble_decay": 0.0, "unlabeled_weight": 5.0, "rampup": 0.0}]
+CONTRACT_VARIANTS = [{"ensemble_decay": 0.0, "unlabeled_weight": 5.0, "rampup": 0.0}]
+CONTRACT_FIELDS: dict[str, Any] = {"ensemble_decay": (0.1, 0.6), "mu": (2, 1), "warm_start_steps": (1, 0)}
 
 
 def move(model: nn.Module, seed: int) -> None:

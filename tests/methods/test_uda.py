@@ -18,10 +18,11 @@ from textssl.modalities.image.modality import ImageBackend
 from textssl.objective import Task
 
 
-CONTRACT = [
+CONTRACT_VARIANTS = [
     {"threshold": 0.8, "temperature": 0.5, "teacher_decay": 0.9, "distribution_alignment": True, "tsa": None},
     {"tsa": "exp", "unlabeled_weight": 2.0, "target_dropout": False, "warm_start_steps": 1},
 ]
+CONTRACT_FIELDS = {"tsa": ("linear", "none")}
 
 
 def logits_of(trainer: Any, view: dict[str, Any]) -> list[list[float]]:

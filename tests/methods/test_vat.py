@@ -22,10 +22,11 @@ from textssl.methods.vat import VAT
 from textssl.modalities.text.backend import TextBackend
 
 
-CONTRACT = [
+CONTRACT_VARIANTS = [
     {"power_iterations": 2, "entropy_weight": 0.5, "rampup": 0.5, "unlabeled_weight": 2.0},
     {"epsilon": 1.0, "xi": 0.1},
 ]
+CONTRACT_FIELDS = {"power_iterations": (1, 3), "xi": (0.01, 1.0)}
 
 
 def config(out: Path, **settings: Any) -> VATConfig:
