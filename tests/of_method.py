@@ -20,11 +20,11 @@ def all_methods() -> tuple[str, ...]:
 
 
 def methods_of(item: pytest.Item) -> set[str]:
-    """The methods whose own module the test stands in, and those that are its parameter ``method`` or its page."""
+    """The methods whose own module the test stands in, and those that are its parameter or its page."""
     found = {name for name in [_of_module(item.path)] if name}
     parameters = getattr(item, "callspec", None)
     if parameters is not None:
-        found |= {parameters.params.get("method")} & set(all_methods())
+        found |= {name for name in all_methods() if name in [parameters.params.get(k) for k in ("method", "name")]}
         found |= {value.stem for value in parameters.params.values() if _is_page(value)}
     return found
 

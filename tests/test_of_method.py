@@ -36,6 +36,7 @@ def test_the_methods_are_those_of_the_package() -> None:
         (item("tests/methods/dividemix/test_loss_mixture.py"), {"dividemix"}),
         (item("tests/methods/naive.py"), set()),
         (item("tests/contract/test_contract.py", method="uda", modality="text", settings={}), {"uda"}),
+        (item("tests/test_docs.py", name="uda"), {"uda"}),
         (item("tests/training/test_memory_settings.py", method="uda"), {"uda"}),
         (item("tests/functional/test_losses.py", method="no method"), set()),
         (item("tests/functional/test_adversarial.py"), set()),
