@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests import conftest
 from tests.of_method import ROOT, all_methods, methods_of
 from textssl.methods import METHODS
 
 
-def item(path: str, **parameters: Any) -> Any:
+class Described:
     """A test as pytest describes it; without parameters it has no ``callspec``."""
-    found = SimpleNamespace(path=ROOT / path)
-    if parameters:
-        found.callspec = SimpleNamespace(params=parameters)
-    return found
+
+    def __init__(self, path: Path, parameters: dict[str, Any]) -> None:
+        self.path = path
+        if parameters:
+            self.callspec = SimpleNamespace(params=parameters)
+
+
+def item(path: str, **parameters: Any) -> Any:
+    return Described(ROOT / path, parameters)
 
 
 def test_the_methods_are_those_of_the_package() -> None:
@@ -49,11 +53,22 @@ def test_a_test_is_of_its_module_its_parameter_and_its_page(test: Any, expected:
     assert methods_of(test) == expected
 
 
-def test_the_option_leaves_nothing_else(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "--method", "vat"]
-    files = ["tests/methods/test_vat.py", "tests/functional/test_policies.py", "tests/test_of_method.py"]
-    done = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert {line.split("::")[0] for line in done.stdout.splitlines() if "::" in line} == {"tests/methods/test_vat.py"}
-    done = subprocess.run([*command[:-1], "vta", files[1]], cwd=ROOT, capture_output=True, text=True)
-    assert "--method: got vta; allowed: adversarial, co_training, " in done.stderr
+def test_the_option_leaves_nothing_else() -> None:
+    files = ["tests/methods/test_vat.py", "tests/functional/test_policies.py", "tests/methods/test_uda.py"]
+    items, dropped = [item(file) for file in files], []
+    config: Any = SimpleNamespace(
+        option=SimpleNamespace(method=["vat"]),
+        hook=SimpleNamespace(pytest_deselected=lambda items: dropped.extend(items)),
+    )
+    expected = items[:1], items[1:]
+    conftest.pytest_collection_modifyitems(config, items)
+    assert (items, dropped) == expected
+    config.option.method = None
+    conftest.pytest_collection_modifyitems(config, items)
+    assert items == expected[0]
+
+
+def test_a_name_of_no_method_is_refused() -> None:
+    config: Any = SimpleNamespace(option=SimpleNamespace(method=["uda", "vta"]))
+    with pytest.raises(pytest.UsageError, match="--method: got vta; allowed: adversarial, co_training, "):
+        conftest.pytest_configure(config)
