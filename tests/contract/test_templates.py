@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from tests.contract import test_contract as contract
+from tests.contract import test_fields
 from tests.contract.cases import build, first_batch
 from tests.methods.naive import logits_of, softmax
 from tests.test_surface import check_all
@@ -72,8 +73,8 @@ def test_a_template_is_for_every_modality(method: str, modality: str, tmp_path: 
 
 
 @pytest.mark.parametrize("field", ["threshold", "unlabeled_weight"])
-def test_each_setting_of_the_template_counts(field: str, tmp_path: Path) -> None:
-    contract.test_every_setting_counts("mymethod", field, tmp_path)
+def test_each_setting_of_the_template_counts(field: str) -> None:
+    test_fields.test_every_field_of_a_method_acts("mymethod", field)
 
 
 @each_template
