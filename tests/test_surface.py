@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "lazy_exports": set(),
     "notices": set(),
     "packaged_files": {"errors"},
-    "report": {"files"},
+    "report": {"errors", "files"},
     "secrets": {"errors"},
     "state": {"functional"},
     "config": {"errors", "files", "secrets"},

@@ -156,8 +156,8 @@ def test_resume_translates_only_what_is_new(tmp_path: Path, calls: Path, capsys)
     ("content", "options", "message"),
     [
         ("text\na\n", ["--text-column", "review"], "column: got 'review'; the data have ['text']"),
-        ("text,n\na,1\n,2\n", [], "column 'text' must hold texts, got None in row 1"),
-        ("text\n1\n2\n", [], "column 'text' must hold texts, got 1 in row 0"),
+        ("text,n\na,1\n,2\n", [], r"column 'text': got None in row 1; expected texts"),
+        ("text\n1\n2\n", [], r"column 'text': got 1 in row 0; expected texts"),
         ("text\na\n", ["--copies", "2"], "always translates a text the same way"),
         ("text\na\n", ["--engine", "google"], "--engine: got 'google'; allowed are apertium, seq2seq"),
         ("text\na\n", ["--engine", "seq2seq"], "--forward: the seq2seq engine needs a checkpoint"),
@@ -171,7 +171,7 @@ def test_resume_translates_only_what_is_new(tmp_path: Path, calls: Path, capsys)
             ["--source", "spa", "--pivot", "eng", "--keep_negation"],
             "--keep_negation: the texts are in 'spa'; say by --negations",
         ),
-        ("text\na\n", ["--batch-size", "0"], "batch_size must be at least 1, got 0"),
+        ("text\na\n", ["--batch-size", "0"], r"batch_size: got 0; expected at least 1"),
         ("", [], "cannot read"),
     ],
 )

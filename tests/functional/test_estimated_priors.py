@@ -162,5 +162,5 @@ def test_arguments_are_checked() -> None:
         estimate_prior_bbse(probs, probs, labels, ridge=-1.0)
     with pytest.raises(ValueError, match="held_out_probs"):
         estimate_prior_bbse(probs, torch.ones(2, 3), labels)
-    with pytest.raises(ValueError, match="b must be"):
+    with pytest.raises(ValueError, match="b: got"):
         geometric_mean_prior(HALF, torch.ones(3))

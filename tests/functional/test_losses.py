@@ -213,18 +213,18 @@ def test_gradients_reach_both_arguments(loss: Loss) -> None:
 @pytest.mark.parametrize("loss", PAIRED)
 def test_losses_refuse(loss: Loss) -> None:
     logits = torch.zeros(2, 3)
-    with pytest.raises(ValueError, match=r"^logits must .*\[B, C\], got"):
+    with pytest.raises(ValueError, match=r"^logits: got .*; expected .*\[B, C\]"):
         loss(torch.zeros(3), torch.zeros(3))
-    with pytest.raises(ValueError, match=r"^logits must .*got torch.int64"):
+    with pytest.raises(ValueError, match=r"^logits: got torch.int64 .*; expected"):
         loss(logits.long(), logits)
-    with pytest.raises(ValueError, match=r"^targets must .*\[2, 3\], got .*\[2\]"):
+    with pytest.raises(ValueError, match=r"^targets: got .*\[2\]; expected .*\[2, 3\]"):
         loss(logits, torch.zeros(2))
-    with pytest.raises(ValueError, match=r"^targets must .*got torch.int64"):
+    with pytest.raises(ValueError, match=r"^targets: got torch.int64 .*; expected"):
         loss(logits, torch.zeros(2, 3, dtype=torch.long))
 
 
 def test_entropy_refuses() -> None:
-    with pytest.raises(ValueError, match=r"^logits must"):
+    with pytest.raises(ValueError, match=r"^logits: got"):
         entropy(torch.zeros(3))
 
 

@@ -91,12 +91,12 @@ def test_no_coefficients() -> None:
 
 @pytest.mark.parametrize("alpha", [0.0, -1.0, math.nan, math.inf])
 def test_alpha_is_checked(alpha: float) -> None:
-    with pytest.raises(ValueError, match=r"^alpha must be a positive finite number, got"):
+    with pytest.raises(ValueError, match=r"^alpha: got .*; expected a positive finite number"):
         mixup_coefficients(alpha, 3)
 
 
 def test_size_is_checked() -> None:
-    with pytest.raises(ValueError, match=r"^size must be at least 0, got -1"):
+    with pytest.raises(ValueError, match=r"^size: got -1; expected at least 0"):
         mixup_coefficients(1.0, -1)
 
 
@@ -163,7 +163,7 @@ BATCH = torch.zeros(4, 3)
     ],
 )
 def test_mix_refuses(name: str, x: Tensor, coefficients: Tensor, index: Tensor) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must .*got"):
+    with pytest.raises(ValueError, match=f"^{name}: got .*; expected"):
         mix(x, coefficients, index)
 
 
@@ -227,5 +227,5 @@ def test_a_mixed_row_of_attention_scores_sees_the_union() -> None:
     ],
 )
 def test_join_masks_refuses(name: str, masks: Tensor, index: Tensor) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must .*got"):
+    with pytest.raises(ValueError, match=f"^{name}: got .*; expected"):
         join_masks(masks, index)

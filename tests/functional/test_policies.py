@@ -96,16 +96,16 @@ ROWS = torch.ones(2, 3)
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda: bin_probs(torch.ones(3)), r"rates must be a floating-point tensor of shape \[O, M\]"),
-        (lambda: bin_probs(ROWS, ROWS), "present must be a bool tensor"),
-        (lambda: bin_probs(ROWS, torch.ones(2, 2, dtype=torch.bool)), r"present must be .* shape \[2, 3\]"),
-        (lambda: bin_probs(ROWS, threshold=1.1), "threshold must be in"),
-        (lambda: bin_probs(ROWS, decay=1.0), r"decay must be in \[0, 1\), got 1.0"),
-        (lambda: updated_bins(ROWS, torch.ones(3, 2), ROWS.long()), "sums must be"),
-        (lambda: updated_bins(ROWS, ROWS, ROWS), "counts must be a integer tensor"),
-        (lambda: updated_bins(ROWS, ROWS, ROWS.long(), -0.1), "decay must be"),
-        (lambda: agreement(ROWS, torch.zeros(3, dtype=torch.long)), "labels must be"),
-        (lambda: agreement(ROWS.long(), torch.zeros(2, dtype=torch.long)), "probs must be"),
+        (lambda: bin_probs(torch.ones(3)), r"rates: got .*; expected a floating-point tensor of shape \[O, M\]"),
+        (lambda: bin_probs(ROWS, ROWS), r"present: got .*; expected a bool tensor"),
+        (lambda: bin_probs(ROWS, torch.ones(2, 2, dtype=torch.bool)), r"present: got .*; expected .* shape \[2, 3\]"),
+        (lambda: bin_probs(ROWS, threshold=1.1), r"threshold: got .*; expected a number in"),
+        (lambda: bin_probs(ROWS, decay=1.0), r"decay: got 1.0; expected a number in \[0, 1\)"),
+        (lambda: updated_bins(ROWS, torch.ones(3, 2), ROWS.long()), "sums: got"),
+        (lambda: updated_bins(ROWS, ROWS, ROWS), r"counts: got .*; expected an integer tensor"),
+        (lambda: updated_bins(ROWS, ROWS, ROWS.long(), -0.1), "decay: got"),
+        (lambda: agreement(ROWS, torch.zeros(3, dtype=torch.long)), "labels: got"),
+        (lambda: agreement(ROWS.long(), torch.zeros(2, dtype=torch.long)), "probs: got"),
     ],
 )
 def test_arguments_are_checked(call: Any, told: str) -> None:

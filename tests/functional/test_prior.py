@@ -116,13 +116,13 @@ def test_half_precision_is_calculated_in_float32(dtype: torch.dtype) -> None:
 
 def test_refused() -> None:
     logits = torch.zeros(2, 3)
-    with pytest.raises(ValueError, match=r"^logits must .*\[B, C\], got"):
+    with pytest.raises(ValueError, match=r"^logits: got .*; expected .*\[B, C\]"):
         prior_divergence(torch.zeros(3), uniform(3))
-    with pytest.raises(ValueError, match=r"^logits must .*got torch.int64"):
+    with pytest.raises(ValueError, match=r"^logits: got torch.int64 .*; expected"):
         prior_divergence(logits.long(), uniform(3))
-    with pytest.raises(ValueError, match=r"^prior must .*\[3\], got .*\[2\]"):
+    with pytest.raises(ValueError, match=r"^prior: got .*\[2\]; expected .*\[3\]"):
         prior_divergence(logits, uniform(2))
-    with pytest.raises(ValueError, match=r"^prior must .*\[3\], got .*\[2, 3\]"):
+    with pytest.raises(ValueError, match=r"^prior: got .*\[2, 3\]; expected .*\[3\]"):
         prior_divergence(logits, uniform(3).expand(2, 3))
-    with pytest.raises(ValueError, match=r"^prior must .*got torch.int64"):
+    with pytest.raises(ValueError, match=r"^prior: got torch.int64 .*; expected"):
         prior_divergence(logits, torch.ones(3).long())

@@ -206,7 +206,7 @@ def test_sharpen_has_a_finite_gradient_at_zero(temperature: float) -> None:
 
 @pytest.mark.parametrize("temperature", [0.0, -0.5, math.nan, math.inf])
 def test_sharpen_refuses_a_temperature(temperature: float) -> None:
-    with pytest.raises(ValueError, match=r"^temperature .*got"):
+    with pytest.raises(ValueError, match=r"^temperature: got .*; expected"):
         sharpen(ROW, temperature)
 
 
@@ -214,30 +214,30 @@ def test_sharpen_refuses_a_temperature(temperature: float) -> None:
     "probs", [torch.ones(3), torch.ones(1, 1, 3), torch.ones(1, 3).long(), torch.ones(2, 0), [0.5]]
 )
 def test_sharpen_refuses_probs(probs: Tensor) -> None:
-    with pytest.raises(ValueError, match=r"^probs must .*got"):
+    with pytest.raises(ValueError, match=r"^probs: got .*; expected"):
         sharpen(probs, 0.5)
 
 
 def test_align_distribution_refuses_shapes() -> None:
-    with pytest.raises(ValueError, match=r"^model_mean .*\[3\].*\[2\]"):
+    with pytest.raises(ValueError, match=r"^model_mean: got .*\[2\]; expected .*\[3\]"):
         align_distribution(ROW, torch.ones(2), torch.ones(3))
-    with pytest.raises(ValueError, match=r"^target .*\[3\].*\[1, 3\]"):
+    with pytest.raises(ValueError, match=r"^target: got .*\[1, 3\]; expected .*\[3\]"):
         align_distribution(ROW, torch.ones(3), ROW)
 
 
 @pytest.mark.parametrize("labels", [torch.ones(2), torch.ones(2, 1).long(), torch.ones(2).bool()])
 def test_one_hot_refuses_labels(labels: Tensor) -> None:
-    with pytest.raises(ValueError, match=r"^labels must"):
+    with pytest.raises(ValueError, match=r"^labels: got"):
         one_hot(labels, 3)
 
 
 def test_one_hot_refuses_no_labels() -> None:
-    with pytest.raises(ValueError, match=r"^num_labels .*got 0"):
+    with pytest.raises(ValueError, match=r"^num_labels: got 0; expected"):
         one_hot(torch.tensor([0]), 0)
 
 
 def test_guess_labels_refuses_views() -> None:
-    with pytest.raises(ValueError, match=r"^probs_per_view must hold at least one"):
+    with pytest.raises(ValueError, match=r"^probs_per_view: got .*; expected at least one"):
         guess_labels([])
     with pytest.raises(ValueError, match=r"^probs_per_view\[1\]"):
         guess_labels([ROW, torch.ones(2, 3)])
@@ -245,5 +245,5 @@ def test_guess_labels_refuses_views() -> None:
 
 @pytest.mark.parametrize("weights", [[1.0], [1, 2, 3], [-1, 2], [0, 0], [math.nan, 1], [math.inf, 1]])
 def test_guess_labels_refuses_weights(weights: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"^weights must .*got"):
+    with pytest.raises(ValueError, match=r"^weights: got .*; expected"):
         guess_labels([ROW, ROW], weights)

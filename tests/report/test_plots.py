@@ -176,12 +176,12 @@ def test_histogram_of_one_value(value, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"confidences": np.zeros((2, 2))}, r"confidences must be \[N\].*\(2, 2\)"),
+        ({"confidences": np.zeros((2, 2))}, r"confidences: got shape \(2, 2\); expected \[N\]"),
         ({"confidences": np.zeros(0)}, r"got shape \(0,\)"),
-        ({"confidences": np.array([0.5, NAN])}, r"confidences must be in \[0, 1\]"),
+        ({"confidences": np.array([0.5, NAN])}, r"confidences: got .*; expected numbers in \[0, 1\]"),
         ({"confidences": np.array([0.5, 80.0])}, "got 0.5 to 80.0"),
-        ({"confidences": np.ones(2), "threshold": 95}, r"threshold must be in \[0, 1\], got 95"),
-        ({"confidences": np.ones(2), "correct": np.ones(3)}, r"correct must be \(2,\)"),
+        ({"confidences": np.ones(2), "threshold": 95}, r"threshold: got 95; expected a number in \[0, 1\]"),
+        ({"confidences": np.ones(2), "correct": np.ones(3)}, r"correct: got .*; expected shape \(2,\)"),
     ],
 )
 def test_wrong_confidences_are_named(arguments, message):

@@ -62,9 +62,9 @@ def test_markdown_has_the_same_cells():
 
 
 def test_wrong_rows_are_named():
-    with pytest.raises(ValueError, match="rows is empty"):
+    with pytest.raises(ValueError, match="rows: got none"):
         comparison_table([])
-    with pytest.raises(ValueError, match=r"accuracy of 'uda' must be in \[0, 1\], got 75"):
+    with pytest.raises(ValueError, match=r"accuracy of 'uda': got 75; expected a number in \[0, 1\]"):
         comparison_table([Row("uda", 20, 0, 75)])
     with pytest.raises(ValueError, match="macro_f1 of 'uda'"):
         markdown_table([Row("uda", 20, 0, 0.5, float("nan"))])

@@ -121,17 +121,17 @@ def test_nothing_reads_values_from_the_device() -> None:
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, 1.5, math.nan])
 def test_decay_is_checked(decay: float) -> None:
-    with pytest.raises(ValueError, match=r"^decay must be in \[0, 1\), got"):
+    with pytest.raises(ValueError, match=r"^decay: got .*; expected a number in \[0, 1\)"):
         RunningMean(UNIFORM, decay)
 
 
 def test_arguments_are_checked() -> None:
-    with pytest.raises(ValueError, match=r"^init must be floating point, got torch.int64"):
+    with pytest.raises(ValueError, match=r"^init: got torch.int64; expected a floating-point tensor"):
         RunningMean(torch.zeros(2, dtype=torch.long), 0.5)
     mean = RunningMean(UNIFORM, 0.5)
-    with pytest.raises(ValueError, match=r"^batch_mean must have the shape of init, \[2\], got"):
+    with pytest.raises(ValueError, match=r"^batch_mean: got .*; expected the shape of init, \[2\]"):
         mean.update(torch.zeros(3))
-    with pytest.raises(ValueError, match=r"^weight must have one element, got shape \[2\]"):
+    with pytest.raises(ValueError, match=r"^weight: got shape \[2\]; expected one element"):
         mean.update(UNIFORM, torch.ones(2))
     assert torch.equal(mean.value, UNIFORM)
 

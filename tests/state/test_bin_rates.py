@@ -115,10 +115,10 @@ def test_two_processes_hold_the_rates_of_one(two_processes: TwoProcesses) -> Non
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"sizes": []}, "sizes must be one or more numbers"),
-        ({"sizes": [3, 0]}, "sizes must be one or more numbers"),
-        ({"sizes": [3], "decay": 1.0}, "decay must be"),
-        ({"sizes": [3], "threshold": -0.1}, "threshold must be"),
+        ({"sizes": []}, r"sizes: got .*; expected one or more numbers"),
+        ({"sizes": [3, 0]}, r"sizes: got .*; expected one or more numbers"),
+        ({"sizes": [3], "decay": 1.0}, "decay: got"),
+        ({"sizes": [3], "threshold": -0.1}, "threshold: got"),
     ],
 )
 def test_settings_are_checked(settings: dict, told: str) -> None:
@@ -127,5 +127,5 @@ def test_settings_are_checked(settings: dict, told: str) -> None:
 
 
 def test_hits_of_unequal_number_are_refused() -> None:
-    with pytest.raises(ValueError, match="operations, bins and agreement must be of one shape"):
+    with pytest.raises(ValueError, match=r"operations, bins and agreement: got .*; expected one shape"):
         BinRates(SIZES).update(torch.tensor([0]), torch.tensor([0, 1]), torch.tensor([0.5]))

@@ -113,13 +113,13 @@ def test_a_write_of_no_rows_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("size", "width", "name"), [(0, 2, "size"), (3, 0, "width"), (-1, 1, "size")])
 def test_sizes_are_checked(size: int, width: int, name: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must be at least 1, got "):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; expected at least 1"):
         ExampleMemory(size, width)
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (1, 2), (4,)])
 def test_shapes_are_checked(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"^values must have shape \[2, 2\], got \["):
+    with pytest.raises(ValueError, match=r"^values: got \[.*; expected shape \[2, 2\]"):
         ExampleMemory(4, 2).write(torch.tensor([0, 1]), torch.zeros(shape))
 
 

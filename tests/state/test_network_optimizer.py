@@ -142,7 +142,7 @@ def test_a_new_optimizer_begins_at_step_0() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     own = NetworkOptimizer()
-    with pytest.raises(ValueError, match="schedule must have 2 factors, got 1"):
+    with pytest.raises(ValueError, match=r"schedule: got 1; expected 2 factors"):
         own.attach(optimizer_of(network(), "sgd"), [schedule])
     with pytest.raises(RuntimeError, match=r"Missing key.*steps"):
         attached(network(), "sgd").load_state_dict({})

@@ -219,7 +219,7 @@ def test_nothing_reads_values_from_the_device() -> None:
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, math.nan])
 def test_decay_is_checked(decay: float) -> None:
-    with pytest.raises(ValueError, match=r"^decay must be in \[0, 1\), got"):
+    with pytest.raises(ValueError, match=r"^decay: got .*; expected a number in \[0, 1\)"):
         EMATeacher(nn.Linear(1, 1), decay)
 
 
@@ -228,9 +228,9 @@ def test_another_student_is_refused_before_anything_moves() -> None:
     before = values(teacher)
     wrapped = nn.Sequential(nn.Linear(2, 1))
     for student, name in [(wrapped, "0.bias"), (nn.Linear(3, 1), "weight")]:
-        with pytest.raises(ValueError, match=rf"^student must have .*difference at '{name}'"):
+        with pytest.raises(ValueError, match=rf"^student: got a difference at '{name}'"):
             teacher.update(student)
-        with pytest.raises(ValueError, match=r"^student must have"):
+        with pytest.raises(ValueError, match=r"^student: got"):
             teacher.reset(student)
     assert values(teacher) == before
     assert teacher.updates.item() == 0

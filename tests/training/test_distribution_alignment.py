@@ -171,5 +171,5 @@ def test_repeated_steps_find_the_estimate_of_all_examples() -> None:
 
 
 def test_an_unknown_target_is_refused() -> None:
-    with pytest.raises(ValueError, match="target must be one of prior, sqrt, estimated"):
+    with pytest.raises(ValueError, match=r"target: got .*; expected one of prior, sqrt, estimated"):
         DistributionAlignment((0.5, 0.5), decay=0.0, target="labeled")

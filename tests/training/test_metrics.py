@@ -128,11 +128,11 @@ def test_nothing_is_written_unless_asked_for(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("predictions", "labels", "message"),
     [
-        (np.zeros((2, 3, 4)), np.zeros(2, int), r"predictions must be \[N, C\] logits"),
+        (np.zeros((2, 3, 4)), np.zeros(2, int), r"predictions: got .*; expected \[N, C\] logits"),
         (np.zeros((2, 3)), np.zeros(3, int), "shapes \\(2,\\) and \\(3,\\)"),
         (np.zeros((2, 3)), np.zeros((2, 3), int), "class indices"),
-        (np.zeros((0, 3)), np.zeros(0, int), "references is empty"),
-        (np.zeros((2, 3)), np.array([0, -100]), "0 or more, got values from -100 to 0"),
+        (np.zeros((0, 3)), np.zeros(0, int), "references: got none"),
+        (np.zeros((2, 3)), np.array([0, -100]), "got values from -100 to 0; expected class indices, 0 or more"),
     ],
 )
 def test_wrong_shapes_and_labels_are_named(predictions, labels, message):
@@ -141,9 +141,9 @@ def test_wrong_shapes_and_labels_are_named(predictions, labels, message):
 
 
 def test_num_labels_is_checked():
-    with pytest.raises(ValueError, match="num_labels must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"num_labels: got 0; expected at least 1"):
         Accuracy(num_labels=0)
-    with pytest.raises(ValueError, match=r"references must be class indices, 0 to 1, got .* 0 to 2"):
+    with pytest.raises(ValueError, match=r"references: got .* 0 to 2; expected class indices, 0 to 1"):
         Accuracy(num_labels=2).compute(predictions=[0, 1], references=[0, 2])
 
 

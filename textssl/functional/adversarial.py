@@ -105,15 +105,15 @@ def example_rms(x: Tensor, mask: Tensor | None = None) -> Tensor:
 def _cleared(name: str, x: Tensor, mask: Tensor | None) -> Tensor:
     """``x`` in the dtype to calculate in, zero on padding: also where it was nan there."""
     if not isinstance(x, Tensor) or x.dim() < 2:
-        raise ValueError(f"{name} must be a tensor of shape [B, ...], got {x!r}")
+        raise ValueError(f"{name}: got {x!r}; expected a tensor of shape [B, ...]")
     check_float(name, x, x.shape)
     x = x.to(compute_dtype(x))
     if mask is None:
         return x
     if not isinstance(mask, Tensor) or mask.shape != x.shape[:2]:
         raise ValueError(
-            f"mask must be a tensor of shape {list(x.shape[:2])}, got "
-            f"{list(mask.shape) if isinstance(mask, Tensor) else mask!r}"
+            f"mask: got {list(mask.shape) if isinstance(mask, Tensor) else mask!r}; "
+            f"expected a tensor of shape {list(x.shape[:2])}"
         )
     return x.masked_fill((mask == 0).reshape(*mask.shape, *[1] * (x.dim() - 2)), 0.0)
 
@@ -124,7 +124,7 @@ def _size(epsilon: float | Tensor, d: Tensor) -> float | Tensor:
         check_float("epsilon", epsilon, d.shape[:1])
         return _per_example(epsilon.to(compute_dtype(d)), d)
     if not 0 <= epsilon < math.inf:
-        raise ValueError(f"epsilon must be a finite number of at least 0, got {epsilon}")
+        raise ValueError(f"epsilon: got {epsilon}; expected a finite number of at least 0")
     return epsilon
 
 

@@ -40,12 +40,12 @@ def nearest_neighbors(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
     check_float("features", features, ("N", "D"))
     count = len(features)
     if count < 2:
-        raise ValueError(f"features must have at least 2 rows, got shape {list(features.shape)}")
+        raise ValueError(f"features: got shape {list(features.shape)}; expected at least 2 rows")
     if not 1 <= k < count:
-        raise ValueError(f"k must be in [1, {count - 1}], got {k}")
+        raise ValueError(f"k: got {k}; expected a number in [1, {count - 1}]")
     unit = torch.nn.functional.normalize(features.to(compute_dtype(features)), dim=-1)
     if not unit.isfinite().all():
-        raise ValueError("features must be finite, got nan or infinity")
+        raise ValueError("features: got nan or infinity; expected finite numbers")
     found = []
     for rows in torch.arange(count, device=unit.device).split(max(_BLOCK // count, 1)):
         similarities = unit[rows] @ unit.T
@@ -104,9 +104,9 @@ def propagate_labels(
     check_integer("labels", labels, (count,))
     check_positive("gamma", gamma)
     if not 0 <= alpha < 1:
-        raise ValueError(f"alpha must be in [0, 1), got {alpha}")
+        raise ValueError(f"alpha: got {alpha}; expected a number in [0, 1)")
     if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+        raise ValueError(f"k: got {k}; expected at least 1")
     seeds = _seeds(labels, num_labels)
     if neighbors is None:
         neighbors = nearest_neighbors(features, max(min(k, count // 4), 1))
@@ -136,7 +136,7 @@ def certainty(probs: Tensor) -> Tensor:
     """
     check_float("probs", probs, ("N", "C"))
     if probs.shape[1] < 2:
-        raise ValueError(f"probs must have at least 2 classes, got shape {list(probs.shape)}")
+        raise ValueError(f"probs: got shape {list(probs.shape)}; expected at least 2 classes")
     p, dtype = probs.double(), compute_dtype(probs)
     sure = (1 + torch.special.xlogy(p, p).sum(-1) / math.log(probs.shape[1])).clamp(0, 1)
     if not len(sure):
@@ -163,7 +163,7 @@ def class_balance_weights(labels: Tensor, num_labels: int) -> Tensor:
     """
     check_integer("labels", labels, ("N",))
     if num_labels < 1:
-        raise ValueError(f"num_labels must be at least 1, got {num_labels}")
+        raise ValueError(f"num_labels: got {num_labels}; expected at least 1")
     members = _members(labels, num_labels)
     return torch.where(members > 0, len(labels) / num_labels / members.clamp_min(1), 0).float()
 
@@ -177,9 +177,11 @@ def _members(labels: Tensor, num_labels: int) -> Tensor:
 def _seeds(labels: Tensor, num_labels: int) -> Tensor:
     """Y [N, C] in float64: each class's labeled examples share a mass of 1."""
     if num_labels < 2:
-        raise ValueError(f"num_labels must be at least 2, got {num_labels}")
+        raise ValueError(f"num_labels: got {num_labels}; expected at least 2")
     if len(labels) and not -1 <= int(labels.min()) <= int(labels.max()) < num_labels:
-        raise ValueError(f"labels must be in [0, {num_labels}), or -1 where unknown, got {labels.unique().tolist()}")
+        raise ValueError(
+            f"labels: got {labels.unique().tolist()}; expected classes in [0, {num_labels}), or -1 where unknown"
+        )
     members = _members(labels, num_labels)
     if empty := (members == 0).nonzero().flatten().tolist():
         raise ValueError(f"labels: no labeled example of class {empty[0]}; each of {num_labels} classes needs one")
@@ -193,9 +195,9 @@ def _normalized_graph(similarities: Tensor, indices: Tensor, count: int, gamma: 
     rows = torch.arange(count, device=indices.device)[:, None].expand_as(indices)
     weights = similarities.double().clamp_min(0).pow(gamma)
     if not weights.isfinite().all():
-        raise ValueError("similarities must be finite, got nan or infinity")
+        raise ValueError("similarities: got nan or infinity; expected finite numbers")
     if int(indices.max()) >= count:
-        raise ValueError(f"neighbors[1] must be below {count}, the number of examples, got {int(indices.max())}")
+        raise ValueError(f"neighbors[1]: got {int(indices.max())}; expected less than {count}, the number of rows")
     kept = (weights > 0) & (indices >= 0) & (indices != rows)
     edges, weights = torch.stack([rows[kept], indices[kept].long()]), weights[kept]
     both = torch.cat([edges, edges.flip(0)], dim=1)

@@ -66,7 +66,7 @@ def tsa_threshold(progress: float, num_labels: int, schedule: str) -> float:
     """
     check_interval("progress", progress, 0.0, 1.0)
     if num_labels < 2:
-        raise ValueError(f"num_labels must be at least 2, got {num_labels}")
+        raise ValueError(f"num_labels: got {num_labels}; expected at least 2")
     if schedule == "linear":
         released = progress
     elif schedule == "exp":
@@ -74,7 +74,7 @@ def tsa_threshold(progress: float, num_labels: int, schedule: str) -> float:
     elif schedule == "log":
         released = 1.0 - math.exp(-5.0 * progress)
     else:
-        raise ValueError(f"schedule must be 'linear', 'log' or 'exp', got {schedule!r}")
+        raise ValueError(f"schedule: got {schedule!r}; expected 'linear', 'log' or 'exp'")
     return released * (1.0 - 1.0 / num_labels) + 1.0 / num_labels
 
 

@@ -45,7 +45,7 @@ def mixup_coefficients(alpha: float, size: int, fold: bool = True, generator: to
     """
     check_positive("alpha", alpha)
     if size < 0:
-        raise ValueError(f"size must be at least 0, got {size}")
+        raise ValueError(f"size: got {size}; expected at least 0")
     # If X and Y are Gamma(alpha), X / (X + Y) is Beta(alpha, alpha); in logs, tiny alphas are safe.
     log_gamma = _log_gamma_draws(alpha, 2 * size, generator)
     coefficients = torch.sigmoid(log_gamma[:size] - log_gamma[size:])
@@ -71,7 +71,7 @@ def mix(x: Tensor, coefficients: Tensor, index: Tensor) -> Tensor:
     Source: Zhang et al., 2018, arXiv:1710.09412.
     """
     if not isinstance(x, Tensor) or x.dim() == 0:
-        raise ValueError(f"x must be a tensor of shape [B, ...], got {x!r}")
+        raise ValueError(f"x: got {x!r}; expected a tensor of shape [B, ...]")
     check_float("x", x, x.shape)
     check_float("coefficients", coefficients, x.shape[:1])
     check_integer("index", index, x.shape[:1])
@@ -98,7 +98,7 @@ def join_masks(masks: Tensor, index: Tensor) -> Tensor:
     Source: the authors' advice for MixText: Chen et al., 2020, arXiv:2004.12239.
     """
     if not isinstance(masks, Tensor) or masks.dim() < 2:
-        raise ValueError(f"masks must be a tensor of shape [B, T] or more axes, got {masks!r}")
+        raise ValueError(f"masks: got {masks!r}; expected a tensor of shape [B, T] or more axes")
     check_integer("index", index, masks.shape[:1])
     partners = masks.index_select(0, index)
     return masks | partners if masks.dtype == torch.bool else torch.maximum(masks, partners)

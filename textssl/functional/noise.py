@@ -74,7 +74,7 @@ def _bits(keys: Tensor, shape: tuple[int, ...], salt: Tensor | int, positions: T
     """64 random bits for each place, [B, shape[0], places within]."""
     _check_int64("keys", keys, ("B",))
     if not shape or min(shape) < 1:
-        raise ValueError(f"shape must have no empty axis, got {list(shape)}")
+        raise ValueError(f"shape: got {list(shape)}; expected no empty axis")
     if isinstance(salt, Tensor):
         _check_int64("salt", salt, ())
     device = keys.device
@@ -111,4 +111,4 @@ def _normal(bits: Tensor) -> Tensor:
 def _check_int64(name: str, x: Tensor, shape: tuple[int | str, ...]) -> None:
     check_integer(name, x, shape)
     if x.dtype != torch.int64:
-        raise ValueError(f"{name} must be int64, got {x.dtype}")
+        raise ValueError(f"{name}: got {x.dtype}; expected int64")

@@ -62,8 +62,8 @@ def bin_probs(rates: Tensor, present: Tensor | None = None, threshold: float = 0
     if present is not None:
         if present.shape != rates.shape or present.dtype != torch.bool:
             raise ValueError(
-                f"present must be a bool tensor of shape {list(rates.shape)}, got {present.dtype} of shape "
-                f"{list(present.shape)}"
+                f"present: got {present.dtype} of shape {list(present.shape)}; "
+                f"expected a bool tensor of shape {list(rates.shape)}"
             )
         values = torch.where(present, values, 0.0)
     values = values / values.amax(-1, keepdim=True)
@@ -105,4 +105,4 @@ def updated_bins(rates: Tensor, sums: Tensor, counts: Tensor, decay: float = 0.9
 
 def _check_decay(decay: float) -> None:
     if not 0 <= decay < 1:
-        raise ValueError(f"decay must be in [0, 1), got {decay}")
+        raise ValueError(f"decay: got {decay}; expected a number in [0, 1)")

@@ -42,7 +42,7 @@ def estimate_prior_em(
     check_float("source_prior", source_prior, probs.shape[1:])
     check_interval("shrinkage", shrinkage, 0, 1)
     if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+        raise ValueError(f"steps: got {steps}; expected at least 1")
     goal = _goal(towards, source_prior)
     dtype = compute_dtype(probs, source_prior, goal)
     rows, source, goal = probs.to(dtype), source_prior.to(dtype), goal.to(dtype)
@@ -122,7 +122,7 @@ def estimate_prior_bbse(
     check_interval("ridge", ridge, 0, float("inf"))
     check_interval("shrinkage", shrinkage, 0, 1)
     if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+        raise ValueError(f"steps: got {steps}; expected at least 1")
     goal = _goal(towards, torch.full_like(probs[0] if len(probs) else held_out_probs[0], 1 / probs.shape[1]))
     dtype = compute_dtype(probs, held_out_probs, goal)
     goal = goal.to(dtype)

@@ -71,5 +71,5 @@ def cosine_rampdown(progress: float) -> float:
 def _ramp_position(progress: float, length: float) -> float:
     check_interval("progress", progress, 0.0, 1.0)
     if not 0 <= length < math.inf:
-        raise ValueError(f"length must be a finite number of at least 0, got {length}")
+        raise ValueError(f"length: got {length}; expected a finite number of at least 0")
     return min(progress / length, 1.0) if length > 0 else 1.0

@@ -100,7 +100,7 @@ def one_hot(labels: Tensor, num_labels: int, dtype: torch.dtype = torch.float32)
     """
     check_integer("labels", labels, ("B",))
     if num_labels < 1:
-        raise ValueError(f"num_labels must be at least 1, got {num_labels}")
+        raise ValueError(f"num_labels: got {num_labels}; expected at least 1")
     classes = torch.arange(num_labels, device=labels.device)
     return (labels.unsqueeze(-1) == classes).to(dtype)
 
@@ -124,7 +124,7 @@ def guess_labels(probs_per_view: Sequence[Tensor], weights: Sequence[float] | No
     Source: Berthelot et al., 2019, arXiv:1905.02249; MixText: Chen et al., 2020, arXiv:2004.12239.
     """
     if len(probs_per_view) == 0:
-        raise ValueError("probs_per_view must hold at least one tensor, got none")
+        raise ValueError("probs_per_view: got none; expected at least one tensor")
     first = probs_per_view[0]
     check_float("probs_per_view[0]", first, ("B", "C"))
     for i, probs in enumerate(probs_per_view):
@@ -141,7 +141,7 @@ def _normalized(weights: Sequence[float] | None, views: int) -> list[float]:
     if weights is None:
         return [1.0 / views] * views
     if len(weights) != views:
-        raise ValueError(f"weights must hold one number per view ({views}), got {len(weights)}")
+        raise ValueError(f"weights: got {len(weights)}; expected one number per view ({views})")
     if not all(0 <= w < math.inf for w in weights) or sum(weights) == 0:
-        raise ValueError(f"weights must be non-negative, finite and not all zero, got {list(weights)}")
+        raise ValueError(f"weights: got {list(weights)}; expected non-negative, finite weights, not all zero")
     return [w / sum(weights) for w in weights]

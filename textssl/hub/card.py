@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textssl.errors import UserError
 from textssl.files import write_atomically
 from textssl.hub.facts import Citation, RunFacts
 from textssl.hub.usage import code_lines
@@ -41,7 +42,7 @@ def model_card(facts: RunFacts) -> ModelCard:
         The card; `str(card)` is the content of `README.md`.
 
     Raises:
-        ValueError: a metric outside [0, 1].
+        UserError: a metric outside [0, 1].
     """
     from huggingface_hub import ModelCard
 
@@ -72,7 +73,7 @@ def write_model_card(folder: str | os.PathLike[str], facts: RunFacts) -> Path:
         The file.
 
     Raises:
-        ValueError: as `model_card`.
+        UserError: as `model_card`.
     """
     folder = Path(folder)
     if facts.model_name is None and facts.hub_model_id is None:
@@ -143,7 +144,7 @@ def _check_scores(scores: Mapping[str, float]) -> None:
     for name in METRICS:
         value = _score(scores, name)
         if value is not None and not 0 <= value <= 1:
-            raise ValueError(f"metric {name} must be in [0, 1], got {value}")
+            raise UserError(f"metric {name}: got {value}; expected a number in [0, 1]")
 
 
 def _eval_results(facts: RunFacts) -> list[EvalResult]:

@@ -22,7 +22,7 @@ def code_lines(facts: RunFacts, model: str, comment: str) -> list[str]:
         return _adapter_code(facts, model, comment)
     if facts.task is not None:
         return _pipeline(facts, model, comment)
-    home, name = ("ensemble", "Ensemble") if facts.ensemble else ("features", "FeatureClassifier")
+    home, name = ("models", "Ensemble") if facts.ensemble else ("features", "FeatureClassifier")
     made = "as described below" if facts.features_alone else "of the encoder that classifier.config.encoder names"
     return [
         f"from textssl.{home} import {name}",

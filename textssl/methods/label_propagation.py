@@ -220,7 +220,7 @@ def _approximate_neighbors(features: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
     unit = nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
     if not (unit == unit).all():
-        raise ValueError("features must be finite, got nan or infinity")
+        raise ValueError("features: got nan or infinity; expected finite numbers")
     count, size = unit.shape
     # As many lists as each has members, and not so many that FAISS has too few examples to place them by.
     lists = max(min(int(count**0.5), count // 39), 1)

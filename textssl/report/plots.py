@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textssl.errors import UserError
 from textssl.files import write_atomically
 
 
@@ -169,7 +170,7 @@ def confidence_figure(
         The figure.
 
     Raises:
-        ValueError: not a rank of 1, no example, a value outside [0, 1] (NaN too), or `correct` of
+        UserError: not a rank of 1, no example, a value outside [0, 1] (NaN too), or `correct` of
             another shape.
     """
     confidences, correct = _checked_confidences(confidences, threshold, correct)
@@ -200,16 +201,16 @@ def _checked_confidences(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     confidences = np.asarray(confidences, dtype=np.float64)
     if confidences.ndim != 1 or not len(confidences):
-        raise ValueError(f"confidences must be [N] with N > 0, got shape {confidences.shape}")
+        raise UserError(f"confidences: got shape {confidences.shape}; expected [N] with N > 0")
     # a sum of float32 or bfloat16 probabilities may pass 1 by a rounding error
     if not ((confidences >= 0) & (confidences <= 1 + 1e-2)).all():
-        raise ValueError(f"confidences must be in [0, 1], got {confidences.min()} to {confidences.max()}")
+        raise UserError(f"confidences: got {confidences.min()} to {confidences.max()}; expected numbers in [0, 1]")
     if threshold is not None and not 0 <= threshold <= 1:
-        raise ValueError(f"threshold must be in [0, 1], got {threshold}")
+        raise UserError(f"threshold: got {threshold}; expected a number in [0, 1]")
     if correct is not None:
         correct = np.asarray(correct, dtype=bool)
         if correct.shape != confidences.shape:
-            raise ValueError(f"correct must be {confidences.shape}, got shape {correct.shape}")
+            raise UserError(f"correct: got shape {correct.shape}; expected shape {confidences.shape}")
     return confidences.clip(max=1.0), correct
 
 

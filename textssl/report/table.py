@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from textssl.errors import UserError
 from textssl.files import write_atomically
 
 
@@ -55,7 +56,7 @@ def comparison_table(rows: Sequence[Row], baseline: str = "supervised") -> str:
         Lines of equal width, without a line break at the end.
 
     Raises:
-        ValueError: no row, or an accuracy or macro-F1 outside [0, 1].
+        UserError: no row, or an accuracy or macro-F1 outside [0, 1].
 
     Examples:
         >>> supervised = Row("supervised", 20, 0, 0.7, 0.69, 61)
@@ -86,7 +87,7 @@ def markdown_table(rows: Sequence[Row], baseline: str = "supervised") -> str:
         The header, the line that aligns the columns, and a line per run.
 
     Raises:
-        ValueError: as `comparison_table`.
+        UserError: as `comparison_table`.
     """
     align = (":--", *["--:"] * (len(HEADER) - 1))
     cells = [[cell.replace("|", "\\|") for cell in line] for line in _cells(rows, baseline)]
@@ -115,12 +116,12 @@ def save_results(path: str | os.PathLike[str], results: Mapping[str, Any]) -> Pa
 
 def _cells(rows: Sequence[Row], baseline: str) -> list[tuple[str, ...]]:
     if not rows:
-        raise ValueError("rows is empty: there is no run to compare")
+        raise UserError("rows: got none; expected at least one run")
     for row in rows:
         for name in ("accuracy", "macro_f1"):
             value = getattr(row, name)
             if value is not None and not 0 <= value <= 1:
-                raise ValueError(f"{name} of {row.method!r} must be in [0, 1], got {value}")
+                raise UserError(f"{name} of {row.method!r}: got {value}; expected a number in [0, 1]")
     reference = {(row.labels, row.seed): row.accuracy for row in rows if row.method == baseline}
     return [
         (

@@ -48,7 +48,7 @@ class DistributionAlignment(nn.Module):
     ) -> None:
         super().__init__()
         if target not in TARGETS:
-            raise ValueError(f"target must be one of {', '.join(TARGETS)}, got {target!r}")
+            raise ValueError(f"target: got {target!r}; expected one of {', '.join(TARGETS)}")
         self.kind = target
         self.mean = _mean(prior, decay, window)
         # The mean of predictions that were reweighed by the estimate: what the estimate moves to.

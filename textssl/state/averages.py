@@ -36,9 +36,9 @@ class RunningMean(nn.Module):
     def __init__(self, init: Tensor, decay: float) -> None:
         super().__init__()
         if not init.is_floating_point():
-            raise ValueError(f"init must be floating point, got {init.dtype}")
+            raise ValueError(f"init: got {init.dtype}; expected a floating-point tensor")
         if not 0 <= decay < 1:
-            raise ValueError(f"decay must be in [0, 1), got {decay}")
+            raise ValueError(f"decay: got {decay}; expected a number in [0, 1)")
         self.decay = decay
         start = init.detach().to(torch.promote_types(init.dtype, torch.float32), copy=True)
         self.register_buffer("init", start)
@@ -72,7 +72,7 @@ class RunningMean(nn.Module):
         """
         if batch_mean.shape != self.biased.shape:
             raise ValueError(
-                f"batch_mean must have the shape of init, {list(self.biased.shape)}, got {list(batch_mean.shape)}"
+                f"batch_mean: got {list(batch_mean.shape)}; expected the shape of init, {list(self.biased.shape)}"
             )
         count = self._weight(weight)
         share = torch.where(count > 0, batch_mean.to(self.biased) * count, 0.0)
@@ -87,7 +87,7 @@ class RunningMean(nn.Module):
         if not isinstance(weight, Tensor):
             return self.biased.new_full((1,), 1.0 if weight is None else weight)
         if weight.numel() != 1:
-            raise ValueError(f"weight must have one element, got shape {list(weight.shape)}")
+            raise ValueError(f"weight: got shape {list(weight.shape)}; expected one element")
         return weight.to(self.biased).reshape(1)
 
 
@@ -113,9 +113,9 @@ class RecentMean(nn.Module):
     def __init__(self, init: Tensor, window: int) -> None:
         super().__init__()
         if not init.is_floating_point():
-            raise ValueError(f"init must be floating point, got {init.dtype}")
+            raise ValueError(f"init: got {init.dtype}; expected a floating-point tensor")
         if window < 1:
-            raise ValueError(f"window must be at least 1, got {window}")
+            raise ValueError(f"window: got {window}; expected at least 1")
         start = init.detach().to(torch.promote_types(init.dtype, torch.float32))
         self.register_buffer("recent", start.expand(window, *start.shape).clone())
         self.register_buffer("oldest", torch.zeros(1, dtype=torch.long))
@@ -134,7 +134,7 @@ class RecentMean(nn.Module):
         """
         if batch_mean.shape != self.recent.shape[1:]:
             raise ValueError(
-                f"batch_mean must have the shape of init, {list(self.recent.shape[1:])}, got {list(batch_mean.shape)}"
+                f"batch_mean: got {list(batch_mean.shape)}; expected the shape of init, {list(self.recent.shape[1:])}"
             )
         self.recent.index_copy_(0, self.oldest, all_mean(batch_mean.to(self.recent))[None])
         # Through the tensor, so that nothing waits for the device.

@@ -40,7 +40,7 @@ class BinRates(nn.Module):
         super().__init__()
         self.sizes = tuple(int(size) for size in sizes)
         if not self.sizes or min(self.sizes) < 1:
-            raise ValueError(f"sizes must be one or more numbers of at least 1, got {list(sizes)}")
+            raise ValueError(f"sizes: got {list(sizes)}; expected one or more numbers of at least 1")
         self.decay = decay
         self.threshold = threshold
         present = torch.arange(max(self.sizes)) < torch.tensor(self.sizes)[:, None]
@@ -73,7 +73,7 @@ class BinRates(nn.Module):
         """
         if not operations.shape == bins.shape == agreement.shape or operations.dim() != 1:
             shapes = [list(x.shape) for x in (operations, bins, agreement)]
-            raise ValueError(f"operations, bins and agreement must be of one shape [N], got {shapes}")
+            raise ValueError(f"operations, bins and agreement: got {shapes}; expected one shape [N]")
         cells = (operations * self.rates.shape[1] + bins).to(self.rates.device, torch.long)
         steps = (agreement.to(self.rates.device).float().nan_to_num(0.0).clamp(0, 1) / STEP).round().long()
         totals = torch.zeros(2, self.rates.numel(), dtype=torch.long, device=self.rates.device)

@@ -49,7 +49,7 @@ def all_mean(x: Tensor) -> Tensor:
         ValueError: ``x`` is not floating point.
     """
     if not x.is_floating_point():
-        raise ValueError(f"x must be floating point to take its mean, got {x.dtype}")
+        raise ValueError(f"x: got {x.dtype}; expected a floating-point tensor, to take its mean")
     return all_sum(x) / world_size()
 
 
@@ -66,7 +66,7 @@ def all_cat(x: Tensor) -> Tensor:
         ValueError: ``x`` has no axis.
     """
     if x.dim() == 0:
-        raise ValueError("x must have at least one axis to be joined along, got shape []")
+        raise ValueError("x: got shape []; expected at least one axis to be joined along")
     if world_size() == 1:
         return x.detach()
     mine = _contiguous_copy(x)

@@ -31,7 +31,7 @@ class ExampleMemory(nn.Module):
         super().__init__()
         for name, number in (("size", size), ("width", width)):
             if number < 1:
-                raise ValueError(f"{name} must be at least 1, got {number}")
+                raise ValueError(f"{name}: got {number}; expected at least 1")
         self.register_buffer("values", torch.zeros(size, width))
         self.register_buffer("counts", torch.zeros(size, dtype=torch.long))
 
@@ -55,7 +55,7 @@ class ExampleMemory(nn.Module):
         """
         if values.shape != (len(index), self.values.shape[1]):
             raise ValueError(
-                f"values must have shape [{len(index)}, {self.values.shape[1]}], got {list(values.shape)}"
+                f"values: got {list(values.shape)}; expected shape [{len(index)}, {self.values.shape[1]}]"
             )
         if not len(index):
             return

@@ -45,7 +45,7 @@ class NetworkOptimizer(nn.Module):
             ValueError: another number of groups.
         """
         if len(schedule) != len(optimizer.param_groups):
-            raise ValueError(f"schedule must have {len(optimizer.param_groups)} factors, got {len(schedule)}")
+            raise ValueError(f"schedule: got {len(schedule)}; expected {len(optimizer.param_groups)} factors")
         bases = [float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups]
         self.optimizer, self.steps, self._held = optimizer, 0, {}
         self._rates = [*zip(bases, schedule, strict=True)]

@@ -51,7 +51,7 @@ class EMATeacher(nn.Module):
     def __init__(self, student: nn.Module, decay: float, rampup: bool = True) -> None:
         super().__init__()
         if not 0 <= decay < 1:
-            raise ValueError(f"decay must be in [0, 1), got {decay}")
+            raise ValueError(f"decay: got {decay}; expected a number in [0, 1)")
         self.decay = decay
         self.rampup = rampup
         self.model = copy_sharing_frozen(student).requires_grad_(False)
@@ -187,8 +187,8 @@ def _pairs(
     different = sorted(own.keys() ^ other.keys()) or [name for name in own if own[name].shape != other[name].shape]
     if different:
         raise ValueError(
-            "student must have the parameters and buffers that the teacher was made from "
-            f"(unwrapped), got a difference at {different[0]!r}"
+            f"student: got a difference at {different[0]!r}; expected the (unwrapped) "
+            "parameters and buffers that the teacher was made from"
         )
     return {name: (own[name], other[name]) for name in own}
 

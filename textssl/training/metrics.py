@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textssl.errors import UserError
+
 
 if TYPE_CHECKING:
     from evaluate import EvaluationModuleInfo, Metric
@@ -47,12 +49,12 @@ def compute_metrics(eval_prediction: EvalPrediction) -> dict[str, float]:
         `{"accuracy": ..., "macro_f1": ...}`, each in [0, 1].
 
     Raises:
-        ValueError: a wrong rank, unequal lengths, no example, or a label below 0 (an unlabeled
+        UserError: a wrong rank, unequal lengths, no example, or a label below 0 (an unlabeled
             example).
     """
     scores, labels = _first_array(eval_prediction.predictions), _first_array(eval_prediction.label_ids)
     if scores.ndim not in (1, 2):
-        raise ValueError(f"predictions must be [N, C] logits or [N] classes, got shape {scores.shape}")
+        raise UserError(f"predictions: got shape {scores.shape}; expected [N, C] logits or [N] classes")
     predictions = scores.argmax(axis=1) if scores.ndim == 2 else scores
     predictions, labels = _checked(predictions, labels, None)
     return {**_accuracy(predictions, labels, None), **_macro_f1(predictions, labels, None)}
@@ -79,17 +81,17 @@ def _first_array(arrays: Any) -> np.ndarray:
 def _checked(predictions: Any, references: Any, num_labels: int | None) -> tuple[np.ndarray, np.ndarray]:
     predictions, references = np.asarray(predictions), np.asarray(references)
     if predictions.ndim != 1 or predictions.shape != references.shape:
-        raise ValueError(
-            "predictions and references must both be [N] class indices, "
-            f"got shapes {predictions.shape} and {references.shape}"
+        raise UserError(
+            f"predictions and references: got shapes {predictions.shape} and {references.shape}; "
+            "expected class indices [N] of both"
         )
     if not len(references):
-        raise ValueError("references is empty: there is no example to score")
+        raise UserError("references: got none; expected at least one example")
     for name, classes in (("predictions", predictions), ("references", references)):
         if classes.min() < 0 or (num_labels is not None and classes.max() >= num_labels):
             allowed = "0 or more" if num_labels is None else f"0 to {num_labels - 1}"
             got = f"{classes.min()} to {classes.max()}"
-            raise ValueError(f"{name} must be class indices, {allowed}, got values from {got}")
+            raise UserError(f"{name}: got values from {got}; expected class indices, {allowed}")
     return predictions, references
 
 
@@ -148,7 +150,7 @@ def _metric_class(name: str) -> type:
     class OfflineMetric(evaluate.Metric):
         def __init__(self, num_labels: int | None = None, keep_in_memory: bool = True, **kwargs: Any) -> None:
             if num_labels is not None and num_labels < 1:
-                raise ValueError(f"num_labels must be at least 1, got {num_labels}")
+                raise UserError(f"num_labels: got {num_labels}; expected at least 1")
             self.num_labels = num_labels
             kwargs.setdefault("seed", 0)  # otherwise it is read off NumPy's global generator
             super().__init__(keep_in_memory=keep_in_memory, **kwargs)

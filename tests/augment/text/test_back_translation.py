@@ -273,15 +273,15 @@ def test_errors_name_column_and_row(tmp_path: Path) -> None:
         view({"text": "a", "label": 0}, np.random.default_rng(0))
     with pytest.raises(UserError, match=r"column: got 'review'; the data have \['text'\]"):
         view.add_column(Dataset.from_dict({"text": ["a"]}))
-    with pytest.raises(UserError, match="column 'review' must hold texts, got None in row 1"):
+    with pytest.raises(UserError, match="column 'review': got None in row 1; expected texts"):
         view.add_column(Dataset.from_dict({"review": ["a", None]}))
-    with pytest.raises(UserError, match="column 'review' must hold texts, got 3 in row 0"):
+    with pytest.raises(UserError, match="column 'review': got 3 in row 0; expected texts"):
         view.fill([3, "a"])  # type: ignore[list-item]
-    with pytest.raises(UserError, match=r"must hold texts, got None$"):
+    with pytest.raises(UserError, match=r"got None; expected texts$"):
         view({"review": None}, np.random.default_rng(0))
     with pytest.raises(UserError, match=r"name: got 'b', but the data already have \['b'\]"):
         view.add_column(Dataset.from_dict({"review": ["a"], "b": [1]}), "b")
-    with pytest.raises(UserError, match="batch_size must be at least 1, got 0"):
+    with pytest.raises(UserError, match="batch_size: got 0; expected at least 1"):
         view.fill(["a"], batch_size=0)
     # All of it before the engine was asked.
     assert engine.batches == []

@@ -141,7 +141,7 @@ class BackTranslation:
             UserError: if something among the texts is not a string; the message names its row.
         """
         if batch_size < 1:
-            raise UserError(f"batch_size must be at least 1, got {batch_size}")
+            raise UserError(f"batch_size: got {batch_size}; expected at least 1")
         _check_texts(texts, self.column)
         distinct = list(dict.fromkeys(texts))
         missing = [self._missing(distinct, copy) for copy in range(self.copies)]
@@ -243,7 +243,7 @@ def _check_texts(texts: Sequence[Any], column: str) -> None:
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             where = f" in row {row}" if len(texts) > 1 else ""
-            raise UserError(f"column {column!r} must hold texts, got {text!r:.80}{where}")
+            raise UserError(f"column {column!r}: got {text!r:.80}{where}; expected texts")
 
 
 def _batches(keyed: Mapping[str, str], size: int) -> Iterator[dict[str, str]]:

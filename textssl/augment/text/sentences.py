@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from ...errors import UserError
+
 
 __all__ = ["cut"]
 
@@ -41,13 +43,13 @@ def cut(text: str, max_chars: int = 300) -> list[str]:
             only if it has none.
 
     Raises:
-        ValueError: if ``max_chars`` is less than 2.
+        UserError: if ``max_chars`` is less than 2.
 
     >>> cut('Dr. Strangelove is great. "Really?" Yes!')
     ['Dr. Strangelove is great.', '"Really?"', 'Yes!']
     """
     if max_chars < 2:
-        raise ValueError(f"max_chars must be at least 2, got {max_chars}")
+        raise UserError(f"max_chars: got {max_chars}; expected at least 2")
     pieces = []
     for paragraph in _PARAGRAPH.split(text):
         for sentence in _sentences(" ".join(paragraph.split())):
