@@ -186,7 +186,7 @@ def test_help_lists_each_field_and_its_meaning(capsys: pytest.CaptureFixture[str
     assert end.value.code == 0
     out = capsys.readouterr().out
     assert "--num_labeled" in out
-    assert "Labeled examples, over all classes." in out
+    assert "Number of labeled examples over all classes." in out
 
 
 # A recipe's own arguments: the method's config beside the options

@@ -61,15 +61,15 @@ class OneOf:
         weights: probability of each, summing to one; equal by default.
 
     Raises:
-        ValueError: no choices, or weights that are no probabilities of them.
+        UserError: no choices, or weights that are no probabilities of them.
     """
 
     def __init__(self, choices: Sequence[Augmentation], weights: Sequence[float] | None = None) -> None:
         if not choices:
-            raise ValueError("choices: got none; expected at least one augmentation")
+            raise UserError("choices: got none; expected at least one augmentation")
         shares = [1 / len(choices)] * len(choices) if weights is None else list(weights)
         if len(shares) != len(choices) or min(shares) < 0 or not abs(sum(shares) - 1) <= 1e-6:
-            raise ValueError(f"weights: got {shares} for {len(choices)} choices; expected one probability for each")
+            raise UserError(f"weights: got {shares} for {len(choices)} choices; expected one probability for each")
         self.choices = list(choices)
         self.edges = np.cumsum(shares)[:-1]
 
