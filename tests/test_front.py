@@ -222,6 +222,7 @@ EXTRAS = [
 HEAVY = ["evaluate", "matplotlib", "pandas", "scipy", "sklearn", "torchvision"]
 
 
+@pytest.mark.slow
 def test_one_trainer_loads_little_more_than_trainer_and_datasets() -> None:
     program = PROGRAM.format(extras=EXTRAS)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=FRONT.parents[1])

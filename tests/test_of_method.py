@@ -53,6 +53,7 @@ def test_a_test_is_of_its_module_its_parameter_and_its_page(test: Any, expected:
     assert methods_of(test) == expected
 
 
+@pytest.mark.slow
 def test_the_option_leaves_nothing_else() -> None:
     files = ["tests/methods/test_vat.py", "tests/functional/test_policies.py", "tests/methods/test_uda.py"]
     items, dropped = [item(file) for file in files], []

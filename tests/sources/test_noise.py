@@ -159,6 +159,7 @@ def test_a_tie_is_among_the_classes_that_have_most() -> None:
     assert set(keyword_labels([f"{i}" for i in range(200)], rules, 0)) == {0, 2, 5}
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same() -> None:
     """Python's own hash of a string would differ."""
     program = (
