@@ -17,7 +17,13 @@ from textssl.state import ClassThresholds
 
 
 CONTRACT_VARIANTS: list[dict[str, Any]] = [
-    {"frozen_peer": False, "ema_decay": 0.0, "class_decay": None, "warm_start_steps": 1, "disagreement_weight": 2.0},
+    {
+        "frozen_peer": False,
+        "teacher_decay": 0.0,
+        "class_decay": None,
+        "warm_start_steps": 1,
+        "disagreement_weight": 2.0,
+    },
     {"ensemble": False, "threshold": 0.0, "distribution_alignment": "sqrt"},
 ]
 CONTRACT_FIELDS: dict[str, Any] = {
@@ -61,7 +67,7 @@ def sharpened(probs: torch.Tensor, temperature: float) -> torch.Tensor:
 @pytest.mark.parametrize("frozen", [True, False])
 def test_terms_are_those_of_a_naive_loop(frozen: bool, tmp_path: Path) -> None:
     settings = {"agreement_weight": 0.7, "disagreement_weight": 1.9, "temperature": 0.6, "unlabeled_weight": 1.5}
-    trainer = made(tmp_path, frozen_peer=frozen, ema_decay=0.0, class_decay=None, threshold=0.5, **settings)
+    trainer = made(tmp_path, frozen_peer=frozen, teacher_decay=0.0, class_decay=None, threshold=0.5, **settings)
     batch = first_batch(trainer)
     got = trainer.objective.loss(trainer.forward_for(trainer.model), batch, 0.5)
 
@@ -97,7 +103,7 @@ def test_terms_are_those_of_a_naive_loop(frozen: bool, tmp_path: Path) -> None:
 def test_labels_of_both_are_aligned_with_the_distribution_that_was_asked_for(tmp_path: Path) -> None:
     """A share of nearly one for a class makes it the label of all, once the means have been seen."""
     trainer = made(
-        tmp_path, distribution_alignment=[0.998, 0.001, 0.001], ema_decay=0.0, class_decay=None, threshold=0.0
+        tmp_path, distribution_alignment=[0.998, 0.001, 0.001], teacher_decay=0.0, class_decay=None, threshold=0.0
     )
     batch, forward = first_batch(trainer), trainer.forward_for(trainer.model)
     assert trainer.objective.loss(forward, batch, 0.5)["agreement"] < 1
@@ -153,7 +159,7 @@ def test_what_is_saved_averages_both(tmp_path: Path) -> None:
 
 
 def test_a_student_is_saved_alone_where_that_was_asked_for(tmp_path: Path) -> None:
-    trainer = build("co_training", tmp_path, ensemble=False, ema_decay=0.0)
+    trainer = build("co_training", tmp_path, ensemble=False, teacher_decay=0.0)
     assert trainer.evaluated_model is trainer.model
 
 

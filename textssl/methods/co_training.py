@@ -30,10 +30,10 @@ for its labels, and one forward of a frozen peer over B + muB rows, whose backwa
 *Differs from the paper in.* Targets are soft, made without dropout, and the student's come from its EMA; the head of a
 frozen peer has a learning rate of its own. JointMatch trains two copies of one encoder with hard labels of the student
 itself in training mode, gives disagreement 0.9 and agreement 0.1, where its code compares the masks, not the labels,
-and takes ten steps on unlabeled examples for each on labeled ones: ``frozen_peer=False, ema_decay=0, threshold=0.98,
-class_decay=0.9, agreement_weight=0.1, disagreement_weight=0.9, mu=10`` comes closest. MultiMatch (Sirbu et al., 2025,
-arXiv:2506.07801), which has three heads on one encoder, keeps what two agree on and weighs what they find hard;
-here disagreement is weighed by one number.
+and takes ten steps on unlabeled examples for each on labeled ones: ``frozen_peer=False, teacher_decay=0,
+threshold=0.98, class_decay=0.9, agreement_weight=0.1, disagreement_weight=0.9, mu=10`` comes closest. MultiMatch
+(Sirbu et al., 2025, arXiv:2506.07801), which has three heads on one encoder, keeps what two agree on and weighs what
+they find hard; here disagreement is weighed by one number.
 
 *When it fails.* Two networks that make the same mistakes confirm each other. ``ssl/agreement`` close to 1 from the
 first steps says that neither has anything to teach the other.
@@ -91,7 +91,7 @@ class CoTrainingConfig(SSLConfig):
             network that is trained as a whole.
         peer_learning_rate: peak learning rate of a frozen peer's head; 0.01 by default, for at the rate of an encoder
             a head on vectors that do not change hardly moves.
-        ema_decay: of the student's weights that make its labels and are evaluated; 0 for the student itself.
+        teacher_decay: of the student's weights that make its labels and are evaluated; 0 for the student itself.
         distribution_alignment: which class distribution both networks' labels are aligned with: ``none``, ``labeled``,
             ``uniform``, ``sqrt``, ``estimated`` or a share for each class, as in :class:`textssl.FixMatchConfig`.
         distribution_alignment_decay: decay of the running means of predictions that ``distribution_alignment`` divides
@@ -103,9 +103,9 @@ class CoTrainingConfig(SSLConfig):
     """
 
     modality_defaults: ClassVar[dict[str, dict[str, Any]]] = {
-        "text": {"frozen_peer": True, "ema_decay": 0.97},
-        "image": {"frozen_peer": False, "ema_decay": 0.999},
-        "features": {"frozen_peer": False, "ema_decay": 0.97},
+        "text": {"frozen_peer": True, "teacher_decay": 0.97},
+        "image": {"frozen_peer": False, "teacher_decay": 0.999},
+        "features": {"frozen_peer": False, "teacher_decay": 0.97},
     }
 
     mu: int = field(default=3, metadata={"help": "Unlabeled examples per labeled one in a batch."})
@@ -123,7 +123,7 @@ class CoTrainingConfig(SSLConfig):
     peer_learning_rate: float | None = field(
         default=None, metadata={"help": "Peak learning rate of a frozen peer's head. Default: 0.01."}
     )
-    ema_decay: float | None = field(
+    teacher_decay: float | None = field(
         default=None, metadata={"help": "Decay of the student's EMA. Default: 0.999 for images, else 0.97."}
     )
     # In this order: of other unions HfArgumentParser makes no flag.
@@ -144,7 +144,7 @@ class CoTrainingConfig(SSLConfig):
         check_not_negative("agreement_weight", self.agreement_weight)
         check_not_negative("disagreement_weight", self.disagreement_weight)
         check_positive("peer_learning_rate", self.peer_learning_rate)
-        check_decay("ema_decay", self.ema_decay)
+        check_decay("teacher_decay", self.teacher_decay)
         check_decay("distribution_alignment_decay", self.distribution_alignment_decay)
         self.distribution_alignment = parsed_alignment(self.distribution_alignment)
         super().__post_init__()
@@ -200,8 +200,8 @@ class CoTraining(PeerObjective):
         if self.config.frozen_peer:
             assert self.peer is not None
             _encoder(self.peer).requires_grad_(False)
-        if self.config.ema_decay:
-            self.teacher = EMATeacher(model, self.config.ema_decay)
+        if self.config.teacher_decay:
+            self.teacher = EMATeacher(model, self.config.teacher_decay)
 
     def warm_start_loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return the terms of a step on the labeled data alone, for both networks."""
