@@ -140,7 +140,7 @@ def test_what_reaches_inside_a_model_refuses_to_have_it_compiled(tmp_path: Path)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_batch_that_does_not_fit_is_halved(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_does_not_fit_shrinks(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The memory ends within the second step, when weights and means have moved: all begins again."""
     trainer = build(method, tmp_path / "a", **COMMON | DEFAULTS.get(method, {}) | {"auto_find_batch_size": True})
     step, seen = trainer.training_step, []

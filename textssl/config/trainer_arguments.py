@@ -128,9 +128,7 @@ SETTINGS: dict[str, Entry] = {
         note="refused by what reaches inside the model: mix_at='hidden', a pretext task, label propagation and "
         "stochastic depth",
     ),
-    **_acts(
-        "tests/training/test_memory_settings.py::test_a_batch_that_does_not_fit_is_halved", "auto_find_batch_size"
-    ),
+    **_acts("tests/training/test_memory_settings.py::test_a_batch_that_does_not_fit_shrinks", "auto_find_batch_size"),
     **_acts("tests/training/test_memory_settings.py::test_a_checkpoint_of_the_model_alone", "save_only_model"),
     **_acts(
         "test_what_only_scripts_read",
