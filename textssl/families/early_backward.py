@@ -38,5 +38,5 @@ def backward_now(loss: Tensor, parameters: Iterable[nn.Parameter]) -> Tensor:
         return loss
     trained = [p for p in parameters if p.requires_grad]
     gradients = torch.autograd.grad(loss, trained, allow_unused=True)
-    settled_loss: Tensor = _KnownGradient.apply(loss.detach(), gradients, *trained)
-    return settled_loss
+    loss_with_gradients: Tensor = _KnownGradient.apply(loss.detach(), gradients, *trained)
+    return loss_with_gradients

@@ -128,7 +128,7 @@ def check_second_network(
     Args:
         role: the argument's name, for the message.
         network: the second network.
-        processing_class: its tokenizer or image processor; ``None`` if nobody told: then sizes alone are compared.
+        processing_class: its tokenizer or image processor; ``None`` if unknown: then sizes alone are compared.
         student: the first network.
         students_processing: tokenizer or image processor that makes the inputs of both.
         max_length: most tokens of a text.

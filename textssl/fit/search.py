@@ -1,4 +1,4 @@
-"""Candidates are trained on folds, from cheap to dear, as far as the time reaches; nothing is done twice."""
+"""Candidates are trained on folds, from cheap to expensive, as far as the time reaches; nothing is done twice."""
 
 from __future__ import annotations
 

@@ -119,8 +119,8 @@ class RunFacts:
         citation: the method's publication.
         model_name: title of the card; by default the last part of `hub_model_id`, or the folder.
         hub_model_id: `"user/name"` on the Hub, for the snippet of code.
-        base_model: id on the Hub of the model that was fine-tuned. A folder of this machine is not
-            told.
+        base_model: id on the Hub of the model that was fine-tuned. A local folder is
+            left out.
         task: what a pipeline of transformers calls the task, `"text-classification"` or
             `"image-classification"`; None where no pipeline takes the model.
         texts: how the model reads texts; None for other inputs.
@@ -137,7 +137,7 @@ class RunFacts:
         split: which of them were used as what.
         hyperparameters: those that differ from their defaults; `changed_hyperparameters(config)`.
         metrics: `accuracy` and `macro_f1` on the held-out data, in [0, 1]. The `eval_` that
-            `Trainer` puts before a name may stay; other names are not told.
+            `Trainer` puts before a name may stay; other names are left out.
         baseline: the same of the supervised baseline.
         versions: package to version, such as `{"transformers": "5.23.0"}`.
     """
@@ -170,7 +170,7 @@ def changed_hyperparameters(config: Any) -> dict[str, Any]:
 
     Args:
         config: a dataclass instance, usually of a subclass of `TrainingArguments`. Of the fields
-            that `TrainingArguments` declares only those that shape the training are told; of the
+            that `TrainingArguments` declares only those that shape the training are kept; of the
             subclasses' own, all but absolute paths. Secrets within a value are replaced.
 
     Returns:

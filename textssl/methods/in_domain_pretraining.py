@@ -80,7 +80,7 @@ class InDomainPretrainingConfig(SSLConfig):
 
     pretraining_steps: int | None = field(default=None, metadata={"help": "Steps of the first stage."})
     pretraining_epochs: float = field(
-        default=100.0, metadata={"help": "Passes over all texts, unless steps are told."}
+        default=100.0, metadata={"help": "Passes over all texts, unless steps are given."}
     )
     pretraining_learning_rate: float = field(default=1e-4, metadata={"help": "Peak learning rate of the first stage."})
     pretraining_batch_size: int = field(default=256, metadata={"help": "Windows of a step of the first stage."})

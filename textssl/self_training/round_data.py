@@ -51,7 +51,7 @@ def round_examples(
     """The data set of a round as it is written, for a person to read.
 
     Args:
-        shown: the unlabeled examples; without columns where they can only be told by their rows, as images.
+        shown: the unlabeled examples; without columns where they can only be identified by their rows, as images.
         chosen: which of them were kept.
         probs: [N, C] the teacher's probabilities of all.
         probs_column: column of the probabilities.

@@ -98,7 +98,7 @@ def check_same_labels(teacher: Any, student: Any, warn: bool = False) -> list[in
 
     Args:
         teacher: config of a model.
-        student: config of a model. Where either of the two has no names of its own, classes are told by number.
+        student: config of a model. Where either of the two has no names of its own, classes are matched by number.
         warn: whether to say so if only one of them has names.
 
     Raises:

@@ -56,7 +56,7 @@ class RoundsTrainer(SSLTrainer):
     Each round a teacher, in evaluation mode and without noise, gives probabilities to all unlabeled examples; some are
     kept; a student learns from them and from the labeled examples. The last student is this trainer's model: its
     checkpoints, logs, evaluation and card are those of any trainer. What the rounds before leave in ``output_dir`` is
-    told in :mod:`textssl.self_training.round_folder`; a killed run goes on at the round, the shard and the step where
+    in :mod:`textssl.self_training.round_folder`; a killed run goes on at the round, the shard and the step where
     it was.
 
     Args:

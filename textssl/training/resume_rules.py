@@ -16,7 +16,7 @@ _WHEN = "checkpoints are written at other steps"
 # May differ without a word: no number depends on them. A key that ends in ``_`` stands for all that begin so.
 FREE = {
     "config": "the file that settings were read from; what counts is the settings",
-    "data_check": "says what is told of the data, and changes none",
+    "data_check": "says what is reported of the data, and changes none",
     "ddp_backend": "says how processes talk, not what",
     "ddp_bucket_cap_mb": "says how processes talk, not what",
     "ddp_timeout": "says how long processes wait for each other",

@@ -1,4 +1,4 @@
-"""Candidate classifiers, from cheap to dear."""
+"""Candidate classifiers, from cheap to expensive."""
 
 from .base import Candidate
 from .contrastive import Contrastive

@@ -14,7 +14,7 @@ from ..data import Examples, FitData
 
 __all__ = ["LEVELS", "Candidate", "Trained"]
 
-# From cheap to dear; a level tries its own candidates and those of the levels before it.
+# From cheap to expensive; a level tries its own candidates and those of the levels before it.
 LEVELS = ("fast", "balanced", "best")
 
 

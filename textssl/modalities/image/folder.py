@@ -76,7 +76,7 @@ def load_image_folder(
     """List the images of a folder; they are decoded when they are used.
 
     Of a labeled folder each sub-folder is a class, and all images in it, however deep, are of that
-    class. Of an unlabeled folder all images are listed, however deep. Images are told by their
+    class. Of an unlabeled folder all images are listed, however deep. Images are recognised by their
     suffix (`IMAGE_SUFFIXES`); other files, and files and folders whose name begins with a dot, are
     ignored. Links are followed, but no folder is entered twice for one class.
 

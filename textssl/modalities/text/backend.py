@@ -149,7 +149,7 @@ class TextBackend(Backend):
         """Word embeddings [B, T, H], before positions and normalisation.
 
         Where there are token types, what their embeddings add to that of type 0 is in it too: the model, which is
-        not told types beside embeddings, adds that of type 0. So a mix of two texts has the types of both.
+        given no types beside embeddings, adds that of type 0. So a mix of two texts has the types of both.
         """
         words: Tensor = model.get_input_embeddings()(inputs["input_ids"])  # type: ignore[operator]
         types = inputs.get(TYPES)
