@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         PooledImageClassifier,
         PooledImageClassifierConfig,
         PooledTextClassifier,
+        embedded_model_path,
     )
     from .objective import Objective, Task
     from .pipelines import HeadTailPipeline
@@ -113,6 +114,7 @@ else:
                 "PooledImageClassifier",
                 "PooledImageClassifierConfig",
                 "PooledTextClassifier",
+                "embedded_model_path",
             ],
             "objective": ["Objective", "Task"],
             "pipelines": ["HeadTailPipeline"],
@@ -189,6 +191,7 @@ __all__ = [
     "UserError",
     "VATConfig",
     "VATTrainer",
+    "embedded_model_path",
     "fit_classifier",
     "fit_from_names",
     "pretrain_in_domain",

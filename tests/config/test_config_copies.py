@@ -202,12 +202,12 @@ def test_a_retrieval_leaves_the_options_as_they_were(monkeypatch: pytest.MonkeyP
     changes = {
         "encoder": task.folder / "model",
         **SHORT,
-        "k": 5000,
+        "num_neighbors": 5000,
         "baseline_steps": 20,
         "control": False,
         "dataloader_pin_memory": False,
     }
     sentaugment.sentaugment_recipe({"cpu": {}, "paper": {}}, argv=task.flags(tmp_path / "out", **changes))
-    assert given[1][1]["k"] == 5000
+    assert given[1][1]["num_neighbors"] == 5000
     for part, before in given:
         assert values(part) == before

@@ -11,8 +11,8 @@ import pytest
 from tests.contract import fields
 from tests.contract.cases import build, first_batch
 from tests.contract.knobs import KNOBS, knob, module_of, unknown_knobs
+from textssl.forward import passes
 from textssl.methods import METHODS
-from textssl.training import trainer as trainer_module
 
 
 def with_values(method: str, names: list[str]) -> list[str]:
@@ -103,7 +103,7 @@ def test_length_passes_run_rows_of_like_length_together(
     length_passes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a pass costs nothing, as many as there are lengths; otherwise one."""
-    monkeypatch.setitem(trainer_module.PASS_OVERHEAD, "cpu", 0)
+    monkeypatch.setitem(passes.PASS_OVERHEAD, "cpu", 0)
     trainer = build("uda", tmp_path, length_passes=length_passes)
     view, widths = first_batch(trainer)["unlabeled"]["weak"], []
     trainer.model.register_forward_pre_hook(

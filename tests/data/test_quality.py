@@ -88,7 +88,7 @@ def test_blank_texts(caplog: pytest.LogCaptureFixture) -> None:
 def test_strict_refuses_what_warn_tells(caplog: pytest.LogCaptureFixture) -> None:
     labeled = make(["a", "b"], [0, 1])
     evaluation = make(["a", "b"], [0, 1])
-    with pytest.raises(UserError, match=r"eval: 2 of 2 rows are also in train; .* data_check='strict' refuses this"):
+    with pytest.raises(UserError, match=r"eval: 2 of 2 rows are also in train; .* Use data_check='warn' to continue"):
         found(caplog, labeled, None, evaluation, mode="strict")
     # On every process, while one alone warns.
     with pytest.raises(UserError, match="duplicates"):

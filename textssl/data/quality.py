@@ -100,7 +100,7 @@ class DataQuality:
             UserError: There are some, and the mode is `"strict"`.
         """
         if findings and self.mode == "strict":
-            raise UserError("; ".join(findings) + ". use data_check='warn' to continue")
+            raise UserError("; ".join(findings) + ". Use data_check='warn' to continue")
         if self._looks:
             for finding in findings:
                 logger.warning("%s.", finding)
