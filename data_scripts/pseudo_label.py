@@ -99,7 +99,7 @@ def _read(args: argparse.Namespace) -> Dataset:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description="Label texts by a trained classifier, and keep the surest.",
+        description="Label texts by a trained classifier, and keep the most confident.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--teacher", type=Path, required=True, help="folder of a trained classifier")

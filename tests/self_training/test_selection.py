@@ -22,7 +22,7 @@ def test_a_threshold_keeps_what_is_sure_enough() -> None:
     assert select_pseudo_labels(PROBS).rows.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_the_surest_of_each_class() -> None:
+def test_the_most_confident_of_each_class() -> None:
     kept = select_pseudo_labels(PROBS, per_class=1)
     assert kept.rows.tolist() == [0, 3]
     assert kept.available.tolist() == [3, 2]

@@ -1,4 +1,4 @@
-"""A view that leaves most examples as they are is told of before training: a method would learn nothing from it."""
+"""Warns before training about views that leave most examples unchanged: a method would learn nothing from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["unchanged_share", "warn_if_unchanged"]
 
 logger = logging.getLogger(__name__)
 
-# Seconds for all views of a trainer, and the fewest examples that a share is told of.
+# Seconds for all views of a trainer, and the fewest examples for which a share is reported.
 SECONDS = 0.5
 FEWEST = 5
 

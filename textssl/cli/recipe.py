@@ -1,6 +1,6 @@
 """A whole recipe: the supervised baseline, a method on the same labels, one table.
 
-The way of a setting, such as FixMatch's ``threshold``, from its flag to the loss:
+How a setting, such as FixMatch's ``threshold``, gets from its flag to the loss:
 
 1. ``parse_arguments``: preset and YAML file are defaults of the flags; the method's config checks the values.
 2. ``run_config`` and ``scheduled``: copies of the config that fill in what depends on the data and its size.

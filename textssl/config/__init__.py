@@ -67,7 +67,7 @@ class SSLConfig(SavedSettings):
             0 in every paper. A method's own schedules count from the end of them.
         warm_start_learning_rate: peak learning rate of these steps; ``None`` takes ``learning_rate``.
         finetune_steps: the last steps, on the labeled data alone by plain cross entropy, after the method has ended;
-            0 in most papers, ``None`` for a tenth of training. The optimizer begins anew, and a method's own
+            0 in most papers, ``None`` for a tenth of training. The optimizer state is reset, and a method's own
             schedules end before them.
         nan_policy: what becomes of a run whose loss, weights or evaluation are NaN or infinite: ``stop`` ends it at
             that step, before anything is saved, and names the last good checkpoint; ``ignore`` goes on.

@@ -40,7 +40,7 @@ class EncoderSettings:
         return ", ".join(part for part in (*parts, length) if part)
 
     def for_config(self) -> dict[str, Any]:
-        """What a :class:`textssl.features.FeatureClassifierConfig` is told of the encoder."""
+        """What a :class:`textssl.features.FeatureClassifierConfig` records of the encoder."""
         return {
             "encoder": self.name,
             "encoder_max_length": self.max_length,

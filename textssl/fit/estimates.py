@@ -1,4 +1,4 @@
-"""How well the chosen classifier will do on new examples, told from the labels that it was trained on."""
+"""Estimates how well the chosen classifier will do on new examples, from the labels that it was trained on."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def prototypes_by_view(prototypes: np.ndarray, prototype_labels: np.ndarray, num
         num_labels: C; each class has a prototype.
 
     Returns:
-        ``[V, C, D]``, float64, where V is the largest number of texts of a class; a class with fewer begins anew.
+        ``[V, C, D]``, float64, where V is the largest number of texts of a class; a class with fewer repeats them.
     """
     of_class = [np.flatnonzero(prototype_labels == c) for c in range(num_labels)]
     views = max(len(rows) for rows in of_class)

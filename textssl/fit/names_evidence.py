@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import softmax
 
+from .confident_self_training import balanced
 from .data import FitData
 from .names import prototypes_by_view
 from .probe import fit_probe
-from .surest import balanced
 from .zero_label import kappa
 
 

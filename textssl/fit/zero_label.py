@@ -1,10 +1,10 @@
 """Classification without labels: names of classes and unlabeled texts alone, and how far to trust it.
 
 Texts are classified by the nearest description, then by eight rounds of self-training
-(:mod:`textssl.fit.surest`; Gera et al., 2022, arXiv:2210.17541). As X-Class (Wang et al., 2021, arXiv:2010.12794)
-puts it, this works as far as the clusters that the encoder sees are the classes that the names mean; nothing in the
-data tells names that were exchanged from right ones. The other ways in which names fail leave traces, which
-:func:`trust_of` reads.
+(:mod:`textssl.fit.confident_self_training`; Gera et al., 2022, arXiv:2210.17541). As X-Class (Wang et al., 2021,
+arXiv:2010.12794) puts it, this works as far as the clusters that the encoder sees are the classes that the names mean;
+nothing in the data tells names that were exchanged from right ones. The other ways in which names fail leave traces,
+which :func:`trust_of` reads.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from scipy.optimize import brentq
 from scipy.special import expit, softmax
 
 from ..errors import UserError
+from .confident_self_training import Rounds, balanced, self_train
 from .data import FitData
 from .names import prototypes_by_view
 from .probe import LinearHead
-from .surest import Rounds, balanced, self_train
 
 
 __all__ = ["FEWEST_TEXTS", "ZeroLabel", "kappa", "texts_to_label", "trust_of", "zero_label", "zero_label_signals"]

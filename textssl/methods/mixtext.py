@@ -29,7 +29,7 @@ mask at all, so that padding is attended to and pooled. Guesses are made without
 layers are those at 7, 9 and 12 twelfths of the depth, for BERT-base the paper's. Images and features, which the paper
 does not have, mix their input with alpha 0.75, MixMatch's, or 0.1.
 
-*When it fails.* Nothing keeps guesses from falling into one class: where labels are hardly told from the input, as
+*When it fails.* Nothing keeps guesses from falling into one class: where the input says little about the label, as
 sentiment from embeddings of a frozen encoder, a network with room to know the labeled examples by heart did so, and
 called all else one class. A small alpha, T = 1 and a small weight, the defaults for features, prevent it; so does
 ReMixMatch's alignment. On IMDb, fine-tuned for some 250 steps, it ended six points below supervised training; on

@@ -1,4 +1,4 @@
-"""VAT: predictions withstand the step of the input that changes them most (Miyato et al., 2018, arXiv:1704.03976).
+"""VAT: predictions are held under the perturbation that changes them most (Miyato et al., 2018, arXiv:1704.03976).
 
 The loss of a batch of B labeled and muB unlabeled examples is
 

@@ -1,4 +1,4 @@
-"""The whole road from a bank of sentences to pseudo-labeled examples of a task.
+"""The retrieval pipeline: from a bank of sentences to pseudo-labeled examples of a task.
 
 SentAugment (Du et al., 2021, arXiv:2010.02194): embed the bank, ask it with the labeled examples of each class, clean
 what is found, let a fine-tuned teacher score it, and keep the most confident of each class in the proportions of the

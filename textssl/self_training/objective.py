@@ -86,7 +86,7 @@ class PseudoLabeledObjective(Objective):
 
 
 def balance_word(balance: Alignment | None) -> str:
-    """What :func:`.select_pseudo_labels` is told of a setting ``balance``.
+    """Arguments of :func:`.select_pseudo_labels` for a setting ``balance``.
 
     Own shares stand in for the labeled ones, which :attr:`PseudoLabeledObjective.wanted_prior` hands over.
     """

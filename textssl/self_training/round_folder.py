@@ -46,7 +46,7 @@ class RoundFolder:
         if before is not None and not resume:
             raise UserError(
                 f"output_dir: {self.path} holds rounds of another run; train(resume_from_checkpoint=True) goes on "
-                "with them, another output_dir begins anew"
+                "with them, another output_dir starts over"
             )
         if before is not None:
             self._check_same(before["settings"])

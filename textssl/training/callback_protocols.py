@@ -70,7 +70,7 @@ class ScoredRun(RunData, Protocol):
 
 
 class TrainingRun(ScoredRun, EpochRun, Protocol):
-    """A run whose objective is told of each optimizer step."""
+    """A run whose objective is notified of each optimizer step."""
 
     @property
     def model_wrapped(self) -> Any:

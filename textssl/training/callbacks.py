@@ -1,4 +1,4 @@
-"""The moments of a training step at which an objective and the sampler are told something."""
+"""Trainer callbacks that notify the objective and the sampler of steps and epochs."""
 
 from __future__ import annotations
 

@@ -187,7 +187,7 @@ def resolve_checkpoint(request: str | bool | None, output_dir: str | Path) -> st
 
     Args:
         request: a folder; ``True`` for the newest finished checkpoint of ``output_dir``, which is none when
-            the run was killed before its first; ``None`` or ``False`` to begin anew.
+            the run was killed before its first; ``None`` or ``False`` to start over.
         output_dir: folder of the run.
 
     Raises:

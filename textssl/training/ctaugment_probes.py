@@ -54,7 +54,7 @@ def with_probe_views(views: Views, augmentations: Mapping[str, Augmentation]) ->
 def adopt_rates(objective: Objective, views: Mapping[str, Sequence[str]], augmentations: Mapping[str, Any]) -> None:
     """Make the rates of all probes a part of ``objective``, so that they are saved, restored and moved with it.
 
-    They are set to 1: an augmentation that served another run before begins anew.
+    They are set to 1: an augmentation that served another run before starts over.
     """
     if names := [view for view in views["labeled"] if stem_of(view) == PROBE]:
         policies: list[BinRates] = [augmentations[name].rates for name in names]

@@ -123,7 +123,7 @@ def check_same_run(record: Mapping[str, Any], folder: str | Path) -> None:
         setting = ", ".join(_format_change(name, before[name], now[name]) for name in refused)
         raise UserError(
             f"resume_from_checkpoint: {folder} is of a run under other circumstances: {setting}; "
-            "restore them, or begin anew in another output_dir"
+            "restore them, or start over in another output_dir"
         )
     for name, reason in said.items():
         logger.warning("resume_from_checkpoint: %s: %s", _format_change(name, before[name], now[name]), reason)

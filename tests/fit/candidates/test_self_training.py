@@ -69,7 +69,7 @@ def test_unlabeled_examples_help_where_they_lie_in_clusters(tmp_path: Path) -> N
     assert (before == truth).mean() + 0.02 < (after == truth).mean()
 
 
-def test_the_surest_of_each_predicted_class() -> None:
+def test_the_most_confident_of_each_predicted_class() -> None:
     probs = np.array([[0.9, 0.1], [0.6, 0.4], [0.8, 0.2], [0.3, 0.7], [0.7, 0.3]])
     assert most_confident_per_class(probs, 0.5).tolist() == [0, 2, 3]
     assert most_confident_per_class(probs, 1.0).tolist() == [0, 1, 2, 3, 4]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..confident_self_training import self_train
 from ..data import Examples, FitData
 from ..probe import LinearHead, fit_probe
-from ..surest import self_train
 from ..zero_label import FEWEST_TEXTS, zero_label
 from .heads import HeadCandidate
 

@@ -1,10 +1,10 @@
-"""Self-training in rounds on the surest of each class."""
+"""Self-training in rounds on the most confident of each class."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from textssl.fit.surest import _most_confident, balanced, neighbour_agreement, neighbours, self_train
+from textssl.fit.confident_self_training import _most_confident, balanced, neighbour_agreement, neighbours, self_train
 
 
 def blobs(sizes: list[int], seed: int = 0, dimensions: int = 12, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +33,7 @@ def test_balanced_probabilities_have_the_prior_as_mean_and_keep_their_odds_ratio
     np.testing.assert_allclose(odds / before, (odds / before)[0])
 
 
-def test_the_surest_of_each_predicted_class_are_taken() -> None:
+def test_the_most_confident_of_each_predicted_class_are_taken() -> None:
     probs = np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8], [0.45, 0.55]])
     assert sorted(_most_confident(probs, 0.5)) == [0, 2, 3]
     assert sorted(_most_confident(probs, 0.1)) == [0, 3]
