@@ -28,6 +28,10 @@ SLOW_FOLDERS = [
     HERE / name for name in ("contract", "data_scripts", "ddp", "pretraining", "recipes", "reference", "self_training")
 ]
 
+# Tests after which what was imported meanwhile is left out of garbage collections.
+TESTS_TO_FREEZE = 25
+_finished = 0
+
 # A busy machine is no defect of an example.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
@@ -41,6 +45,18 @@ def _embeddings_are_kept_out_of_the_home(tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session", autouse=True)
 def _imported_modules_are_no_garbage() -> None:
     """Accelerate collects garbage whenever a training begins: most of a short one is a walk over what was imported."""
+    freeze_imported_modules()
+
+
+def pytest_runtest_logfinish(nodeid: str, location: tuple[str, int | None, str]) -> None:
+    """Tests import more as they go: without this, later collections walk over all of it."""
+    global _finished
+    _finished += 1
+    if _finished % TESTS_TO_FREEZE == 0:
+        freeze_imported_modules()
+
+
+def freeze_imported_modules() -> None:
     gc.collect()
     gc.freeze()
 
