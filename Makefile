@@ -1,5 +1,5 @@
 # make quickstart   install and run UDA on IMDb, beside its supervised baseline
-# make fast         the tests that are not slow, in under a minute: see CONTRIBUTING.md
+# make fast         the tests that are not slow, in about a minute: see CONTRIBUTING.md
 # make test         the whole test suite
 # make lint         ruff and mypy
 # make test-oldest  the whole suite on the oldest versions that pyproject allows (torch stays)

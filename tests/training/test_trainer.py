@@ -242,6 +242,7 @@ def test_grouping_by_length_trains_resumes_exactly_and_pads_less(tmp_path: Path)
     assert padding(whole) < padding(build("uda", tmp_path / "c", **settings)) / 2
 
 
+@pytest.mark.slow
 def test_the_saved_model_is_a_pipeline_with_names(tmp_path: Path) -> None:
     trainer = uda(tmp_path, model=named_model())
     trainer.train()

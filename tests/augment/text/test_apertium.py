@@ -194,6 +194,7 @@ def test_dropped_line_hidden_by_another_is_found(fake, monkeypatch) -> None:
     assert translate(["aSHIFT", "b", "c"]) == ["aSHIFTox", "box", "cox"]
 
 
+@pytest.mark.slow
 def test_hanging_call_is_ended_with_its_children(fake, monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FAKE", "hang")
     start = time.perf_counter()
