@@ -1,8 +1,22 @@
-"""What a run looked like: plots as PNG, the comparison table, `results.json`."""
+"""What a run looked like: plots as PNG, the comparison table, `results.json`, the report."""
 
 from __future__ import annotations
 
 from textssl.files import write_atomically
+from textssl.report.contents import RunReport
+from textssl.report.parts import (
+    Bin,
+    Candidate,
+    ClassScore,
+    ClassShares,
+    Curve,
+    Evaluation,
+    Item,
+    Mistake,
+    PseudoLabelQuality,
+    Uncertain,
+    ViewExample,
+)
 from textssl.report.plots import (
     accuracy_figure,
     confidence_figure,
@@ -16,7 +30,19 @@ from textssl.report.table import Row, comparison_table, markdown_table, save_res
 
 
 __all__ = [
+    "Bin",
+    "Candidate",
+    "ClassScore",
+    "ClassShares",
+    "Curve",
+    "Evaluation",
+    "Item",
+    "Mistake",
+    "PseudoLabelQuality",
     "Row",
+    "RunReport",
+    "Uncertain",
+    "ViewExample",
     "accuracy_figure",
     "comparison_table",
     "confidence_figure",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from textssl.errors import UserError
 from textssl.files import write_atomically
+from textssl.report.strict_json import plain
 
 
 __all__ = ["Row", "comparison_table", "markdown_table", "save_results"]
@@ -110,7 +110,7 @@ def save_results(path: str | os.PathLike[str], results: Mapping[str, Any]) -> Pa
     Raises:
         TypeError: a value, named by its keys, that JSON cannot hold, or a key that is no string.
     """
-    text = json.dumps(_plain(results, "results"), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(results, "results"), indent=2, ensure_ascii=False, allow_nan=False)
     return write_atomically(path, (text + "\n").encode())
 
 
@@ -152,23 +152,3 @@ def _boxed(line: Sequence[str], widths: Sequence[int]) -> str:
     first = line[0].ljust(widths[0])
     others = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
     return "| " + " | ".join([first, *others]) + " |"
-
-
-def _plain(value: Any, where: str) -> Any:
-    """The JSON form of `value`; `where` says where it stands, for the error."""
-    if isinstance(value, Mapping):
-        for key in value:
-            if not isinstance(key, str):
-                raise TypeError(f"{where} has the key {key!r}: a key must be a string")
-        return {key: _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item, f"{where}[{place}]") for place, item in enumerate(value)]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if callable(getattr(value, "tolist", None)):
-        return _plain(value.tolist(), where)
-    raise TypeError(f"{where} is a {type(value).__name__}, which JSON cannot hold")
