@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -18,6 +18,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 import pytest
 from hypothesis import settings
 
+from tests.command_line import Ended, call
 from tests.ddp.pool import TwoProcesses
 from tests.of_method import all_methods, methods_of
 
@@ -67,6 +68,12 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoProce
     pool = TwoProcesses(tmp_path_factory.mktemp("two_processes"))
     yield pool
     pool.close()
+
+
+@pytest.fixture
+def command_line(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """``textssl`` as a person calls it, within this process: ``command_line("fit", "few.csv").out``."""
+    return lambda *words, **options: call(capfd, *words, **options)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

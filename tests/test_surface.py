@@ -159,6 +159,7 @@ MAY_IMPORT = {
         "sources",
         "training",
     },
+    "__main__": {"cli"},
 }
 
 
@@ -293,7 +294,7 @@ def test_the_table_stands_on_itself() -> None:
 
 
 # What only parts above may import, and those parts. Imports within functions count here too.
-ABOVE = {"cli": set(), "fit": {"cli", "textssl"}, "methods": {"cli", "fit", "textssl"}}
+ABOVE = {"cli": {"__main__"}, "fit": {"cli", "textssl"}, "methods": {"cli", "fit", "textssl"}}
 
 
 def check_what_it_knows(module: str) -> None:

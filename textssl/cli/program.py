@@ -9,10 +9,6 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-import torch.distributed as dist
-from safetensors import SafetensorError
-from tqdm import tqdm
-
 from ..errors import UserError
 from ..files import is_disk_full
 from ..secrets import environment_tokens, redacted
@@ -25,7 +21,7 @@ PATIENCE = 15.0
 
 
 def run_program(main: Callable[[], object], again: str = "--resume_from_checkpoint") -> NoReturn:
-    """Call ``main`` and exit: 0, 2 after a UserError or on a full disk, 130 after Ctrl-C.
+    """Call ``main`` and exit: 0 or what it returns, 2 after a UserError or on a full disk, 130 after Ctrl-C.
 
     Of several processes the first one speaks; another one only if its mistake was not that of the first.
 
@@ -34,10 +30,10 @@ def run_program(main: Callable[[], object], again: str = "--resume_from_checkpoi
         again: the flag that resumes an interrupted program.
     """
     try:
-        main()
+        status = main()
     except UserError as error:
         _refuse(f"error: {' '.join(str(error).split())}")
-    except (OSError, SafetensorError) as error:
+    except Exception as error:
         if not is_disk_full(error):
             raise
         reason = " ".join(str(error).split())
@@ -47,12 +43,14 @@ def run_program(main: Callable[[], object], again: str = "--resume_from_checkpoi
             _say(f"interrupted; {again} resumes from the last checkpoint")
         sys.exit(130)
     _leave_group()
-    sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 def _leave_group() -> None:
     """End the process group with its threads: one of gloo's that outlives the interpreter aborts the process."""
-    if dist.is_available() and dist.is_initialized():
+    # Commands that do not need torch do not wait for it.
+    dist = sys.modules.get("torch.distributed")
+    if dist is not None and dist.is_available() and dist.is_initialized():
         # A trainer is garbage in a cycle, and holds the group: destroyed before, its threads would live on.
         gc.collect()
         dist.destroy_process_group()
@@ -72,6 +70,7 @@ def _is_first() -> bool:
 
 def _say(message: str) -> None:
     # A bar that is still drawn would run into the message, and be drawn again after it.
-    for bar in list(tqdm._instances):
+    bars = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    for bar in list(getattr(bars, "_instances", [])):
         bar.close()
     print(redacted(message, environment_tokens()), file=sys.stderr, flush=True)

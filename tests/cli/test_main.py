@@ -1,0 +1,66 @@
+"""The command itself: what it prints about commands, flags and mistakes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.command_line import Ended
+from textssl import __version__
+from textssl.cli.console import print_json, table
+from textssl.cli.main import COMMANDS
+
+
+CommandLine = Callable[..., Ended]
+
+
+def test_help_lists_all_commands(command_line: CommandLine) -> None:
+    ended = command_line("--help")
+    assert ended.code == 0
+    for name in COMMANDS:
+        assert f" {name} " in ended.out
+
+
+def test_no_command_shows_the_help(command_line: CommandLine) -> None:
+    assert command_line().out.strip() == command_line("--help").out.strip()
+
+
+def test_version(command_line: CommandLine) -> None:
+    assert command_line("--version") == Ended(0, f"textssl {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fitt"], "No such command 'fitt'. Did you mean 'fit'?"),
+        (["xyzzy"], "No such command 'xyzzy'."),
+        (["fit", "few.csv", "--levle", "fast"], "No such option: --levle; did you mean --level?"),
+        (["fit"], "Missing argument 'labeled'."),
+        (["fit", "few.csv", "--output"], "Option '--output' requires an argument."),
+    ],
+)
+def test_a_mistake_is_one_line(command_line: CommandLine, words: list[str], message: str) -> None:
+    assert command_line(*words).error == message
+
+
+def test_help_loads_no_library_that_takes_long() -> None:
+    code = (
+        "import sys\nfrom textssl.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print('LOADED', sorted({'torch', 'transformers', 'datasets', 'pandas', 'sklearn'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "LOADED []" in ended.stdout
+
+
+def test_json_has_no_numbers_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": float("nan"), 1: [float("inf"), 2.5, True, None]})
+    assert capsys.readouterr().out == '{\n  "a": null,\n  "1": [\n    null,\n    2.5,\n    true,\n    null\n  ]\n}\n'
+
+
+def test_numbers_stand_on_the_right() -> None:
+    assert table(["name", "%"], [["uda", "9.5"], ["fixmatch", None], ["vat", "81.2"]]) == "\n".join(
+        ["name         %", "--------  ----", "uda        9.5", "fixmatch", "vat       81.2"]
+    )

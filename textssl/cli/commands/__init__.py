@@ -1,0 +1,1 @@
+"""The commands of ``textssl``, one module each: it parses, calls the library and prints."""

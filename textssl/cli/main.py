@@ -1,0 +1,106 @@
+"""The ``textssl`` command: which commands there are, and how one is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from ..errors import UserError
+from .program import run_program
+from .quiet import silence_other_libraries
+
+
+__all__ = ["COMMANDS", "main", "run"]
+
+FIT, USE, DATA, LOOK = "Train a classifier", "Use it", "Prepare data", "Look things up"
+# Each has the module of its name in ``commands``, with a function ``command``, or an ``app`` of further commands.
+COMMANDS = {"fit": FIT}
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0, 1 if its answer is no, 2 after a mistake in its input, 130 after Ctrl-C.
+
+    Args:
+        argv: the command and its arguments; ``sys.argv[1:]`` by default.
+    """
+    silence_other_libraries()
+    run_program(lambda: run(argv), again="the same command")
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status, 0 or 1.
+
+    Args:
+        argv: the command and its arguments; ``sys.argv[1:]`` by default.
+
+    Raises:
+        UserError: no such command or flag, or input that cannot work.
+    """
+    try:
+        status = _app()(argv, prog_name="textssl", standalone_mode=False)
+    except Exception as error:
+        # Errors of click, which some releases of typer bring along and others import.
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return 0
+        if type(error).__name__ == "Abort":
+            raise KeyboardInterrupt from error
+        if not hasattr(error, "format_message"):
+            raise
+        raise UserError(_one_line(error)) from error
+    return status if isinstance(status, int) else 0
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": _normalized},
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+    app.callback()(_options)
+    for name, panel in COMMANDS.items():
+        module: Any = import_module(f".commands.{name.replace('-', '_')}", __package__)
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name, rich_help_panel=panel)
+        else:
+            settings = getattr(module, "CONTEXT_SETTINGS", None)
+            options = {} if settings is None else {"add_help_option": False, "context_settings": settings}
+            app.command(name, rich_help_panel=panel, **options)(module.command)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        print(f"textssl {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Semi-supervised learning: from a few labeled and many unlabeled texts or images to a classifier.
+
+    Start with `textssl fit labeled.csv unlabeled.csv`.
+    """
+
+
+def _normalized(token: str) -> str:
+    """Flags and commands may be spelled with either of the two dashes."""
+    return token.replace("_", "-")
+
+
+def _one_line(error: Any) -> str:
+    """What was wrong with the command line, with the nearest names that exist."""
+    message = " ".join(str(error.format_message()).split())
+    near = get_close_matches(getattr(error, "option_name", ""), getattr(error, "possibilities", None) or [], n=1)
+    if near:
+        message = f"{message.partition(' (Possible')[0].rstrip('.')}; did you mean {near[0]}?"
+    return message

@@ -1,0 +1,39 @@
+"""What other libraries print while a command runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+
+
+__all__ = ["silence_other_libraries"]
+
+# Read once, when the libraries are imported.
+SETTINGS = {
+    "DATASETS_VERBOSITY": "error",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+OTHERS = r"(accelerate|datasets|huggingface_hub|peft|sentence_transformers|sklearn|torch|transformers)(\.|$)"
+
+
+def silence_other_libraries() -> None:
+    """Show warnings of this library alone, a line each; variables of the environment that are set stay as they are."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", module=OTHERS)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("%(message)s"))
+    logger = logging.getLogger("textssl")
+    logger.handlers, logger.propagate = [handler], False
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        return level + " ".join(super().format(record).split())
