@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 
+import numpy as np
 import pytest
+from sklearn.metrics import f1_score, log_loss
 
 from tests.recipes.conftest import WholeRun
-from tests.recipes.tiny_task import LABELS
+from tests.recipes.tiny_task import LABELS, TinyTask
 
 
 def test_one_table_tells_both(whole: WholeRun) -> None:
@@ -46,6 +49,19 @@ def test_results(whole: WholeRun) -> None:
         assert result["seconds"] > 0
         assert result["processes"] == 1
         assert [row["step"] for row in result["history"] if "loss" in row] == list(range(1, steps + 1))
+
+
+@pytest.mark.parametrize("stage", ["supervised", "uda"])
+def test_what_was_predicted_is_kept(whole: WholeRun, task: TinyTask, stage: str) -> None:
+    with np.load(whole.out / stage / "measured_predictions.npz", allow_pickle=False) as kept:
+        part, labels, probs, names = (kept[name] for name in ("part", "labels", "probs", "label_names"))
+    with (task.folder / "held_out.csv").open(newline="") as file:
+        truth = [row["label"] for row in csv.DictReader(file)]
+    assert str(part) == "test"
+    assert names[labels].tolist() == truth
+    result = json.loads((whole.out / "results.json").read_text())[stage]
+    assert log_loss(labels, probs, labels=[0, 1, 2]) == pytest.approx(result["log_loss"], rel=1e-5)
+    assert f1_score(labels, probs.argmax(1), average="macro", zero_division=0.0) == pytest.approx(result["macro_f1"])
 
 
 def test_the_model_is_the_teacher_and_names_its_labels(whole: WholeRun) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from accelerate import PartialState
 
 from ...config import SSLConfig
@@ -14,6 +16,7 @@ from ...training.checkpoints import sealed_checkpoints
 from ...training.trainer import SSLTrainer
 from ..data.task_data import OWN_FILES, TaskData
 from .folder import RunFolder
+from .measured_predictions import MeasuredPredictions
 
 
 __all__ = ["MEASURED", "lost_lines", "measured_line", "row_of", "run_stage", "save_split"]
@@ -41,7 +44,8 @@ def run_stage(
 
     Returns:
         ``accuracy`` and ``macro_f1`` on the held-out examples; without any ``None``, and beside them
-        ``validation_accuracy`` and ``validation_macro_f1`` if there are validation examples. ``seconds`` of training
+        ``validation_accuracy``, ``validation_macro_f1`` and ``validation_loss`` if there are validation examples. What
+        was predicted for them is in the folder, see :class:`MeasuredPredictions`. ``seconds`` of training
         (``None`` if it was cut in two), ``processes`` and ``history``.
     """
     done = run.stage_result(name)
@@ -51,7 +55,7 @@ def run_stage(
     whole = not (checkpoint and sealed_checkpoints(run.path / name))
     trainer = make_trainer(run.path / name)
     seconds = trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"] if train else None
-    measured = _measured(trainer, data)
+    measured = _measured(trainer, data, run.path / name)
     trainer.save_model()
     result = {
         **measured,
@@ -66,15 +70,21 @@ def run_stage(
     return result
 
 
-def _measured(trainer: SSLTrainer, data: TaskData) -> dict[str, Any]:
+def _measured(trainer: SSLTrainer, data: TaskData, folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = dict.fromkeys(MEASURED)
-    if data.test is not None:
-        metrics = trainer.evaluate(data.test, metric_key_prefix="test")
-        return {name: metrics[f"test_{name}"] for name in MEASURED} | {"log_loss": metrics["test_loss"]}
-    if data.validation is not None:
-        metrics = trainer.evaluate(data.validation, metric_key_prefix="validation")
-        found |= {f"validation_{name}": metrics[f"validation_{name}"] for name in MEASURED}
-    return found
+    part = "validation" if data.test is None else "test"
+    examples = getattr(data, part)
+    if examples is None:
+        return found
+    output = trainer.predict(examples, metric_key_prefix=part)
+    metrics = output.metrics or {}
+    trainer.log(metrics)
+    if trainer.is_world_process_zero():
+        probs = torch.as_tensor(np.asarray(output.predictions)).float().softmax(-1).numpy()
+        MeasuredPredictions(part, np.asarray(output.label_ids), probs, data.label_names).write(folder)
+    if data.test is None:
+        return found | {f"validation_{name}": metrics[f"validation_{name}"] for name in (*MEASURED, "loss")}
+    return {name: metrics[f"test_{name}"] for name in MEASURED} | {"log_loss": metrics["test_loss"]}
 
 
 def row_of(method: str, labels: int, config: SSLConfig, result: dict[str, Any]) -> Row:
