@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .forward.backend import Backend
     from .forward.base import Forward
+    from .state import PseudoLabelCounts
 
 
 __all__ = ["Batch", "Objective", "Scores", "Task", "view_names"]
@@ -82,6 +83,7 @@ class Objective(nn.Module):
             several processes or accumulation cannot equal one large batch.
         scored: what :meth:`before_epoch` is handed: ``"features"``, the pooled vectors of all examples, ``"losses"``,
             the cross entropy of the given labels, or ``None``: it is not called.
+        pseudo_label_counts: where a run keeps count of the pseudo-labels, for its report; ``None`` where it does not.
     """
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -101,6 +103,7 @@ class Objective(nn.Module):
         self.config = config
         self.task = task
         self.loss_function: Callable[..., Tensor] | None = None
+        self.pseudo_label_counts: PseudoLabelCounts | None = None
         self.register_buffer("label_weights", None, persistent=False)
 
     @classmethod
@@ -222,6 +225,17 @@ class Objective(nn.Module):
         """``labels`` [B] as rows that sum to one [B, C], smoothed by ``label_smoothing_factor``."""
         smoothing, classes = self.config.label_smoothing_factor, self.task.num_labels
         return (1 - smoothing) * F.one_hot(labels, classes) + smoothing / classes
+
+    def count_pseudo_labels(self, labels: Tensor, weights: Tensor | None, index: Tensor) -> None:
+        """Count the pseudo-labels of a micro-batch, where the run keeps count; no loss depends on it.
+
+        Args:
+            labels: class numbers [B], or rows [B, C] whose largest entry says the class.
+            weights: in [0, 1] [B], 0 for a pseudo-label that is not used; ``None``: all are used in full.
+            index: place of each example in the unlabeled data [B].
+        """
+        if self.pseudo_label_counts is not None:
+            self.pseudo_label_counts.add(labels if labels.dim() == 1 else labels.argmax(-1), weights, index)
 
     def after_step(self, forward: Forward, progress: float) -> None:
         """Follow the student after an optimizer step; ``forward.unwrapped`` is the student."""

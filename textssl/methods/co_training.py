@@ -231,6 +231,8 @@ class CoTraining(PeerObjective):
         weights = torch.where(agree, self.config.agreement_weight, self.config.disagreement_weight)
         index = unlabeled["index"]
         masks = [self.student_thresholds.weights(own, index), self.peer_thresholds.weights(theirs, index)]
+        # Those that the student learns, which is what is evaluated.
+        self.count_pseudo_labels(theirs, masks[1], index)
         if not self.config.frozen_peer:
             labels_by_peer, guesses = peer(labeled["weak"], unlabeled["strong"])
         # The peer first: where its gradients may be taken at once, its graph is gone before the student's is built.

@@ -181,6 +181,7 @@ class LabelPropagation(Objective):
         labels, index = batch["labeled"]["labels"], batch["unlabeled"]["index"]
         logits, own = forward(batch["labeled"]["weak"], batch["unlabeled"]["weak"])
         pseudo_labels, weights = self.pseudo_labels[index], self.weights[index]
+        self.count_pseudo_labels(pseudo_labels, weights, index)
         known = self.class_weights[labels] * self.cross_entropy(logits, labels, reduction="none")
         guessed = nn.functional.cross_entropy(own, pseudo_labels, reduction="none")
         # Both are divided by all rows, whatever they weigh.

@@ -20,6 +20,7 @@ from textssl.state.collectives import (
 )
 from textssl.state.memory import ExampleMemory
 from textssl.state.network_optimizer import NetworkOptimizer
+from textssl.state.pseudo_label_counts import PseudoLabelCounts
 from textssl.state.sharing import copy_sharing_frozen, leave_out_shared
 from textssl.state.statistics import average_batch_norms
 from textssl.state.step_rows import StepRows
@@ -36,6 +37,7 @@ __all__ = [
     "ExampleMemory",
     "FixedThreshold",
     "NetworkOptimizer",
+    "PseudoLabelCounts",
     "RecentMean",
     "RunningMean",
     "StepRows",

@@ -38,6 +38,13 @@ class ThresholdPolicy(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} has no weights")
 
+    def class_thresholds(self) -> Tensor | None:
+        """Return the confidence [C] from which a label of each class counts now, or one for all [1]; for reports.
+
+        ``None``, the default, where weights are no matter of thresholds.
+        """
+        return None
+
     def end_step(self) -> None:
         """Learn from what was judged since the last step. Every process calls it after each optimizer step."""
 
@@ -58,6 +65,10 @@ class FixedThreshold(ThresholdPolicy):
     def weights(self, probs: Tensor, index: Tensor) -> Tensor:
         """Return 1 where the largest probability reaches the threshold, else 0."""
         return confidence_mask(probs, self.threshold)
+
+    def class_thresholds(self) -> Tensor:
+        """Return the one threshold."""
+        return torch.tensor([self.threshold])
 
 
 class ClassThresholds(ThresholdPolicy):
@@ -86,8 +97,12 @@ class ClassThresholds(ThresholdPolicy):
     def weights(self, probs: Tensor, index: Tensor) -> Tensor:
         """Return 1 where the most likely class reaches its threshold, else 0; remember the mean of ``probs``."""
         self._means.add(probs.mean(0, keepdim=True))
+        return confidence_mask(probs, self.class_thresholds()[probs.argmax(-1)])
+
+    def class_thresholds(self) -> Tensor:
+        """Return the threshold of each class."""
         shares = self.mean.value
-        return confidence_mask(probs, self.threshold * (shares / shares.amax())[probs.argmax(-1)])
+        return self.threshold * (shares / shares.amax())
 
     def end_step(self) -> None:
         """Move the mean by what was judged since the last step; every process must call it."""

@@ -15,7 +15,7 @@ from ..objective import Objective
 from .phases import TrainingPhase
 
 
-__all__ = ["EpochRun", "ReportedRun", "RunData", "ScoredRun", "TrainingRun"]
+__all__ = ["EpochRun", "RecordedRun", "ReportedRun", "RunData", "ScoredRun", "TrainingRun"]
 
 
 class EpochRun(Protocol):
@@ -67,6 +67,14 @@ class ScoredRun(RunData, Protocol):
 
     def forward_for(self, model: nn.Module) -> Forward:
         """What the objective runs ``model`` with."""
+
+
+class RecordedRun(ScoredRun, Protocol):
+    """A run whose predictions for unlabeled examples are recorded."""
+
+    @property
+    def evaluated_model(self) -> nn.Module:
+        """The student, or the average that is evaluated in its place."""
 
 
 class TrainingRun(ScoredRun, EpochRun, Protocol):

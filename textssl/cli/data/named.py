@@ -10,6 +10,7 @@ from ...hub import DataFacts
 from ...sources.named import SOURCES, LoadedSource, load_source
 from ...sources.splits import Split, few_labels
 from ..options import RecipeOptions, rename_argument_in_errors
+from .hidden_labels import hidden_labels
 from .subsets import data_seed, facts_of_split, random_rows
 from .task_data import TaskData
 
@@ -53,6 +54,8 @@ def named_task(options: RecipeOptions, config: SSLConfig, default: str) -> TaskD
     in_all = len(unlabeled)
     if options.num_unlabeled is not None:
         unlabeled = unlabeled.shuffle(seed=seed).select(range(min(options.num_unlabeled, len(unlabeled))))
+    truth = hidden_labels(unlabeled, source.label_column, source.label_names)
+    unlabeled = unlabeled.remove_columns(source.label_column)
     test = random_rows(source.test, options.num_test)
     labeled = source.train.select(split.labeled)
     return TaskData(
@@ -69,15 +72,14 @@ def named_task(options: RecipeOptions, config: SSLConfig, default: str) -> TaskD
         flip=source.flip,
         truncation=SOURCES[name].truncation,
         unlabeled_in_all=in_all,
+        unlabeled_truth=truth,
     )
 
 
 def _unlabeled(source: LoadedSource, split: Split) -> datasets.Dataset:
-    """All that has no label now: rows whose labels are not kept, and those that never had any."""
-    unlabeled = source.train.select(split.unlabeled).remove_columns(source.label_column)
-    if source.unlabeled is None:
-        return unlabeled
-    return datasets.concatenate_datasets([unlabeled, source.unlabeled.remove_columns(source.label_column)])
+    """All that is without label in training: rows whose labels are not kept, and those that never had any."""
+    unlabeled = source.train.select(split.unlabeled)
+    return unlabeled if source.unlabeled is None else datasets.concatenate_datasets([unlabeled, source.unlabeled])
 
 
 def _facts(source: LoadedSource, name: str) -> DataFacts:

@@ -16,6 +16,7 @@ from ...modalities.image.validation import check_images
 from ...sources.named import load_table
 from ...sources.splits import Split
 from ..options import RecipeOptions, rename_argument_in_errors
+from .hidden_labels import hidden_labels
 from .modality import modality_of_task
 from .own_split import own_split
 from .subsets import data_seed, facts_of_split, random_rows
@@ -38,7 +39,8 @@ def own_task(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool) -
     pair_column = config.text_pair_column if modality == "text" else None
     columns = [column] if pair_column is None else [column, pair_column]
     split = own_split(labeled, options, data_seed(config), [*columns, config.label_column])
-    unlabeled = _unlabeled(options, config, columns, labeled, split, needs_unlabeled)
+    source = _unlabeled(options, config, columns, labeled, split, needs_unlabeled)
+    unlabeled = None if source is None else source.select_columns(columns)
     validation, test = (
         None if getattr(options, flag) is None else _read(flag, options, config, column, config.label_column, names)
         for flag in ("validation_file", "test_file")
@@ -59,6 +61,8 @@ def own_task(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool) -
         split_facts=facts_of_split(labeled, unlabeled, test, config.seed if split is None else split.seed, split),
         split=split,
         pair_column=pair_column,
+        unlabeled_truth=None if source is None else hidden_labels(source, config.label_column, names),
+        unlabeled_source=source,
     )
 
 
@@ -84,9 +88,9 @@ def _unlabeled(
 ) -> datasets.Dataset | None:
     """Those of the file, else what labels were taken from; ``None`` where there are none and none are needed."""
     if options.unlabeled_file is not None:
-        unlabeled = _read("unlabeled_file", options, config, columns[0], None).select_columns(columns)
+        unlabeled = _read("unlabeled_file", options, config, columns[0], None)
     elif split is not None and len(split.unlabeled):
-        unlabeled = labeled.select(split.unlabeled).select_columns(columns).flatten_indices()
+        unlabeled = labeled.select(split.unlabeled).flatten_indices()
     elif needed:
         raise UserError(
             "unlabeled_file: got none; the method learns from unlabeled data: give a file of them, or --labels N, "

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 import datasets
+import numpy as np
 
 from ...config import SSLConfig
 from ...data.files import content_checksum
@@ -44,6 +45,10 @@ class TaskData:
     truncation: str = "end"
     # Unlabeled examples that there are, of which a named source may be asked to give fewer.
     unlabeled_in_all: int | None = None
+    # Class number of each unlabeled example, -1 where nobody knows it. For the report; no training sees it.
+    unlabeled_truth: np.ndarray | None = None
+    # The unlabeled examples with all columns of a person's file, for what is written for that person.
+    unlabeled_source: datasets.Dataset | None = None
 
     @property
     def columns(self) -> list[str]:

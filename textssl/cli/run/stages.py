@@ -17,6 +17,7 @@ from ...training.trainer import SSLTrainer
 from ..data.task_data import OWN_FILES, TaskData
 from .folder import RunFolder
 from .measured_predictions import MeasuredPredictions
+from .report_data import watch_unlabeled
 
 
 __all__ = ["MEASURED", "lost_lines", "measured_line", "row_of", "run_stage", "save_split"]
@@ -54,6 +55,7 @@ def run_stage(
     checkpoint = run.checkpoint(name)
     whole = not (checkpoint and sealed_checkpoints(run.path / name))
     trainer = make_trainer(run.path / name)
+    watch_unlabeled(trainer, data)
     seconds = trainer.train(resume_from_checkpoint=checkpoint).metrics["train_runtime"] if train else None
     measured = _measured(trainer, data, run.path / name)
     trainer.save_model()

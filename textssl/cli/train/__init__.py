@@ -1,1 +1,0 @@
-"""One method on any data, as a program: which method, which files, help."""
