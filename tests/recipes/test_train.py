@@ -247,11 +247,19 @@ def test_a_run_on_own_pictures_goes_on_only_with_the_same_pictures(tmp_path: Pat
 # What is refused, and help
 
 
-@pytest.mark.parametrize(("words", "got"), [([], "None"), (["--method"], "None"), (["--method=fixmuch"], "'fixmuch'")])
-def test_an_unknown_method(words: list[str], got: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "method: got none; give --method NAME: textssl train --help lists them"),
+        (["--method"], "argument --method: expected one argument"),
+        (["--method=fixmuch"], f"method: got 'fixmuch'; did you mean fixmatch? allowed: {', '.join(sorted(METHODS))}"),
+        (["--method=xyz"], f"method: got 'xyz'; allowed: {', '.join(sorted(METHODS))}"),
+    ],
+)
+def test_an_unknown_method(words: list[str], told: str) -> None:
     done = run_words("train.py", *words)
     assert done.code == 2
-    assert error_line(done.stderr) == f"error: method: got {got}; allowed: {', '.join(sorted(METHODS))}"
+    assert error_line(done.stderr) == f"error: {told}"
 
 
 def test_help_tells_the_methods_and_then_the_flags_of_one() -> None:

@@ -14,6 +14,7 @@ from transformers import HfArgumentParser
 from transformers.hf_argparser import string_to_bool
 
 from ..errors import UserError
+from .command_line import place_files
 from .typed_settings import Preset, did_you_mean, read_settings, set_defaults
 
 
@@ -47,6 +48,8 @@ def parse_arguments(
     the file beats the preset, the preset beats the dataclasses. The values of both become the parser's defaults,
     of the flag's own type: ``3e-5`` is a number here although YAML 1.1 has it a string.
 
+    Words that are no flags fill the fields that a type names in its attribute ``positional``, in that order.
+
     Args:
         types: dataclasses whose fields become flags.
         presets: defaults by name; or what gives them, from the flags and the keys of the file.
@@ -60,8 +63,9 @@ def parse_arguments(
     Raises:
         UserError: an unknown preset, key or flag, or a value of the wrong type or out of range.
     """
-    argv = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(types)
+    names_of_files = [name for kind in types for name in getattr(kind, "positional", ())]
+    argv = place_files(parser, sys.argv[1:] if argv is None else argv, names_of_files)
     # A key is any name of a flag that takes a value.
     names = {name.lstrip("-") for action in parser._actions for name in action.option_strings if action.nargs != 0}
     keys = {name for name in names if "-" not in name} - {"help"}
@@ -109,7 +113,7 @@ def _refuse_unknown(words: Sequence[str], keys: set[str]) -> None:
 
 def _explicit_names(parser: argparse.ArgumentParser, words: Sequence[str]) -> frozenset[str]:
     """Fields that flags among ``words`` are of."""
-    flags = {word.split("=")[0] for word in words if word.startswith("--")}
+    flags = {word.split("=")[0] for word in words if word.startswith("-")}
     return frozenset(action.dest for action in parser._actions if flags & {*action.option_strings})
 
 
@@ -134,6 +138,8 @@ def _parser(types: Sequence[type]) -> _Parser:
         if action.default is None and action.type is string_to_bool:
             # As of any other flag that is on or off.
             action.nargs, action.const = "?", True
+        if action.dest == "output_dir":
+            _add_names(parser, action, "-o", "--output")
         if action.dest == "class_weights":
             action.nargs = "+"
         if action.dest == "distribution_alignment":
@@ -142,6 +148,12 @@ def _parser(types: Sequence[type]) -> _Parser:
             action.nargs, action.const = "?", "true"
             action.help = "Go on from the newest finished checkpoint, or from the named one."
     return parser
+
+
+def _add_names(parser: argparse.ArgumentParser, action: argparse.Action, *names: str) -> None:
+    """More names of a flag; argparse has no call for it."""
+    action.option_strings = [*names, *action.option_strings]
+    parser._option_string_actions.update(dict.fromkeys(names, action))
 
 
 def _build(types: Sequence[Any], namespace: argparse.Namespace) -> tuple[Any, ...]:

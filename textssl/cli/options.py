@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ..config import check_allowed, check_not_negative, check_positive, check_unit_interval
 from ..errors import UserError
@@ -48,6 +49,9 @@ class RecipeOptions:
     Raises:
         UserError: a value out of range, or files of one's own given in part.
     """
+
+    # What words of the command line that are no flags stand for.
+    positional: ClassVar[tuple[str, ...]] = ("train_file", "unlabeled_file")
 
     preset: str = field(
         default="auto",

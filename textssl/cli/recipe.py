@@ -46,7 +46,7 @@ def train_recipe(
     presets: Mapping[str, Preset] | Callable[[Mapping[str, Any]], Mapping[str, Preset]],
     source: str = "imdb",
     argv: Sequence[str] | None = None,
-) -> None:
+) -> dict[str, dict[str, Any]]:
     """Train the baseline, train the method, print one table; see ``--help`` of any recipe.
 
     Args:
@@ -54,6 +54,9 @@ def train_recipe(
         presets: settings by name, ``cpu`` and ``paper``; or what gives them, from the flags.
         source: the data set, unless ``--source`` or own files name another.
         argv: the command line; ``sys.argv[1:]`` by default.
+
+    Returns:
+        The result of each stage by its name, the method's last.
 
     Raises:
         UserError: settings, data or a model that cannot work, before any training.
@@ -92,7 +95,8 @@ def train_recipe(
         config = derive_config(config, type(config), teacher=str(run.path / "supervised"))
     if isinstance(kind, TextTaskSetup) and options.pretrain_steps:
         kind.pretrain(run.path / PRETRAINING, run.checkpoint(PRETRAINING))
-    report_comparison(run, method, trainer_factory(trainer_class, config, kind), results, kind, options, config)
+    make = trainer_factory(trainer_class, config, kind)
+    return report_comparison(run, method, make, results, kind, options, config)
 
 
 def _baselines(

@@ -1,0 +1,27 @@
+"""``textssl train``: one method, beside the supervised baseline."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ..method_names import method_names
+
+
+__all__ = ["CONTEXT_SETTINGS", "command"]
+
+# Which other flags there are, help among them, depends on the method.
+CONTEXT_SETTINGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def command(
+    context: typer.Context,
+    method: Annotated[
+        str | None, typer.Option(help="Name of the method.", autocompletion=lambda: [*method_names()])
+    ] = None,
+) -> None:
+    """Train one method and the supervised baseline on the same labels, and compare them."""
+    from ..train.program import train_program
+
+    train_program([*([] if method is None else ["--method", method]), *context.args])

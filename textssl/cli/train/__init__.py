@@ -1,0 +1,1 @@
+"""One method on any data, as a program: which method, which files, help."""
