@@ -13,6 +13,7 @@ from . import functional as F
 from .citation import Citation
 from .config.class_weights import weights_of_classes
 from .errors import UserError
+from .step_cost import StepCost
 
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class Objective(nn.Module):
             :meth:`views_for` says which.
         citation: the paper.
         modalities: what it works on; a model of another modality is refused.
+        cost: passes of a step; ``None`` if it is not stated.
+        other_needs: what it needs beside the views of its data, as words: a teacher, a second network.
         takes_probs: whether the unlabeled stream holds ``"probs"`` [B, C], what a teacher said of each example: the
             column ``config.probs_column`` of the unlabeled data.
         perturbs_inputs: whether it reaches the continuous input: the trainer then makes sure that the model takes it.
@@ -92,6 +95,8 @@ class Objective(nn.Module):
     }
     citation: ClassVar[Citation | None] = None
     modalities: ClassVar[tuple[str, ...]] = ("text", "image", "features")
+    cost: ClassVar[StepCost | None] = None
+    other_needs: ClassVar[tuple[str, ...]] = ()
     takes_probs: ClassVar[bool] = False
     perturbs_inputs: ClassVar[bool] = False
     mixes_examples: ClassVar[bool] = False

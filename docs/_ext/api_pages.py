@@ -10,8 +10,9 @@ from types import ModuleType
 from typing import Any
 
 from docstring_markdown import as_markdown, table
-from method_pages import METHODS, default_of, descriptions_of
+from method_pages import METHODS
 
+from textssl.catalog.settings import default_of, descriptions_of
 from textssl.config import SSLConfig
 
 

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-__all__ = ["DOCS", "as_markdown", "sections", "table"]
+__all__ = ["DOCS", "as_markdown", "table"]
 
 DOCS = Path(__file__).parents[1]
 ROLE = re.compile(r":(class|func|meth|mod|attr|data|exc):`")
 PAGE = re.compile(r"\(?docs/([\w/]+\.md)\)?")
-SECTION = re.compile(r"\*([^*\n]+?)\.\*\s+")
 
 
 def as_markdown(docstring: str, folder: str) -> str:
@@ -48,19 +47,6 @@ def _link(found: re.Match[str], folder: str) -> str:
     title = (DOCS / found[1]).read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
     link = f"[{title}]({up}{found[1]})"
     return f"({link})" if found[0].startswith("(") else link
-
-
-def sections(docstring: str) -> dict[str, str]:
-    """The parts of a method's docstring: what precedes the first ``*Name.*`` under ``""``, then each by its name."""
-    found: dict[str, list[str]] = {"": []}
-    name = ""
-    for paragraph in re.split(r"\n\s*\n", docstring.strip("\n")):
-        if start := SECTION.match(paragraph):
-            name = start[1]
-            found[name] = []
-            paragraph = paragraph[start.end() :]
-        found[name].append(paragraph)
-    return {key: "\n\n".join(paragraphs) for key, paragraphs in found.items()}
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

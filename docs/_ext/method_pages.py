@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import re
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from docstring_markdown import DOCS, as_markdown, sections, table
+from docstring_markdown import DOCS, as_markdown, table
 
-from textssl.config import SSLConfig
+from textssl.catalog.docstrings import idea_of, sections, title_of
+from textssl.catalog.settings import default_of, described, descriptions_of, settings_of
 from textssl.methods import METHODS
 
 
-__all__ = [
-    "METHODS",
-    "default_of",
-    "described",
-    "descriptions_of",
-    "first_line",
-    "method_page",
-    "methods_table",
-    "settings_of",
-    "title_of",
-]
+__all__ = ["METHODS", "method_page", "methods_table"]
 
 FOLDER = "methods"
-MODALITIES = ("text", "image", "features")
 ORDER = ("Views", "State", "Cost", "When it fails", "Differs from the paper in", "Relations")
-SYMBOL = r"(?:lambda|tau|alpha|gamma|epsilon|eta|xi|pi|omega|[a-zA-Z])(?:_\w+|\d)?"
-# A word that begins a sentence is no symbol: the symbol is followed by a comma, or by "of" after a single letter.
-LEADING = re.compile(rf"({SYMBOL})(?=[,;]|: (?=``)| of the )")
 
 
 def _docstring(name: str) -> str:
     return inspect.cleandoc(str(import_module(METHODS[name].objective_class.__module__).__doc__))
-
-
-def title_of(name: str) -> str:
-    """What the first line of the module calls the method."""
-    return _docstring(name).partition(":")[0]
-
-
-def first_line(name: str) -> str:
-    """The idea in one sentence."""
-    return _docstring(name).partition("\n")[0].partition(": ")[2]
 
 
 def method_page(name: str) -> str:
@@ -54,7 +29,7 @@ def method_page(name: str) -> str:
     trainer = METHODS[name]
     parts = sections(_docstring(name))
     lead, _, body = parts.pop("").partition("\n\n")
-    out = [f"# {title_of(name)}", as_markdown(_capital(lead.partition(": ")[2]), FOLDER), _facts(name)]
+    out = [f"# {title_of(_docstring(name))}", as_markdown(_capital(lead.partition(": ")[2]), FOLDER), _facts(name)]
     out += [as_markdown(body, FOLDER)] if body else []
     others = [key for key in parts if key not in ORDER]
     for key in [*[key for key in ORDER if key in parts], *others]:
@@ -88,59 +63,6 @@ def _facts(name: str) -> str:
     return table(("", ""), rows)
 
 
-def settings_of(config_class: type[SSLConfig]) -> list[dataclasses.Field[Any]]:
-    """Fields that the method adds to those of every config, and those whose default it changes."""
-    shared = {entry.name: entry.default for entry in dataclasses.fields(SSLConfig)}
-    return [f for f in dataclasses.fields(config_class) if f.name not in shared or shared[f.name] != f.default]
-
-
-def descriptions_of(config_class: type) -> dict[str, str]:
-    """What the docstrings of the config and its bases say of each field."""
-    found: dict[str, str] = {}
-    for cls in reversed(config_class.__mro__):
-        text = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
-        section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)
-        for entry in re.split(r"\n(?=    \w)", "\n" + section[1] if section else ""):
-            field, colon, said = entry.strip().partition(": ")
-            if colon and field.isidentifier():
-                found[field] = " ".join(said.split())
-    return found
-
-
-def described(text: str, short: str) -> tuple[str, str]:
-    """The symbol that a description of a setting begins with, "" where none does, and the description without it.
-
-    Args:
-        text: from the config's docstring.
-        short: the help of the flag, which says what the docstring leaves out where it has the symbol alone.
-    """
-    found, helped = LEADING.match(text), LEADING.match(short)
-    if found is None:
-        return (helped[1] if helped else ""), text
-    rest = text[found.end() :].removeprefix(",").removeprefix(":").lstrip()
-    if rest.startswith(";"):
-        rest = (short[helped.end() :].removeprefix(", ") if helped else short).rstrip(".") + rest
-    return found[1], rest
-
-
-def default_of(config_class: type[SSLConfig], entry: dataclasses.Field[Any]) -> str:
-    """The default of a setting; of each modality where they differ."""
-    factory = entry.default_factory
-    value = entry.default if factory is dataclasses.MISSING else factory()
-    values = config_class.modality_defaults
-    if value not in (None, "auto") or not any(entry.name in table for table in values.values()):
-        return f"`{_number(value)}`"
-    text = values.get("text", {}).get(entry.name)
-    by_modality = [(m, values.get(m, {}).get(entry.name, text)) for m in MODALITIES]
-    if len({repr(v) for _, v in by_modality}) == 1:
-        return f"`{_number(text)}`"
-    return ", ".join(f"{modality}: `{_number(v)}`" for modality, v in by_modality)
-
-
-def _number(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _settings(name: str) -> str:
     config_class = METHODS[name].config_class
     said, rows = descriptions_of(config_class), []
@@ -161,7 +83,7 @@ def _results(name: str) -> str:
         text = page.read_text(encoding="utf-8")
         for heading, section in re.findall(r"^##+ ([^\n]*)\n(.*?)(?=^##+ |\Z)", text, re.DOTALL | re.MULTILINE):
             tables = "\n".join(line for line in section.splitlines() if line.startswith("|"))
-            if f"`{name}`" in tables or re.search(rf"\| *{re.escape(title_of(name))}\b", tables, re.IGNORECASE):
+            if f"`{name}`" in tables or re.search(rf"\| *{re.escape(title_of(_docstring(name)))}\b", tables, re.IGNORECASE):
                 slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
                 where = page.relative_to(DOCS).as_posix()
                 links.append(f"- [{text.partition(chr(10))[0].removeprefix('# ')}: {heading}](../{where}#{slug})")
@@ -204,5 +126,5 @@ def methods_table() -> str:
     for name, trainer in METHODS.items():
         views = trainer.objective_class.views.get("unlabeled", ())
         shown = ", ".join(f"`{view}`" for view in views) or "none"
-        rows.append((f"[{title_of(name)}]({name}.md)", f"`{name}`", as_markdown(first_line(name), FOLDER), shown))
+        rows.append((f"[{title_of(_docstring(name))}]({name}.md)", f"`{name}`", as_markdown(idea_of(_docstring(name)), FOLDER), shown))
     return table(("method", "name", "idea", "views of unlabeled examples"), rows)

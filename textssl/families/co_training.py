@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -23,6 +23,7 @@ class PeerObjective(Objective):
     Both are evaluated and saved as one model, or with ``config.ensemble`` off the student alone.
     """
 
+    other_needs: ClassVar[tuple[str, ...]] = ("second network",)
     peer: nn.Module | None
 
     def __init__(self, config: Any, task: Task) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ class TrainedTeacherObjective(Objective):
         teacher_terms: what the teacher's last step was made of, for the log.
     """
 
+    other_needs: ClassVar[tuple[str, ...]] = ("second network",)
     teacher: nn.Module
     trained: list[nn.Parameter]
 

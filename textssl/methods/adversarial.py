@@ -44,6 +44,7 @@ from ..citation import Citation
 from ..config import SSLConfig, check_allowed, check_not_negative
 from ..errors import UserError
 from ..objective import Batch, Objective
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -135,6 +136,7 @@ class Adversarial(Objective):
     """Cross entropy of labeled examples as they are, and after their worst small step."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(2, 0), backward=(3, 0))
     perturbs_inputs: ClassVar[bool] = True
     citation: ClassVar[Citation | None] = Citation(
         title="Explaining and Harnessing Adversarial Examples",

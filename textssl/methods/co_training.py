@@ -62,6 +62,7 @@ from ..models.adapters import base_of, has_adapters
 from ..models.modeling_ensemble import Ensemble
 from ..objective import Batch, Task
 from ..state import ClassThresholds, EMATeacher, FixedThreshold, ThresholdPolicy, copy_sharing_frozen
+from ..step_cost import StepCost
 from ..training.distribution_alignment import make_distribution_alignment, parsed_alignment
 from ..training.head_learning_rate import set_head_learning_rate
 
@@ -154,6 +155,7 @@ class CoTraining(PeerObjective):
     """Two networks, each of which learns from the other's labels."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak", "strong")}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(2, 3), backward=(1, 1))
     citation: ClassVar[Citation | None] = Citation(
         title="Combining Labeled and Unlabeled Data with Co-Training",
         authors=("Avrim Blum", "Tom Mitchell"),

@@ -42,6 +42,7 @@ from ..config import check_positive, check_unit_interval
 from ..objective import Batch
 from ..self_training.objective import PseudoLabeledConfig, PseudoLabeledObjective
 from ..self_training.trainer import RoundsTrainer
+from ..step_cost import StepCost
 from .supervised import SupervisedTrainer
 
 
@@ -80,6 +81,9 @@ class Distillation(PseudoLabeledObjective):
     """Cross entropy with a teacher's softened probabilities."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(
+        forward=(0, 1), backward=(0, 1), besides="a teacher is trained first and labels the unlabeled examples once"
+    )
     citation: ClassVar[Citation | None] = Citation(
         title="Big Self-Supervised Models are Strong Semi-Supervised Learners",
         authors=("Ting Chen", "Simon Kornblith", "Kevin Swersky", "Mohammad Norouzi", "Geoffrey Hinton"),

@@ -43,6 +43,7 @@ from ..config import SSLConfig, check_decay, check_not_negative, check_unit_inte
 from ..families.ema_evaluated import AveragedObjective
 from ..objective import Batch, Task
 from ..state import FixedThreshold, ThresholdPolicy
+from ..step_cost import StepCost
 from ..training.distribution_alignment import make_distribution_alignment, parsed_alignment
 from ..training.trainer import SSLTrainer
 
@@ -112,6 +113,7 @@ class FixMatch(AveragedObjective):
     """Pseudo-labels from weak views, consistency on strong ones."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak", "strong")}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 2), backward=(1, 1))
     citation: ClassVar[Citation | None] = Citation(
         title="FixMatch: Simplifying Semi-Supervised Learning with Consistency and Confidence",
         authors=(

@@ -42,6 +42,7 @@ from ..config import check_allowed, check_decay, check_not_negative, check_unit_
 from ..families.mixing import Mixer, MixingConfig, MixingObjective
 from ..objective import Batch, Task
 from ..state import EMATeacher
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -105,6 +106,7 @@ class ICT(MixingObjective):
     """Interpolation consistency training."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 2), backward=(1, 1))
     citation: ClassVar[Citation | None] = Citation(
         title="Interpolation Consistency Training for Semi-Supervised Learning",
         authors=("Vikas Verma", "Alex Lamb", "Juho Kannala", "Yoshua Bengio", "David Lopez-Paz"),

@@ -51,6 +51,7 @@ from ..pretraining.config import before_fine_tuning
 from ..pretraining.corpus import texts_of
 from ..pretraining.masked_lm import copy_encoder, encoder_of
 from ..pretraining.stage import check_pretrainable
+from ..step_cost import StepCost
 from ..training.checkpoints import resolve_checkpoint
 from ..training.model_init import new_model
 from ..training.trainer import SSLTrainer
@@ -114,7 +115,11 @@ class InDomainPretraining(Objective):
     """Mean cross entropy of the labeled batch; what is new lies in the encoder that it starts from."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(
+        forward=(1, 0), backward=(1, 0), besides="masked language modelling first"
+    )
     modalities: ClassVar[tuple[str, ...]] = ("text",)
+    other_needs: ClassVar[tuple[str, ...]] = ("unlabeled",)
     citation: ClassVar[Citation | None] = Citation(
         title="Don't Stop Pretraining: Adapt Language Models to Domains and Tasks",
         authors=(

@@ -53,6 +53,7 @@ from ..errors import UserError
 from ..families.mixing import check_not_compiled
 from ..objective import Batch, Objective, Scores, Task
 from ..state import broadcast_from_first, rank
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -108,6 +109,9 @@ class LabelPropagation(Objective):
     """Pseudo-labels that diffuse from labeled examples over a graph of features."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(
+        forward=(1, 1), backward=(1, 1), besides="each epoch, the model looks at all examples"
+    )
     scored: ClassVar[str | None] = "features"
     citation: ClassVar[Citation | None] = Citation(
         title="Label Propagation for Deep Semi-supervised Learning",

@@ -47,6 +47,7 @@ from ..citation import Citation
 from ..config import SSLConfig, check_allowed, check_decay, check_not_negative, check_unit_interval
 from ..objective import Batch, Objective, Task
 from ..state import EMATeacher
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -114,6 +115,7 @@ class MeanTeacher(Objective):
         "labeled": ("weak", "weak_2"),
         "unlabeled": ("weak", "weak_2"),
     }
+    cost: ClassVar[StepCost | None] = StepCost(forward=(2, 2), backward=(1, 1))
     citation: ClassVar[Citation | None] = Citation(
         title="Mean teachers are better role models: Weight-averaged consistency targets improve semi-supervised "
         "deep learning results",

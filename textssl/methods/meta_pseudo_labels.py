@@ -74,6 +74,7 @@ from ..families.teacher_feedback import (
     sample_labels,
 )
 from ..objective import Batch, Task
+from ..step_cost import StepCost
 
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class MetaPseudoLabels(TrainedTeacherObjective):
         "labeled": ("weak",),
         "unlabeled": ("weak", "strong"),
     }
+    cost: ClassVar[StepCost | None] = StepCost(forward=(3, 3), backward=(1, 2))
     citation: ClassVar[Citation | None] = Citation(
         title="Meta Pseudo Labels",
         authors=("Hieu Pham", "Zihang Dai", "Qizhe Xie", "Minh-Thang Luong", "Quoc V. Le"),

@@ -52,6 +52,7 @@ from ..errors import UserError
 from ..families.ema_evaluated import AveragedObjective
 from ..families.mixing import Mixer, MixingConfig, MixingObjective
 from ..objective import Batch, Task, view_names
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -119,6 +120,7 @@ class MixMatch(MixingObjective, AveragedObjective):
     """Guessed labels, and everything mixed with everything."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak", "weak_2")}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 4), backward=(1, 2))
     citation: ClassVar[Citation | None] = Citation(
         title="MixMatch: A Holistic Approach to Semi-Supervised Learning",
         authors=(

@@ -55,6 +55,7 @@ from ..errors import UserError
 from ..families.ema_evaluated import AveragedObjective
 from ..families.mixing import Mixer, MixingConfig, MixingObjective
 from ..objective import Batch, Task, view_names
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -140,6 +141,7 @@ class MixText(MixingObjective, AveragedObjective):
     """TMix of labeled texts and guessed ones."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak", "strong")}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 4), backward=(1, 2))
     citation: ClassVar[Citation | None] = Citation(
         title="MixText: Linguistically-Informed Interpolation of Hidden Space for Semi-Supervised Text Classification",
         authors=("Jiaao Chen", "Zichao Yang", "Diyi Yang"),

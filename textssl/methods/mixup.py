@@ -38,6 +38,7 @@ from .. import functional as F
 from ..citation import Citation
 from ..families.mixing import Mixer, MixingConfig, MixingObjective
 from ..objective import Batch, Task
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -72,6 +73,7 @@ class Mixup(MixingObjective):
     """Cross entropy on mixed labeled examples."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 0), backward=(1, 0))
     citation: ClassVar[Citation | None] = Citation(
         title="mixup: Beyond Empirical Risk Minimization",
         authors=("Hongyi Zhang", "Moustapha Cisse", "Yann N. Dauphin", "David Lopez-Paz"),

@@ -48,6 +48,7 @@ from ..families.ema_evaluated import AveragedObjective
 from ..families.mixing import Mixer, MixingConfig, MixingObjective, check_distribution
 from ..objective import Batch, Task
 from ..state import ExampleMemory, StepRows
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -105,6 +106,7 @@ class MixupPseudoLabel(MixingObjective, AveragedObjective):
     """Soft pseudo-labels, mixed with everything."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 2), backward=(1, 1))
     citation: ClassVar[Citation | None] = Citation(
         title="Pseudo-Labeling and Confirmation Bias in Deep Semi-Supervised Learning",
         authors=("Eric Arazo", "Diego Ortego", "Paul Albert", "Noel E. O'Connor", "Kevin McGuinness"),

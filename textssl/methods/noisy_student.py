@@ -48,6 +48,7 @@ from ..objective import Batch
 from ..self_training.objective import PseudoLabeledConfig, PseudoLabeledObjective, balance_word
 from ..self_training.selection import BALANCES, check_selection
 from ..self_training.trainer import RoundsTrainer
+from ..step_cost import StepCost
 from ..training.distribution_alignment import parsed_alignment
 from .supervised import SupervisedTrainer
 
@@ -127,6 +128,11 @@ class NoisyStudent(PseudoLabeledObjective):
     """What a noised student loses against labels and against its teacher."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak", "strong"), "unlabeled": ("strong",)}
+    cost: ClassVar[StepCost | None] = StepCost(
+        forward=(1, 1),
+        backward=(1, 1),
+        besides="a teacher is trained first, and labels the unlabeled examples each round",
+    )
     citation: ClassVar[Citation | None] = Citation(
         title="Self-Training With Noisy Student Improves ImageNet Classification",
         authors=("Qizhe Xie", "Minh-Thang Luong", "Eduard Hovy", "Quoc V. Le"),

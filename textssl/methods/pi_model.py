@@ -41,6 +41,7 @@ from .. import functional as F
 from ..citation import Citation
 from ..config import SSLConfig, check_not_negative, check_unit_interval
 from ..objective import Batch, Objective
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -81,6 +82,7 @@ class PiModel(Objective):
         "labeled": ("weak", "weak_2"),
         "unlabeled": ("weak", "weak_2"),
     }
+    cost: ClassVar[StepCost | None] = StepCost(forward=(2, 2), backward=(2, 2))
     citation: ClassVar[Citation | None] = Citation(
         title="Temporal Ensembling for Semi-Supervised Learning",
         authors=("Samuli Laine", "Timo Aila"),

@@ -39,6 +39,7 @@ from ..citation import Citation
 from ..config import SSLConfig, check_not_negative, check_unit_interval
 from ..errors import UserError
 from ..objective import Batch, Objective
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -81,6 +82,7 @@ class PseudoLabel(Objective):
     """Labels of the student's own making, at each step."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 1), backward=(1, 1))
     citation: ClassVar[Citation | None] = Citation(
         title="Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural Networks",
         authors=("Dong-Hyun Lee",),

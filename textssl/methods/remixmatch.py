@@ -58,6 +58,7 @@ from ..families.ema_evaluated import AveragedObjective
 from ..families.mixing import Mixer, MixingConfig, MixingObjective, check_distribution, check_not_compiled
 from ..forward.inside import last_linear
 from ..objective import Batch, Task, view_names
+from ..step_cost import StepCost
 from ..training.distribution_alignment import make_distribution_alignment, parsed_alignment
 from ..training.trainer import SSLTrainer
 
@@ -157,6 +158,7 @@ class ReMixMatch(MixingObjective, AveragedObjective):
     """Aligned guesses of weak views, learned on mixed strong ones."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak", "strong", "strong_2")}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 5), backward=(1, 4))
     citation: ClassVar[Citation | None] = Citation(
         title="ReMixMatch: Semi-Supervised Learning with Distribution Alignment and Augmentation Anchoring",
         authors=(

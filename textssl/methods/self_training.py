@@ -42,6 +42,7 @@ from ..objective import Batch
 from ..self_training.objective import PseudoLabeledConfig, PseudoLabeledObjective, balance_word
 from ..self_training.selection import check_selection
 from ..self_training.trainer import RoundsTrainer
+from ..step_cost import StepCost
 from ..training.distribution_alignment import parsed_alignment
 from .supervised import SupervisedTrainer
 
@@ -102,6 +103,11 @@ class SelfTraining(PseudoLabeledObjective):
     """Cross entropy of the labels and of the teacher's most likely classes."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(
+        forward=(1, 1),
+        backward=(1, 1),
+        besides="a teacher is trained first, and labels the unlabeled examples each round",
+    )
     citation: ClassVar[Citation | None] = Citation(
         title="Probability of Error of Some Adaptive Pattern-Recognition Machines",
         authors=("Henry J. Scudder",),

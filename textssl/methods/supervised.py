@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ..config import SSLConfig
 from ..objective import Batch, Objective
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 
 
@@ -38,6 +39,7 @@ class Supervised(Objective):
     """Mean cross entropy of the labeled batch, smoothed by ``label_smoothing_factor``."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 0), backward=(1, 0))
 
     def loss(self, forward: Forward, batch: Batch, progress: float) -> dict[str, Tensor]:
         """Return ``loss`` and ``supervised``, which are the same."""

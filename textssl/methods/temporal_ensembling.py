@@ -43,6 +43,7 @@ from ..citation import Citation
 from ..config import SSLConfig, check_decay, check_not_negative, check_unit_interval
 from ..objective import Batch, Objective, Task
 from ..state import ExampleMemory, StepRows
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 from .pi_model import PiModel
 
@@ -84,6 +85,7 @@ class TemporalEnsembling(Objective):
     """Consistency with the predictions of earlier visits."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 1), backward=(1, 1))
     citation: ClassVar[Citation | None] = PiModel.citation
 
     def __init__(self, config: TemporalEnsemblingConfig, task: Task) -> None:

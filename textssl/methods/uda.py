@@ -43,6 +43,7 @@ from ..config import SSLConfig, check_allowed, check_decay, check_not_negative, 
 from ..errors import UserError
 from ..objective import Batch, Objective, Task
 from ..state import EMATeacher, all_sum, world_size
+from ..step_cost import StepCost
 from ..training.distribution_alignment import make_distribution_alignment, parsed_alignment
 from ..training.trainer import SSLTrainer
 
@@ -136,6 +137,7 @@ class UDA(Objective):
         "labeled": ("weak",),
         "unlabeled": ("weak", "strong"),
     }
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 2), backward=(1, 1))
     citation: ClassVar[Citation | None] = Citation(
         title="Unsupervised Data Augmentation for Consistency Training",
         authors=("Qizhe Xie", "Zihang Dai", "Eduard Hovy", "Minh-Thang Luong", "Quoc V. Le"),

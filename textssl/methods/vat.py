@@ -53,6 +53,7 @@ from ..errors import UserError
 from ..forward.backend import Inputs
 from ..forward.base import Noise
 from ..objective import Batch, Objective, Task
+from ..step_cost import StepCost
 from ..training.trainer import SSLTrainer
 from .adversarial import PerturbationConfig
 
@@ -112,6 +113,7 @@ class VAT(Objective):
     """Virtual adversarial training."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak",), "unlabeled": ("weak",)}
+    cost: ClassVar[StepCost | None] = StepCost(forward=(1, 3), backward=(1, 2))
     perturbs_inputs: ClassVar[bool] = True
     citation: ClassVar[Citation | None] = Citation(
         title="Virtual Adversarial Training: A Regularization Method for Supervised and Semi-Supervised Learning",

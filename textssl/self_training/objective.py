@@ -76,6 +76,7 @@ class PseudoLabeledObjective(Objective):
     """A loss of labeled examples and of unlabeled ones with a teacher's probabilities."""
 
     takes_probs: ClassVar[bool] = True
+    other_needs: ClassVar[tuple[str, ...]] = ("teacher",)
     wanted_prior: tuple[float, ...]
 
     def __init__(self, config: Any, task: Task) -> None:

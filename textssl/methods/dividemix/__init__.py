@@ -65,6 +65,7 @@ from ...families.co_training import PeerObjective, PeerTrainer
 from ...families.early_backward import backward_now
 from ...families.mixing import Mixer, MixingConfig, MixingObjective, check_distribution
 from ...objective import Batch, Scores, Task, view_names
+from ...step_cost import StepCost
 from .loss_mixture import DividedLabels
 
 
@@ -151,6 +152,9 @@ class DivideMix(MixingObjective, PeerObjective):
     """Two networks, each of which learns by the other's division of the labels."""
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak", "weak_2")}
+    cost: ClassVar[StepCost | None] = StepCost(
+        forward=(8, 0), backward=(4, 0), besides="each epoch, both networks look at all examples"
+    )
     scored: ClassVar[str | None] = "losses"
     citation: ClassVar[Citation | None] = Citation(
         title="DivideMix: Learning with Noisy Labels as Semi-supervised Learning",
