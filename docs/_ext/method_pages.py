@@ -10,7 +10,9 @@ from pathlib import Path
 from docstring_markdown import DOCS, as_markdown, table
 
 from textssl.catalog.docstrings import idea_of, sections, title_of
-from textssl.catalog.settings import default_of, described, descriptions_of, settings_of
+from textssl.catalog.settings import method_settings
+from textssl.catalog.summaries import summary_of
+from textssl.catalog.texts import cost_line
 from textssl.methods import METHODS
 
 
@@ -45,7 +47,7 @@ def _capital(text: str) -> str:
 
 
 def _facts(name: str) -> str:
-    trainer, objective = METHODS[name], METHODS[name].objective_class
+    trainer, objective, summary = METHODS[name], METHODS[name].objective_class, summary_of(name)
     views = "; ".join(
         f"{stream}: {', '.join(f'`{view}`' for view in names)}" for stream, names in objective.views.items()
     )
@@ -55,6 +57,8 @@ def _facts(name: str) -> str:
         ("Config", f"{{py:class}}`~textssl.{trainer.config_class.__name__}`"),
         ("Views", views),
         ("Modalities", ", ".join(objective.modalities)),
+        ("Needs", ", ".join(summary.needs) or "labeled examples alone"),
+        ("Cost of a step", cost_line(summary)),
         ("Source", f"`{Path(inspect.getfile(objective)).relative_to(DOCS.parent).as_posix()}`"),
     ]
     if citation := objective.citation:
@@ -64,12 +68,10 @@ def _facts(name: str) -> str:
 
 
 def _settings(name: str) -> str:
-    config_class = METHODS[name].config_class
-    said, rows = descriptions_of(config_class), []
-    for entry in settings_of(config_class):
-        short = str(entry.metadata.get("help", ""))
-        symbol, text = described(said.get(entry.name, short), short)
-        rows.append((f"`{entry.name}`", symbol, default_of(config_class, entry), as_markdown(text, FOLDER)))
+    rows = [
+        (f"`{setting.name}`", setting.symbol, setting.default, as_markdown(setting.description, FOLDER))
+        for setting in method_settings(METHODS[name].config_class)
+    ]
     shared = "All other settings are those that every method has: [Config](../reference/config.md)."
     if not rows:
         return f"None of its own. {shared}"
@@ -78,12 +80,12 @@ def _settings(name: str) -> str:
 
 def _results(name: str) -> str:
     """Links to the sections of the pages of results whose tables name the method."""
-    links = []
+    links, title = [], re.escape(title_of(_docstring(name)))
     for page in [*sorted((DOCS / "results").glob("*.md")), DOCS / "reference" / "presets.md"]:
         text = page.read_text(encoding="utf-8")
         for heading, section in re.findall(r"^##+ ([^\n]*)\n(.*?)(?=^##+ |\Z)", text, re.DOTALL | re.MULTILINE):
             tables = "\n".join(line for line in section.splitlines() if line.startswith("|"))
-            if f"`{name}`" in tables or re.search(rf"\| *{re.escape(title_of(_docstring(name)))}\b", tables, re.IGNORECASE):
+            if f"`{name}`" in tables or re.search(rf"\| *{title}\b", tables, re.IGNORECASE):
                 slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
                 where = page.relative_to(DOCS).as_posix()
                 links.append(f"- [{text.partition(chr(10))[0].removeprefix('# ')}: {heading}](../{where}#{slug})")
@@ -126,5 +128,6 @@ def methods_table() -> str:
     for name, trainer in METHODS.items():
         views = trainer.objective_class.views.get("unlabeled", ())
         shown = ", ".join(f"`{view}`" for view in views) or "none"
-        rows.append((f"[{title_of(_docstring(name))}]({name}.md)", f"`{name}`", as_markdown(idea_of(_docstring(name)), FOLDER), shown))
+        told = _docstring(name)
+        rows.append((f"[{title_of(told)}]({name}.md)", f"`{name}`", as_markdown(idea_of(told), FOLDER), shown))
     return table(("method", "name", "idea", "views of unlabeled examples"), rows)

@@ -12,12 +12,26 @@ import pytest
 
 import textssl
 from textssl.catalog.docstrings import idea_of, plain_text, sections
-from textssl.catalog.summaries import method_names, summary_of
+from textssl.catalog.names import method_named, method_names
+from textssl.catalog.summaries import summary_of
+from textssl.errors import UserError
 from textssl.methods import METHODS
 
 
 def test_all_methods_are_found() -> None:
-    assert method_names() == sorted(METHODS)
+    assert list(method_names()) == sorted(METHODS)
+
+
+@pytest.mark.parametrize("written", ["uda", "UDA", "mean-teacher", "MeanTeacher", "Mean Teacher", "pi_model"])
+def test_methods_by_other_spellings(written: str) -> None:
+    assert method_named(written) == {"m": "mean_teacher", "u": "uda", "p": "pi_model"}[written[0].lower()]
+
+
+def test_an_unknown_method_and_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"method: got 'fixmach'; did you mean fixmatch\? allowed: adversarial, "):
+        method_named("fixmach")
+    with pytest.raises(UserError, match="method: got 'xyzzy'; allowed: adversarial, "):
+        method_named("xyzzy")
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -50,7 +64,8 @@ def test_needs_of_some_methods() -> None:
 @pytest.mark.slow
 def test_summaries_load_nothing_heavy() -> None:
     program = (
-        "import sys; from textssl.catalog.summaries import *; [summary_of(name) for name in method_names()]; "
+        "import sys; from textssl.catalog.summaries import *; from textssl.catalog.names import *; "
+        "[summary_of(name) for name in method_names()]; "
         "print(*sorted({m.split('.')[0] for m in sys.modules}))"
     )
     folder = Path(textssl.__file__).parents[1]
@@ -59,10 +74,11 @@ def test_summaries_load_nothing_heavy() -> None:
 
 
 def test_parts_and_words_of_a_docstring() -> None:
-    text = "A: b is c (Ann et al., 2020, arXiv:1).\n\nThe loss\nis\n\n    x + y\n\n*Views.* ``weak``; see :class:`~m.C`.\n"
+    text = "A: b is c (Ann et al., 2020, arXiv:1).\n\nThe loss\nis\n\n    x + y\n\n"
+    text += "*Views.* ``weak``; see :func:`~m.f`.\n"
     assert idea_of(text) == "b is c (Ann et al., 2020, arXiv:1)."
     assert idea_of(text, cited=False) == "b is c."
     parts = sections(text)
     assert [*parts] == ["", "Views"]
     assert plain_text(parts[""]) == "A: b is c (Ann et al., 2020, arXiv:1).\n\nThe loss is\n\n    x + y"
-    assert plain_text(parts["Views"]) == "`weak`; see `m.C`."
+    assert plain_text(parts["Views"]) == "`weak`; see `m.f`."

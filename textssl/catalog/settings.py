@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..config import SSLConfig
 
 
-__all__ = ["default_of", "described", "descriptions_of", "settings_of"]
+__all__ = ["Setting", "default_of", "described", "descriptions_of", "method_settings", "settings_of"]
 
 MODALITIES = ("text", "image", "features")
 SYMBOL = r"(?:lambda|tau|alpha|gamma|epsilon|eta|xi|pi|omega|[a-zA-Z])(?:_\w+|\d)?"
@@ -73,3 +73,30 @@ def default_of(config_class: type[SSLConfig], entry: dataclasses.Field[Any]) -> 
 
 def _number(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """A setting of a method.
+
+    Attributes:
+        name: of the field, which is also its flag.
+        symbol: in the paper; "" where it has none.
+        default: as text; of each modality where they differ.
+        description: what it does.
+    """
+
+    name: str
+    symbol: str
+    default: str
+    description: str
+
+
+def method_settings(config_class: type[SSLConfig]) -> list[Setting]:
+    """The settings that a method adds to those of every method, or whose default it changes."""
+    said, found = descriptions_of(config_class), []
+    for entry in settings_of(config_class):
+        short = str(entry.metadata.get("help", ""))
+        symbol, text = described(said.get(entry.name, short), short)
+        found.append(Setting(entry.name, symbol, default_of(config_class, entry), text))
+    return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from ..step_cost import StepCost
 
 
 __all__ = ["SourceClass", "SourceModule"]
+
+ROOT = Path(__file__).parents[1]
 
 
 
@@ -83,11 +84,14 @@ class SourceModule:
     @cache
     def of(name: str) -> SourceModule | None:
         """The module ``name``; ``None`` for one of another library."""
-        spec = find_spec(name) if name.partition(".")[0] == __name__.partition(".")[0] else None
-        if spec is None or spec.origin is None:
+        package, *inner = name.split(".")
+        place = ROOT.joinpath(*inner)
+        is_package = place.is_dir()
+        path = place / "__init__.py" if is_package else place.with_suffix(".py")
+        # A spec would be found by importing the packages around it.
+        if package != ROOT.name or not path.is_file():
             return None
-        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-        return SourceModule(name, spec.submodule_search_locations is not None, tree)
+        return SourceModule(name, is_package, ast.parse(path.read_text(encoding="utf-8")))
 
     @property
     def docstring(self) -> str:

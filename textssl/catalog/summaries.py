@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pkgutil import iter_modules
 from typing import Any
 
 from .. import methods
@@ -13,7 +12,7 @@ from .docstrings import idea_of, sections, title_of
 from .source import SourceClass, SourceModule
 
 
-__all__ = ["MethodSummary", "method_names", "summary_of"]
+__all__ = ["MethodSummary", "summary_of"]
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,8 @@ class MethodSummary:
         }
 
 
-def method_names() -> list[str]:
-    """Names of all methods, which are the modules of their folder."""
-    return sorted(found.name for found in iter_modules(methods.__path__))
-
-
 def summary_of(name: str) -> MethodSummary:
-    """The method ``name``, one of :func:`method_names`, in short."""
+    """The method ``name``, one of :func:`.method_names`, in short."""
     module = SourceModule.of(f"{methods.__name__}.{name}")
     assert module is not None
     trainer, objective, config = _classes_of(module)

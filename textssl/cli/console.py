@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 from ..secrets import environment_tokens, redacted
 
 
-__all__ = ["Progress", "is_terminal", "next_step", "print_json", "progress", "result", "say", "table"]
+__all__ = ["Progress", "is_terminal", "next_step", "print_json", "progress", "result", "say", "table", "width"]
 
 # Seconds between the lines that take the place of a bar in a log.
 BETWEEN_LINES = 10.0
@@ -86,6 +87,11 @@ def progress(total: int | None, description: str) -> Iterator[Progress]:
             yield _Bar(bars, bars.add_task(description, total=total))
     else:
         yield _Lines(total, description)
+
+
+def width() -> int:
+    """Characters of a line of standard output: 100 where it is no terminal."""
+    return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
 
 
 def is_terminal() -> bool:

@@ -153,7 +153,7 @@ class DivideMix(MixingObjective, PeerObjective):
 
     views: ClassVar[dict[str, tuple[str, ...]]] = {"labeled": ("weak", "weak_2")}
     cost: ClassVar[StepCost | None] = StepCost(
-        forward=(8, 0), backward=(4, 0), besides="each epoch, both networks look at all examples"
+        forward=(12, 0), backward=(4, 0), besides="each epoch, both networks look at all examples"
     )
     scored: ClassVar[str | None] = "losses"
     citation: ClassVar[Citation | None] = Citation(
