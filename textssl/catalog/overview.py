@@ -12,7 +12,7 @@ __all__ = ["methods_overview"]
 
 HEAD = ("method", "needs", "cost", "idea")
 NOTES = (
-    "cost: of a step, in steps of supervised training on as many labels, with the default number of unlabeled examples.",
+    "cost: of a step, in steps of supervised training on as many labels, with the default number of unlabeled ones.",
     "A teacher or a second network is made and trained by the library unless you give one.",
 )
 # Narrower ideas would take more lines than they are worth.
