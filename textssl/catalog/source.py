@@ -20,7 +20,6 @@ __all__ = ["SourceClass", "SourceModule"]
 ROOT = Path(__file__).parents[1]
 
 
-
 def _default(default: Any = None, **others: Any) -> Any:
     """What ``dataclasses.field`` says of its default."""
     return default
