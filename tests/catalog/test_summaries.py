@@ -12,26 +12,13 @@ import pytest
 
 import textssl
 from textssl.catalog.docstrings import idea_of, plain_text, sections
-from textssl.catalog.names import method_named, method_names
+from textssl.catalog.names import method_names
 from textssl.catalog.summaries import summary_of
-from textssl.errors import UserError
 from textssl.methods import METHODS
 
 
 def test_all_methods_are_found() -> None:
     assert list(method_names()) == sorted(METHODS)
-
-
-@pytest.mark.parametrize("written", ["uda", "UDA", "mean-teacher", "MeanTeacher", "Mean Teacher", "pi_model"])
-def test_methods_by_other_spellings(written: str) -> None:
-    assert method_named(written) == {"m": "mean_teacher", "u": "uda", "p": "pi_model"}[written[0].lower()]
-
-
-def test_an_unknown_method_and_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"method: got 'fixmach'; did you mean fixmatch\? allowed: adversarial, "):
-        method_named("fixmach")
-    with pytest.raises(UserError, match="method: got 'xyzzy'; allowed: adversarial, "):
-        method_named("xyzzy")
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -6,6 +6,7 @@ Only values that are written as literals, or as a call with literals, are read, 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,7 @@ def _default(default: Any = None, **others: Any) -> Any:
     return default
 
 
-CALLS = {"Citation": Citation, "StepCost": StepCost, "field": _default}
+CALLS: dict[str, Callable[..., Any]] = {"Citation": Citation, "StepCost": StepCost, "field": _default}
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from .. import methods
 from ..citation import Citation
 from ..step_cost import StepCost
 from .docstrings import idea_of, sections, title_of
+from .names import method_names
 from .source import SourceClass, SourceModule
 
 
-__all__ = ["MethodSummary", "summary_of"]
+__all__ = ["MethodSummary", "first_lines", "summary_of"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,12 @@ class MethodSummary:
             "config": self.config,
             "paper": None if paper is None else {"title": paper.title, "year": paper.year, "arxiv": paper.arxiv},
         }
+
+
+def first_lines() -> dict[str, str]:
+    """What each method is called and does, by its name."""
+    summaries = [summary_of(name) for name in method_names()]
+    return {summary.name: f"{summary.title}: {summary.idea}" for summary in summaries}
 
 
 def summary_of(name: str) -> MethodSummary:

@@ -82,8 +82,8 @@ def cost_line(summary: MethodSummary) -> str:
 
 def train_command(summary: MethodSummary) -> str:
     """The command that trains by the method on one's own files."""
-    unlabeled = " --unlabeled_file unlabeled.csv" if "unlabeled" in summary.needs else ""
-    return f"textssl train --method {summary.name} --train_file labeled.csv{unlabeled}"
+    unlabeled = " unlabeled.csv" if "unlabeled" in summary.needs else ""
+    return f"textssl train --method {summary.name} labeled.csv{unlabeled}"
 
 
 def _settings_of(summary: MethodSummary) -> list[Setting]:

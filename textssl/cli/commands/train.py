@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..method_names import method_names
+from ...catalog.names import method_names
 
 
 __all__ = ["CONTEXT_SETTINGS", "command"]

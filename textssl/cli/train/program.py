@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import UserError
-from ..method_names import first_lines, method_named
+from ...catalog.names import method_named
+from ...catalog.summaries import first_lines
 
 
 __all__ = ["train_program"]

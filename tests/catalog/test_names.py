@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from textssl import METHODS, UserError
-from textssl.cli.method_names import first_lines, method_named, method_names
+from textssl.catalog.names import method_named, method_names
+from textssl.catalog.summaries import first_lines
 
 
 def test_they_are_those_of_the_registry() -> None:
