@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ...errors import UserError
 from ...catalog.names import method_named
 from ...catalog.summaries import first_lines
+from ...errors import UserError
 
 
 __all__ = ["train_program"]
