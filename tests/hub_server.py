@@ -29,6 +29,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from tests.card_metadata import metadata_errors
+
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGE = (".safetensors", ".bin", ".parquet", ".arrow")
@@ -72,12 +74,18 @@ class LocalHub:
         repos: name, such as `"me/model"`, to repository; a data set's is `"datasets/me/data"`.
         requests: method, path and status of each request so far.
         account: what `whoami` answers; None refuses every token.
+        private: name to whether the repository was asked to be private.
+        failures: action, such as `"commit"`, to how many more of its requests fail.
+        failure_status: what those are answered with.
     """
 
     def __init__(self, user: str = "me", role: str = "write") -> None:
         self.repos: dict[str, Repo] = {}
         self.objects: dict[str, bytes] = {}
         self.requests: list[tuple[str, str, int]] = []
+        self.private: dict[str, bool] = {}
+        self.failures: dict[str, int] = {}
+        self.failure_status = 503
         auth = {"type": "access_token", "accessToken": {"displayName": "test", "role": role}}
         self.account: dict[str, Any] | None = {"type": "user", "name": user, "auth": auth}
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -159,6 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
             for wanted, pattern, action in ROUTES:
                 match = re.fullmatch(pattern, unquote(parts.path))
                 if match and wanted == method:
+                    if self.hub.failures.get(action, 0) > 0:
+                        self.hub.failures[action] -= 1
+                        raise _Refused(self.hub.failure_status, "Failure")
                     return getattr(self, action)(**match.groupdict())
             raise _Refused(404, "UnknownRequest")
         except _Refused as refusal:
@@ -208,6 +219,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer_json(self.hub.account)
 
     def validate(self) -> None:
+        errors = metadata_errors(json.loads(self.body)["content"])
+        if errors:
+            reply = {"errors": [{"message": error} for error in errors], "warnings": []}
+            return self.answer(json.dumps(reply).encode(), 400)
         self.answer_json({"errors": [], "warnings": []})
 
     def create(self) -> None:
@@ -221,6 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
         if key in self.hub.repos:
             return self.answer(json.dumps(reply).encode(), 409)
         self.hub.repos[key] = Repo(kind, name)
+        self.hub.private[key] = bool(asked.get("private") or asked.get("visibility") == "private")
         self.hub.repos[key].commit({}, "initial commit")
         self.answer_json(reply)
 

@@ -17,9 +17,9 @@ from transformers import AutoModelForSequenceClassification, Trainer, TrainingAr
 from tests.contract.cases import build, labeled, model, state_of, tokenizer, unlabeled
 from tests.hub_server import LocalHub, local_hub  # noqa: F401, the fixture hub
 from textssl import UDAConfig, UserError
+from textssl.hub.published_files import published_files
 from textssl.pretraining import PretrainingConfig, pretrain_in_domain
 from textssl.training.checkpoints import verify
-from textssl.training.published_files import published_files
 
 
 TOKEN = "hf_secretOfAPerson0123456789"

@@ -13,6 +13,7 @@ from textssl.hub.facts import (
     known_facts,
 )
 from textssl.hub.push import check_push_target
+from textssl.hub.upload import push_folder
 
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "check_push_target",
     "known_facts",
     "model_card",
+    "push_folder",
     "write_model_card",
 ]

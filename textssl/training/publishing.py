@@ -15,8 +15,8 @@ from transformers.utils.hub import PushInProgress
 
 from ..config.saved_settings import write_settings
 from ..errors import UserError
+from ..hub.published_files import CARD, published_files
 from ..secrets import check_token
-from .published_files import CARD, published_files
 
 
 __all__ = ["PublishingTrainer"]
