@@ -44,8 +44,8 @@ def test_own_files_give_a_table_figures_and_a_folder(task: TinyTask, tmp_path: P
     (tmp_path / "about.yaml").write_text("bad: w0 w1\ngood: [w10 w11, w12]\n")
     done = fit(task, out, label_descriptions=tmp_path / "about.yaml")
     assert done.code == 0, done.stderr
-    before, _, after = done.stdout.partition("| candidate")
-    assert "data: few (own files): 12 labeled (bad 4, fair 4, good 4), 60 unlabeled, 30 held out" in before
+    before, after = done.stderr, done.stdout
+    assert "few.csv: texts, 12 labeled (bad 4, fair 4, good 4), 60 unlabeled, 30 held out" in before
     assert "level fast, at most 70 s once the embeddings are there: probe, self_training" in before
     assert "expected accuracy:" in after
     told = pipeline("text-classification", model=str(out / "model"))
@@ -57,15 +57,13 @@ def test_own_files_give_a_table_figures_and_a_folder(task: TinyTask, tmp_path: P
     (figure,) = re.findall(r"on 30 held-out examples: accuracy ([\d.]+) %", after)
     assert float(figure) == pytest.approx(100 * right, abs=0.06)
     assert json.loads((out / "test.json").read_text())["accuracy"] == pytest.approx(right)
-    assert f"model={str(out / 'model')!r}" in after
-    # The same command repeats no training.
-    assert ": fold 1 of" in before
-    assert fit(task, out, label_descriptions=tmp_path / "about.yaml").stdout.count("training on all") == 0
+    assert f"the model is in {out / 'model'}" in after
+    assert before.splitlines()[-1].startswith(f"next: textssl predict {out / 'model'} ")
 
 
 def test_fewer_labels_leave_the_other_rows_unlabeled(task: TinyTask, tmp_path: Path) -> None:
     done = fit(task, tmp_path / "out", labels=6, unlabeled_file=None, test_file=None)
-    assert "6 labeled (bad 2, fair 2, good 2), 6 unlabeled\n" in done.stdout
+    assert "6 labeled (bad 2, fair 2, good 2), 6 unlabeled\n" in done.stderr
     assert "held-out examples: accuracy" not in done.stdout
 
 
@@ -74,7 +72,7 @@ def test_names_alone(task: TinyTask, tmp_path: Path) -> None:
     about.write_text(json.dumps({"bad": "w0 w1 w2", "fair": "w5 w6 w7", "good": "w10 w11 w12"}))
     done = fit(task, tmp_path / "out", train_file=None, label_descriptions=about)
     assert done.code == 0, done.stderr
-    assert "no labels: classes bad, fair, good by their names and descriptions" in done.stdout
+    assert "no labels: classes bad, fair, good by their names and descriptions" in done.stderr
     assert "on 30 held-out examples: accuracy" in done.stdout
 
 
@@ -91,7 +89,7 @@ def test_names_alone(task: TinyTask, tmp_path: Path) -> None:
         ({"train_file": "absent.csv"}, "error: train_file:"),
         ({"test_file": "absent.csv"}, "error: test_file:"),
         ({"level": "good"}, "error: level: got 'good'"),
-        ({"time_budget": "soon"}, "error: argument --time_budget"),
+        ({"time_budget": "soon"}, "error: time_budget: got 'soon'; expected a time"),
         ({"labels": 0}, "error: num_labeled: got 0; expected at least 1"),
         ({"label_descriptions": "absent.yaml"}, "error: label_descriptions: absent.yaml does not exist"),
         ({"encoder": "absent"}, "error: encoder:"),

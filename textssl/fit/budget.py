@@ -56,7 +56,7 @@ class Budget:
 
     def describe_left(self) -> str:
         """What is left, for a line of progress."""
-        return "" if self.endless else f", {max(0, round(self.left)):,} s left"
+        return "" if self.endless else f", at most {max(0, round(self.left)):,} s left"
 
 
 def check_time_budget(time_budget: float | None) -> None:

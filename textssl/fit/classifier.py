@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import logging
+import hashlib
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
-from accelerate import PartialState
 
+from ..data.files import content_checksum
 from ..errors import UserError
 from .budget import LEVEL_SECONDS, Budget, check_time_budget
 from .candidates import CANDIDATES
@@ -24,6 +25,7 @@ from .folds import make_folds
 from .inputs import Inputs, check_inputs, check_names
 from .names import Descriptions, descriptions_of, with_descriptions
 from .outcome import outcome
+from .progress import Say, progress_lines
 from .result import FitResult
 from .search import Search
 from .store import ResultStore
@@ -31,8 +33,6 @@ from .without_labels import classes_without_labels, fit_without_labels
 
 
 __all__ = ["candidates_of", "fit_classifier"]
-
-logger = logging.getLogger(__name__)
 
 
 def fit_classifier(
@@ -53,7 +53,8 @@ def fit_classifier(
     template: str | Sequence[str] | None = None,
     seed: int = 0,
     cache_dir: str | os.PathLike[str] | None = None,
-    progress: bool = True,
+    progress: bool | Say = True,
+    overwrite: bool = False,
 ) -> FitResult:
     """Train the classifiers that a level has, score them on folds of the labels, and give back the best.
 
@@ -81,7 +82,8 @@ def fit_classifier(
         template: one or several texts that descriptions are put into in the place of ``{}``.
         seed: of folds and candidates.
         cache_dir: of embeddings, which runs share; see :func:`textssl.features.embed`.
-        progress: show what is done.
+        progress: show what is done, on standard error; or what is given each line of it instead.
+        overwrite: start anew where ``output_dir`` holds another result.
 
     Raises:
         UserError: data, settings or an encoder that cannot work, before any long work; a time budget that is too
@@ -95,30 +97,44 @@ def fit_classifier(
     clock = budget = Budget(time_budget)
     modality, column = ("text", text_column) if image_column is None else ("image", image_column)
     if labeled is None:
-        return _without_labels(
-            unlabeled, modality, candidates, classes_without_labels(label_names, label_descriptions),
-            label_descriptions=label_descriptions, template=template, encoder=encoder, text_column=text_column,
-            max_length=max_length, seed=seed, time_budget=time_budget, output_dir=output_dir, cache_dir=cache_dir,
-            progress=progress,
-        )  # fmt: skip
+        with progress_lines(progress) as say:
+            return _without_labels(
+                unlabeled, modality, candidates, classes_without_labels(label_names, label_descriptions),
+                label_descriptions=label_descriptions, template=template, encoder=encoder, text_column=text_column,
+                max_length=max_length, seed=seed, time_budget=time_budget, output_dir=output_dir, cache_dir=cache_dir,
+                progress=say, overwrite=overwrite,
+            )  # fmt: skip
     described = _described_names(modality, label_names, label_descriptions, template)
     inputs = check_inputs(labeled, unlabeled, column, label_column, modality, label_names, described)
     descriptions_of(inputs.label_names, label_descriptions, template)  # mistakes, before anything long
-    folder = claim_folder(output_dir, inputs.label_names)
-    with disk_guard(folder):
-        where = {"cache_dir": cache_dir, "fallback_dir": folder / "embeddings", "progress": progress}
+    settings = {"encoder": encoder, "max_length": max_length, "seed": seed, **_checksums(inputs)}
+    settings |= {"label_descriptions": label_descriptions, "template": template}
+    folder = claim_folder(output_dir, inputs.label_names, _plain(settings), overwrite)
+    with disk_guard(folder), progress_lines(progress) as say:
+        where = {"cache_dir": cache_dir, "fallback_dir": folder / "embeddings", "say": say}
         data = _embedded(inputs, encoder, max_length, seed, budget, **where)
         data = _described(data, label_descriptions, template, budget, **where)
         if time_budget is None:
             budget = Budget(LEVEL_SECONDS[level])
         tried = [*candidates_of(level), *named_candidates(data)] if candidates is None else candidates
         folds = make_folds(data.labels, seed)
-        say = PartialState().print if progress else logger.info
         search = Search(data, folds, tried, ResultStore(folder / "search"), budget, say)
         search.run()
         result = outcome(search, encoder, clock.spent)
         result.save(folder / "model")
     return result
+
+
+def _checksums(inputs: Inputs) -> dict[str, str]:
+    labeled = hashlib.sha256(content_checksum(inputs.labeled, [inputs.column]).encode() + inputs.labels.tobytes())
+    unlabeled = "none" if inputs.unlabeled is None else content_checksum(inputs.unlabeled, [inputs.column])
+    return {"labeled examples": labeled.hexdigest(), "unlabeled examples": unlabeled}
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a file of JSON gives them back."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(settings), default=list))
+    return plain
 
 
 def candidates_of(level: str) -> list[Candidate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ..features.extraction import features_of
 from ..features.settings import EncoderSettings, settings_of
 from ..models.embedded import EMBEDDED, embedded_model_path
 from .budget import Budget
+from .progress import Say
 
 
 __all__ = ["embeddings", "encoder_folder"]
@@ -47,7 +49,7 @@ def embeddings(
     modality: str = "text",
     cache_dir: str | os.PathLike[str] | None = None,
     fallback_dir: Path | None = None,
-    progress: bool = False,
+    say: Say | None = None,
 ) -> np.ndarray:
     """Embeddings of texts or images, float32 ``[n, D]``.
 
@@ -60,14 +62,14 @@ def embeddings(
         modality: ``"text"`` or ``"image"``.
         cache_dir: as for :func:`textssl.features.embed`.
         fallback_dir: as for :func:`textssl.features.embed`.
-        progress: show a progress bar.
+        say: is given a line of progress now and then.
 
     Raises:
         UserError: an encoder that cannot be loaded; the budget ends before the examples do.
     """
     try:
-        timed: Any = _Timed(_loaded(encoder, max_length, modality), budget, len(rows))
-        return features_of(rows, column, timed, None, cache_dir, fallback_dir=fallback_dir, progress=progress)
+        timed: Any = _Timed(_loaded(encoder, max_length, modality), budget, len(rows), say)
+        return features_of(rows, column, timed, None, cache_dir, fallback_dir=fallback_dir, progress=False)
     except UserError as error:
         message = str(error)
         if modality != "text" or not message.startswith("encoder:") or not _offers_embedded(encoder):
@@ -76,10 +78,11 @@ def embeddings(
 
 
 class _Timed:
-    """An encoder that stops when the budget ends."""
+    """An encoder that says how far it is, and stops when the budget ends."""
 
-    def __init__(self, encoder: Any, budget: Budget, total: int) -> None:
+    def __init__(self, encoder: Any, budget: Budget, total: int, say: Say | None) -> None:
         self._encoder, self._budget, self._total, self._done = encoder, budget, total, 0
+        self._say, self._start = say, time.monotonic()
         self.batch_size: int = encoder.batch_size
 
     @property
@@ -102,6 +105,9 @@ class _Timed:
             piece = examples[start : start + PIECE]
             parts.append(self._encoder(piece))
             self._done += len(piece)
+            if self._say is not None:
+                seconds = (time.monotonic() - self._start) / self._done * (self._total - self._done)
+                self._say(f"embedding: {self._done:,} of {self._total:,}, at most {seconds:,.0f} s left")
         return np.concatenate(parts)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
@@ -18,19 +20,31 @@ from ..files import is_disk_full, write_atomically
 __all__ = ["claim_folder", "disk_full", "disk_guard"]
 
 RECORD = "fit_folder.json"
+WRITTEN = ("model", "search", "embeddings", "test.json")
+# Most signs of a setting in a message.
+SHOWN = 60
 
 
-def claim_folder(output_dir: str | os.PathLike[str], label_names: Sequence[str]) -> Path:
-    """Create the output folder, or resume in one with the same classes.
+def claim_folder(
+    output_dir: str | os.PathLike[str],
+    label_names: Sequence[str],
+    settings: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Create the output folder, or resume in one of the same classes and settings.
 
     Args:
         output_dir: the folder.
         label_names: the classes.
+        settings: further ones that must be as before, by name: numbers, strings or lists of them.
+        overwrite: delete what a choice left in the folder.
 
     Raises:
-        UserError: it is a file, cannot be written, holds other files than those of a choice, or is of other classes.
+        UserError: it is a file, cannot be written, holds other files than those of a choice, or is of other classes
+            or settings.
     """
     folder = Path(output_dir)
+    record = {"textssl": __version__, "label_names": list(label_names), "settings": dict(settings or {})}
     if folder.exists() and not folder.is_dir():
         raise UserError(f"output_dir: {str(folder)!r} is a file; choose another")
     try:
@@ -39,21 +53,52 @@ def claim_folder(output_dir: str | os.PathLike[str], label_names: Sequence[str])
         before = _recorded(folder / RECORD) if RECORD in present else None
         if present and before is None:
             raise UserError(f"output_dir: {str(folder)!r} holds files of something else; choose another")
+        if overwrite and present:
+            _clear(folder)
         # A record alone is of a call that failed before any work.
-        if before is None or present == {RECORD}:
-            before = list(label_names)
-            write_atomically(folder / RECORD, _record(label_names))
+        if overwrite or before is None or present == {RECORD}:
+            before = record
+            write_atomically(folder / RECORD, (json.dumps(record, indent=2) + "\n").encode())
     except OSError as error:
         if is_disk_full(error):
             raise disk_full(error, folder) from error
         reason = " ".join(str(error).split())
         raise UserError(f"output_dir: {str(folder)!r} cannot be written ({reason})") from error
-    if before != list(label_names):
-        raise UserError(
-            f"output_dir: {str(folder)!r} is of a classifier of the classes {before!r:.200}, not of "
-            f"{list(label_names)!r:.200}; choose another"
-        )
+    _check_same(folder, before, record)
     return folder
+
+
+def _check_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to go on with other classes or settings than those of the folder."""
+    if before["label_names"] != now["label_names"]:
+        raise UserError(
+            f"output_dir: {str(folder)!r} is of a classifier of the classes {before['label_names']!r:.200}, not of "
+            f"{now['label_names']!r:.200}; choose another, or start anew with overwrite"
+        )
+    known, given = before["settings"], now["settings"]
+    differs = [name for name in given if name in known and known[name] != given[name]]
+    if differs:
+        listed = ", ".join(_difference(name, known[name], given[name]) for name in differs)
+        raise UserError(
+            f"output_dir: {str(folder)!r} holds the result of other settings: {listed}; choose another, or start anew "
+            "with overwrite"
+        )
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    # Checksums and long lists say nothing to a person.
+    short = all(len(str(value)) <= SHOWN for value in (before, now))
+    return f"{name} was {before}, now {now}" if short else f"other {name}"
+
+
+def _clear(folder: Path) -> None:
+    """Delete what choices write; other files stay."""
+    for name in WRITTEN:
+        place = folder / name
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -79,13 +124,11 @@ def disk_full(error: BaseException, folder: Path) -> UserError:
     )
 
 
-def _record(label_names: Sequence[str]) -> bytes:
-    return (json.dumps({"textssl": __version__, "label_names": list(label_names)}, indent=2) + "\n").encode()
-
-
-def _recorded(path: Path) -> list[str] | None:
+def _recorded(path: Path) -> dict[str, Any] | None:
+    """The record of a folder; ``None`` where the file is none."""
     try:
-        names = json.loads(path.read_text())["label_names"]
-    except (ValueError, KeyError, TypeError):
+        record = json.loads(path.read_text())
+        names, settings = record["label_names"], record.get("settings", {})
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return [str(name) for name in names] if isinstance(names, list) else None
+    return record | {"settings": settings} if isinstance(names, list) and isinstance(settings, dict) else None

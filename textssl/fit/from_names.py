@@ -21,6 +21,7 @@ from .embeddings import embeddings, encoder_folder
 from .folder import claim_folder, disk_guard
 from .inputs import check_names
 from .names import Descriptions, descriptions_of, with_descriptions
+from .progress import Say, progress_lines
 from .prompt_teacher import prompt_probs
 from .zero_label import ZeroLabel, zero_label
 
@@ -44,7 +45,8 @@ def fit_from_names(
     cache_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
     time_budget: float | None = None,
-    progress: bool = True,
+    progress: bool | Say = True,
+    overwrite: bool = False,
 ) -> ZeroLabel:
     """Train a classifier without labels; a warning says where the names seem to fail.
 
@@ -63,7 +65,8 @@ def fit_from_names(
         cache_dir: of embeddings, which runs share; see :func:`textssl.features.embed`.
         seed: of what is drawn.
         time_budget: seconds that embedding the texts may take; what is embedded when they end is kept.
-        progress: show what is embedded.
+        progress: show what is embedded, on standard error; or what is given each line of it instead.
+        overwrite: start anew where ``output_dir`` holds another result.
 
     Raises:
         UserError: fewer than two classes or a name that stands twice, texts that are missing, and as
@@ -76,13 +79,15 @@ def fit_from_names(
         raise UserError(f"label_descriptions: no description for class {missing[0]!r}; expected one")
     texts = check_texts(unlabeled, text_column, "unlabeled").select_columns([text_column])
     check_time_budget(time_budget)
-    folder, place, budget = claim_folder(output_dir, names), encoder_folder(encoder, "text"), Budget(time_budget)
+    folder = claim_folder(output_dir, names, None, overwrite)
+    place, budget = encoder_folder(encoder, "text"), Budget(time_budget)
     where: dict[str, Any] = {"cache_dir": cache_dir, "fallback_dir": folder / "embeddings"}
 
-    def embed(rows: datasets.Dataset, shown: bool) -> np.ndarray:
-        return embeddings(rows, text_column, place, max_length, budget, progress=shown, **where)
+    def embed(rows: datasets.Dataset, say: Say | None = None) -> np.ndarray:
+        return embeddings(rows, text_column, place, max_length, budget, say=say, **where)
 
-    features = embed(texts, progress)
+    with progress_lines(progress) as say:
+        features = embed(texts, say)
     none, nobody = np.empty((0, features.shape[1]), np.float32), np.empty(0, np.int64)
     data = FitData(
         label_names=names, labels=nobody, labeled=Examples(none, texts.select([])),
@@ -91,7 +96,7 @@ def fit_from_names(
     )  # fmt: skip
 
     def embed_descriptions(about: list[str]) -> np.ndarray:
-        return embed(datasets.Dataset.from_dict({text_column: about}), False)
+        return embed(datasets.Dataset.from_dict({text_column: about}))
 
     data = with_descriptions(data, embed_descriptions, label_descriptions, template)
     first = None

@@ -21,7 +21,7 @@ from ..errors import UserError
 from ..modalities.image.validation import check_images
 
 
-__all__ = ["Inputs", "check_inputs", "check_names"]
+__all__ = ["Inputs", "check_inputs", "check_names", "class_labels"]
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def check_inputs(
     check = check_texts if modality == "text" else check_images
     _check_rows(labeled, "labeled")
     labeled = check(labeled, column, "labeled")
-    names, labels = _labels(labeled, label_column, label_names)
+    names, labels = class_labels(labeled, label_column, label_names)
     _check_classes(labels, names, described)
     if unlabeled is not None:
         unlabeled = _unlabeled(unlabeled, column, check)
@@ -99,8 +99,19 @@ def _check_rows(dataset: Any, argument: str) -> None:
         raise UserError(f"{argument}: got no rows; expected at least one")
 
 
-def _labels(labeled: datasets.Dataset, column: str, label_names: Sequence[str] | None) -> tuple[list[str], np.ndarray]:
-    """Names of the classes, and class numbers ``[N]``."""
+def class_labels(
+    labeled: datasets.Dataset, column: str, label_names: Sequence[str] | None = None
+) -> tuple[list[str], np.ndarray]:
+    """Names of the classes, and class numbers int64 ``[N]``.
+
+    Args:
+        labeled: N > 0 rows.
+        column: of labels.
+        label_names: the classes in their order; by default those of the labels.
+
+    Raises:
+        UserError: a label that is missing or not among ``label_names``.
+    """
     check_column(labeled, column, "labeled", "label_column")
     _check_nan(labeled, column)
     if label_names is not None:

@@ -50,8 +50,6 @@ def outcome(search: Search, encoder: str, seconds: float) -> FitResult:
     logs = [weights[name] * trained[name][1].unlabeled.astype(np.float64) / temperatures[name] for name in members]
     probs = softmax(np.sum(logs, axis=0), axis=1) if len(data.unlabeled) else np.empty((0, data.num_labels))
     warnings = label_warnings(data) + prediction_warnings(data, probs)
-    for warning in warnings:
-        logger.warning("%s.", warning)
     scores = choice.out_of_fold
     accuracy, macro_f1 = _expected(search, choice, probs)
     return FitResult(

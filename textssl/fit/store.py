@@ -139,7 +139,8 @@ def candidate_key(candidate: Candidate, facts: Mapping[str, Any]) -> str:
     facts = {
         "format": FORMAT,
         "candidate": [f"{kind.__module__}.{kind.__qualname__}", candidate.name],
-        "settings": {name: repr(value) for name, value in sorted(settings.items())},
+        # What a candidate remembers from one training to the next is no setting.
+        "settings": {name: repr(value) for name, value in sorted(settings.items()) if not name.startswith("_")},
         "versions": [__version__, transformers_version],
         **facts,
     }

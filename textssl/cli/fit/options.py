@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from ...fit.candidates.base import LEVELS
 
 
 __all__ = ["FitOptions"]
+
+TIME = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(|s|sec|seconds?|m|min|minutes?|h|hours?)")
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 @dataclass
@@ -34,9 +38,15 @@ class FitOptions:
         default=None, metadata={"help": "Unlabeled data; without train_file, give label_names or label_descriptions."}
     )
     test_file: str | None = field(default=None, metadata={"help": "Held-out labeled data, evaluated once at the end."})
-    text_column: str = field(default="text", metadata={"help": "Column of the texts in your files."})
-    image_column: str = field(default="image", metadata={"help": "Column of the images in your files."})
-    label_column: str = field(default="label", metadata={"help": "Column of the labels in your files."})
+    text_column: str | None = field(
+        default=None, metadata={"help": "Column of the texts; default: text, or the only one that can be it."}
+    )
+    image_column: str | None = field(
+        default=None, metadata={"help": "Column of the images; default: image, or the only one that can be it."}
+    )
+    label_column: str | None = field(
+        default=None, metadata={"help": "Column of the labels; default: label, or the only one that can be it."}
+    )
     num_labeled: int | None = field(
         default=None,
         metadata={
@@ -61,8 +71,8 @@ class FitOptions:
             "twenty; best: without a limit."
         },
     )
-    time_budget: float | None = field(
-        default=None, metadata={"help": "Time limit in seconds, instead of that of the level."}
+    time_budget: str | None = field(
+        default=None, metadata={"help": "Time limit, such as 300, 5m or 1h, instead of that of the level."}
     )
     max_length: int = field(default=128, metadata={"help": "Maximum number of tokens; longer texts are truncated."})
     label_names: list[str] | None = field(
@@ -80,8 +90,13 @@ class FitOptions:
     )
     seed: int = field(default=0, metadata={"help": "Random seed of the labeled subset, the folds and the training."})
 
+    overwrite: bool = field(default=False, metadata={"help": "Start anew where output_dir holds another result."})
+    # What messages call labeled, unlabeled and held-out data.
+    names: tuple[str, str, str] = field(default=("train_file", "unlabeled_file", "test_file"), init=False)
+
     def __post_init__(self) -> None:
         check_allowed("level", self.level, LEVELS)
+        _ = self.seconds
         files = [name for name in ("train_file", "unlabeled_file", "test_file") if getattr(self, name) is not None]
         if self.source is not None and files:
             raise UserError(f"source: got {self.source!r} with {', '.join(files)}; give one or the other")
@@ -96,6 +111,20 @@ class FitOptions:
             raise UserError(f"num_labeled: got {self.num_labeled} without train_file; there are no labels")
         if self.num_labeled is not None and self.num_labeled < (self.source is None):
             raise UserError(f"num_labeled: got {self.num_labeled}; expected at least {int(self.source is None)}")
+
+    @property
+    def seconds(self) -> float | None:
+        """The time limit in seconds.
+
+        Raises:
+            UserError: it is no time.
+        """
+        if self.time_budget is None:
+            return None
+        parsed = TIME.fullmatch(self.time_budget.strip().lower())
+        if parsed is None or not float(parsed[1]):
+            raise UserError(f"time_budget: got {self.time_budget!r}; expected a time above 0, such as 300, 5m or 1h")
+        return float(parsed[1]) * UNITS[parsed[2][:1]]
 
     def descriptions(self) -> dict[str, Any] | None:
         """What the file of descriptions holds.

@@ -1,4 +1,4 @@
-"""The data of the recipe of the choice among classifiers."""
+"""The data of a choice among classifiers: own files, or a named source."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow as pa
 
 from ...config import SSLConfig
+from ...data.class_names import label_ids
 from ...data.quality import DataQuality
-from ...data.tables import load_table
 from ...errors import UserError
-from ...modalities.image.folder import load_images
+from ...fit.inputs import class_labels
+from ...fit.parts import Columns, FitParts, read_parts
 from ...sources.named import SOURCES, load_source
+from ...sources.splits import stratified_rows
 from ..data.loading import load_task
-from ..data.modality import modality_of_files
 from ..options import RecipeOptions, rename_argument_in_errors
 from .options import FitOptions
 
@@ -32,38 +34,40 @@ class FitTask:
 
     Attributes:
         name: of the data, for a person.
-        modality: ``"text"`` or ``"image"``.
-        column: of texts or images.
-        label_column: of labeled and held-out examples; labels are a ``ClassLabel``.
-        labeled: examples.
-        unlabeled: examples.
-        test: held-out examples.
-        label_names: the classes; ``None`` where descriptions tell them.
+        parts: the examples.
+        classes: all classes, in order.
+        label_names: those that a person named, in order; ``None`` where labels or descriptions tell them.
+        labels: class numbers of the labeled examples, ``[N]``; N may be 0.
+        test_labels: those of the held-out examples, ``[T]``; T may be 0.
     """
 
     name: str
-    modality: str
-    column: str
-    label_column: str
-    labeled: datasets.Dataset | None
-    unlabeled: datasets.Dataset | None
-    test: datasets.Dataset | None
+    parts: FitParts
+    classes: tuple[str, ...]
     label_names: tuple[str, ...] | None
+    labels: np.ndarray
+    test_labels: np.ndarray
+
+    def counts(self) -> dict[str, int]:
+        """Number of labeled examples of each class."""
+        found = np.bincount(self.labels, minlength=len(self.classes))
+        return {name: int(count) for name, count in zip(self.classes, found, strict=True)}
 
     def describe(self) -> str:
         """One line for a person."""
-        parts = ((self.labeled, "labeled"), (self.unlabeled, "unlabeled"), (self.test, "held out"))
-        counts = [f"{len(rows):,} {name}{self._shares(rows, name)}" for rows, name in parts if rows is not None]
-        return f"data: {self.name}: {', '.join(counts)}"
+        sizes = (
+            (self.parts.labeled, f"labeled{self._shares()}"),
+            (self.parts.unlabeled, "unlabeled"),
+            (self.parts.test, "held out"),
+        )
+        listed = ", ".join(f"{len(rows):,} {name}" for rows, name in sizes if rows is not None)
+        return f"data: {self.name}: {self.parts.modality}s, {listed}"
 
-    def _shares(self, rows: datasets.Dataset, name: str) -> str:
-        if name != "labeled":
-            return ""
-        names = rows.features[self.label_column].names
-        counts = np.bincount(rows[self.label_column], minlength=len(names))
-        if len(names) > EACH:
-            return f" ({len(names)} classes, {counts.min()} to {counts.max()} of each)"
-        return f" ({', '.join(f'{name} {count}' for name, count in zip(names, counts, strict=True))})"
+    def _shares(self) -> str:
+        counts = self.counts()
+        if len(counts) > EACH:
+            return f" ({len(counts)} classes, {min(counts.values())} to {max(counts.values())} of each)"
+        return f" ({', '.join(f'{name} {count}' for name, count in counts.items())})"
 
 
 def load_fit_task(options: FitOptions, described: Mapping[str, Any] | None) -> FitTask:
@@ -72,87 +76,126 @@ def load_fit_task(options: FitOptions, described: Mapping[str, Any] | None) -> F
     Raises:
         UserError: files, columns, labels or sizes that cannot work.
     """
-    if options.source is not None:
-        name = options.source.partition(":")[0]
-        if options.num_labeled == 0:
-            return _names_alone(options, name)
-        each = EACH * len(SOURCES[name].label_names) if name in SOURCES else None
-        recipe = RecipeOptions(
-            source=options.source, num_labeled=options.num_labeled or each, num_unlabeled=options.num_unlabeled,
-            num_test=options.num_test, num_validation=0,
-        )  # fmt: skip
-    elif options.train_file is None:
-        return _unlabeled_alone(options, described)
+    if options.source is None:
+        name, parts = str(options.train_file or options.unlabeled_file), _own_parts(options, described)
     else:
-        recipe = RecipeOptions(
-            train_file=options.train_file, unlabeled_file=options.unlabeled_file, num_labeled=options.num_labeled,
-            num_unlabeled=options.num_unlabeled,
-        )  # fmt: skip
-    config = SSLConfig(
-        output_dir=options.output_dir, text_column=options.text_column, image_column=options.image_column,
-        label_column=options.label_column, seed=options.seed, data_check="off", report_to=[],
+        name, parts = _named_parts(options)
+    return _task(name, parts, options, described)
+
+
+def _task(name: str, parts: FitParts, options: FitOptions, described: Mapping[str, Any] | None) -> FitTask:
+    classes, labels = list(options.label_names or described or ()), np.empty(0, np.int64)
+    if parts.labeled is None and parts.test is not None and not classes:
+        classes = parts.test.features[parts.label_column].names
+    if parts.labeled is not None:
+        with rename_argument_in_errors(options.names[0], "labeled"):
+            classes, labels = class_labels(parts.labeled, parts.label_column, options.label_names)
+    test_labels = np.empty(0, np.int64)
+    if parts.test is not None:
+        ids = {name: number for number, name in enumerate(classes)}
+        test_labels = label_ids(parts.test, parts.label_column, len(ids), ids, options.names[2])
+        _check_test(parts, classes, test_labels, options.names[2])
+    # Without labels names tell the classes, also those that a named source brings.
+    known = classes if parts.labeled is None else options.label_names
+    return FitTask(name, parts, tuple(classes), None if known is None else tuple(known), labels, test_labels)
+
+
+def _check_test(parts: FitParts, classes: list[str], labels: np.ndarray, argument: str) -> None:
+    """Warn of held-out examples that training sees."""
+    assert parts.test is not None
+    quality = DataQuality([parts.column], parts.label_column, "warn", label_names=classes)
+    seen = {"the labeled examples": parts.labeled, "the unlabeled examples": parts.unlabeled}
+    quality.training = {name: rows for name, rows in seen.items() if rows is not None}
+    numbered = parts.test.select_columns([parts.column]).add_column(parts.label_column, pa.array(labels))
+    quality.check_evaluation({argument: numbered})
+
+
+def _own_parts(options: FitOptions, described: Mapping[str, Any] | None) -> FitParts:
+    named = options.label_names is not None or described is not None
+    if options.train_file is None and not named:
+        raise UserError(f"{options.names[0]}: got none; without labels, give --label_names or --label_descriptions")
+    first, second = options.train_file or options.unlabeled_file, options.unlabeled_file
+    parts = read_parts(
+        first,
+        second if options.train_file is not None else None,
+        options.test_file,
+        Columns(options.text_column, options.image_column, options.label_column),
+        named=named,
+        arguments=options.names if options.train_file is not None else (options.names[1], *options.names[1:]),
+    )
+    return _fewer(parts, options)
+
+
+def _fewer(parts: FitParts, options: FitOptions) -> FitParts:
+    """As many labeled, unlabeled and held-out examples as were asked for; labels that are not kept leave examples."""
+    labeled, unlabeled = parts.labeled, parts.unlabeled
+    if options.num_labeled is not None and labeled is not None:
+        names, labels = class_labels(labeled, parts.label_column)
+        if not len(names) <= options.num_labeled <= len(labels):
+            raise UserError(
+                f"num_labeled: got {options.num_labeled}; expected at least {len(names)}, one of each class, and at "
+                f"most {len(labels)}, the labeled examples"
+            )
+        kept = stratified_rows(labels, options.num_labeled, seed=options.seed)
+        rest = labeled.select(np.setdiff1d(np.arange(len(labels)), kept)).select_columns([parts.column])
+        if options.unlabeled_file is None and len(rest):
+            unlabeled = rest if unlabeled is None else datasets.concatenate_datasets([unlabeled, rest])
+        labeled = labeled.select(kept)
+    return FitParts(
+        modality=parts.modality,
+        column=parts.column,
+        label_column=parts.label_column,
+        labeled=labeled,
+        unlabeled=_random_subset(unlabeled, options.num_unlabeled, options.seed),
+        test=_random_subset(parts.test, options.num_test, 0),
+        notes=parts.notes,
+    )
+
+
+def _named_parts(options: FitOptions) -> tuple[str, FitParts]:
+    """A named source, of whose labels few or none are kept."""
+    name = str(options.source).partition(":")[0]
+    if options.num_labeled == 0:
+        return _names_alone(options, name)
+    each = EACH * len(SOURCES[name].label_names) if name in SOURCES else None
+    recipe = RecipeOptions(
+        source=str(options.source), num_labeled=options.num_labeled or each, num_unlabeled=options.num_unlabeled,
+        num_test=options.num_test, num_validation=0,
     )  # fmt: skip
+    config = SSLConfig(output_dir=options.output_dir, seed=options.seed, data_check="off", report_to=[])
     data = load_task(recipe, config, needs_unlabeled=False)
-    names = tuple(options.label_names or data.label_names)
-    test = data.test
-    if options.test_file is not None:
-        test = _test(options, data.modality, data.column, names)
-        quality = DataQuality([data.column], options.label_column, "warn", label_names=names)
-        quality.training = {
-            name: rows
-            for name, rows in (("the labeled examples", data.labeled), ("the unlabeled examples", data.unlabeled))
-            if rows is not None
-        }
-        quality.check_evaluation({"test_file": test})
-    label_column = "label" if options.source is not None else options.label_column
-    known = None if options.label_names is None else names
-    name = f"{data.data_facts.name} ({data.data_facts.origin})"
-    return FitTask(name, data.modality, data.column, label_column, data.labeled, data.unlabeled, test, known)
+    parts = FitParts(
+        modality=data.modality,
+        column=data.column,
+        label_column=config.label_column,
+        labeled=data.labeled,
+        unlabeled=data.unlabeled,
+        test=data.test,
+        notes=(),
+    )
+    return f"{data.data_facts.name} ({data.data_facts.origin})", parts
 
 
-def _unlabeled_alone(options: FitOptions, described: Mapping[str, Any] | None) -> FitTask:
-    """Own files without labels: texts, and names of the classes."""
-    names = tuple(options.label_names or described or ())
-    if not names:
-        raise UserError("train_file: got none; without labels, give --label_names or --label_descriptions FILE")
-    with rename_argument_in_errors("unlabeled_file", "path"):
-        unlabeled = load_table(str(options.unlabeled_file), options.text_column, None)
-    unlabeled = _random_subset(unlabeled, options.num_unlabeled, options.seed)
-    test = None if options.test_file is None else _test(options, "text", options.text_column, names)
-    column, label_column = options.text_column, options.label_column
-    return FitTask(str(options.unlabeled_file), "text", column, label_column, None, unlabeled, test, names)
-
-
-def _names_alone(options: FitOptions, name: str) -> FitTask:
+def _names_alone(options: FitOptions, name: str) -> tuple[str, FitParts]:
     """A named source without its labels."""
     origin = str(options.source).partition(":")[2] or "auto"
     with rename_argument_in_errors("source", "name", "origin"):
         source = load_source(name, origin)  # type: ignore[arg-type]
-    parts = [source.train] if source.unlabeled is None else [source.train, source.unlabeled]
-    unlabeled = datasets.concatenate_datasets([part.select_columns([source.column]) for part in parts])
-    return FitTask(
-        f"{source.name} ({source.origin})",
-        source.modality,
-        source.column,
-        source.label_column,
-        None,
-        _random_subset(unlabeled, options.num_unlabeled, options.seed),
-        _random_subset(source.test, options.num_test, 0),
-        source.label_names,
+    rows = [source.train] if source.unlabeled is None else [source.train, source.unlabeled]
+    unlabeled = datasets.concatenate_datasets([part.select_columns([source.column]) for part in rows])
+    parts = FitParts(
+        modality=source.modality,
+        column=source.column,
+        label_column=source.label_column,
+        labeled=None,
+        unlabeled=_random_subset(unlabeled, options.num_unlabeled, options.seed),
+        test=_random_subset(source.test, options.num_test, 0),
+        notes=(),
     )
+    return f"{source.name} ({source.origin})", parts
 
 
-def _test(options: FitOptions, modality: str, column: str, names: tuple[str, ...]) -> datasets.Dataset:
-    path = str(options.test_file)
-    with rename_argument_in_errors("test_file", "path"):
-        if modality == "text":
-            rows = load_table(path, column, options.label_column, label_names=names)
-        elif modality_of_files(path, "auto") == "image":
-            rows = load_images(path, column, options.label_column, label_names=names)
-        else:
-            raise UserError(f"path: got {path!r}; expected a folder of images, as train_file is")
-    return _random_subset(rows, options.num_test, 0)
-
-
-def _random_subset(rows: datasets.Dataset, count: int | None, seed: int) -> datasets.Dataset:
-    return rows if count is None or count >= len(rows) else rows.shuffle(seed=seed).select(range(count))
+def _random_subset(rows: datasets.Dataset | None, count: int | None, seed: int) -> datasets.Dataset | None:
+    if rows is None or count is None or count >= len(rows):
+        return rows
+    return rows.shuffle(seed=seed).select(range(count))

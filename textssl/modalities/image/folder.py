@@ -18,7 +18,7 @@ from ...data.tables import read_table, table_to_dataset
 from ...errors import UserError
 
 
-__all__ = ["IMAGE_SUFFIXES", "load_image_folder", "load_images"]
+__all__ = ["IMAGE_SUFFIXES", "as_images", "is_image_folder", "load_image_folder", "load_images"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 KINDS = f"images are files {', '.join(IMAGE_SUFFIXES)}"
@@ -56,7 +56,7 @@ def load_images(
             not exist; the images are none; a label is missing, negative or not among `label_names`.
     """
     location = Path(path)
-    if location.is_dir() and not any((location / name).is_file() for name in SAVED_FILES):
+    if is_image_folder(location):
         folder = load_image_folder(location, label_names, labeled=label_column is not None)
         return folder.rename_columns(
             {"image": image_column} if label_column is None else {"image": image_column, "label": label_column}
@@ -64,10 +64,15 @@ def load_images(
     dataset = read_table(location, image_column)
     if len(dataset) == 0:
         raise UserError(f"path: {str(location)!r} holds no rows")
-    dataset = _as_images(dataset, image_column, location)
+    dataset = as_images(dataset, image_column, location)
     if label_column is None:
         return dataset
     return with_class_labels(dataset, label_column, label_names, location)
+
+
+def is_image_folder(path: Path) -> bool:
+    """Whether a path is a folder that no data set was saved in."""
+    return path.is_dir() and not any((path / name).is_file() for name in SAVED_FILES)
 
 
 def load_image_folder(
@@ -175,8 +180,17 @@ def _rows(
     return table_to_dataset(pa.table(columns, schema=Features(features).arrow_schema))
 
 
-def _as_images(dataset: Dataset, column: str, location: Path) -> Dataset:
-    """The same rows, with paths and bytes of image files turned into the feature `datasets.Image`."""
+def as_images(dataset: Dataset, column: str, location: Path) -> Dataset:
+    """The same rows, with paths and bytes of image files turned into the feature `datasets.Image`.
+
+    Args:
+        dataset: A table.
+        column: Of images, the bytes of their files, or their paths.
+        location: The file of the table; paths are relative to its folder.
+
+    Raises:
+        UserError: No such column, or one of something else.
+    """
     check_column(dataset, column, str(location), "image_column")
     kind = dataset.data.column(column).type
     fields = {field.name: field.type for field in kind} if pa.types.is_struct(kind) else {"": kind}

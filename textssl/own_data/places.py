@@ -1,0 +1,89 @@
+"""What a person names in one word: a file, a folder, or a data set of the Hub."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+from datasets import Dataset, DatasetDict, load_dataset
+
+from ..data.tables import SUFFIXES
+from ..errors import UserError
+
+
+__all__ = ["hub_dataset", "is_hub_name"]
+
+NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.%\[\]+-]+)?")
+# Seconds that the Hub has to answer at all.
+TIMEOUT = 10.0
+
+
+def is_hub_name(place: str) -> bool:
+    """Whether a word can only be ``owner/name`` of the Hub, with ``:split`` or not."""
+    path = Path(place)
+    if path.exists() or not NAME.fullmatch(place):
+        return False
+    return not path.parent.exists() and not path.name.lower().removesuffix(".gz").endswith((*SUFFIXES, ".txt"))
+
+
+def hub_dataset(place: str, splits: Sequence[str], argument: str) -> tuple[Dataset, str]:
+    """One split of a data set of the Hub, and its name.
+
+    No code of the repository is run.
+
+    Args:
+        place: ``owner/name``, or ``owner/name:split``.
+        splits: to be taken where none is named, the first that there is.
+        argument: what messages call it.
+
+    Raises:
+        UserError: no such data set or split, several splits of which none is to be taken, no connection.
+    """
+    name, _, split = place.partition(":")
+    parts = _loaded(name, argument)
+    wanted = [split] if split else [*splits, *(parts if len(parts) == 1 else ())]
+    found = next((part for part in wanted if part in parts), None)
+    if found is None:
+        first, listed = next(iter(parts)), ", ".join(map(str, parts))
+        raise UserError(
+            f"{argument}: {name!r} has the splits {listed}, not {wanted[0]!r}; name one, such as {name}:{first}"
+        )
+    return parts[found].with_format(None), found
+
+
+def _loaded(name: str, argument: str) -> DatasetDict:
+    fault = None if huggingface_hub.constants.HF_HUB_OFFLINE else _fault(name)
+    if fault is None:
+        try:
+            parts: Any = load_dataset(name)
+            return parts
+        except Exception as error:  # a network and files of others have more kinds of failure than can be listed
+            fault = error
+    reason = " ".join(f"{type(fault).__name__}: {fault}".split())
+    raise UserError(
+        f"{argument}: there is no file or folder {name!r}, and as a data set of the Hub it cannot be loaded "
+        f"({reason[:200]})"
+    ) from fault
+
+
+def _fault(name: str) -> Exception | None:
+    """What goes wrong when the Hub is asked; ``None`` if it answers in time, or the data set is in the cache."""
+    fault: list[Exception | None] = [TimeoutError(f"no answer within {TIMEOUT:g} s")]
+
+    def ask() -> None:
+        try:
+            huggingface_hub.HfApi().dataset_info(name, timeout=TIMEOUT)
+        except Exception as error:
+            fault[0] = error
+        else:
+            fault[0] = None
+
+    # In a thread: looking up a name can block for longer than any timeout of a connection.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    return fault[0]
