@@ -128,8 +128,8 @@ def test_static_views_are_tokenized_once_in_a_run(monkeypatch: pytest.MonkeyPatc
     """Four passes over both sets: each labeled and each unlabeled text reaches the tokenizer once."""
     seen: list[str] = []
     encoder = TextEncoder(tokenizer(), 16)
-    tokenize = encoder._tokenize
-    monkeypatch.setattr(encoder, "_tokenize", lambda texts: seen.extend(texts) or tokenize(texts))
+    tokenize = encoder.token_ids
+    monkeypatch.setattr(encoder, "token_ids", lambda texts: seen.extend(texts) or tokenize(texts))
     collate = collator({"labeled": ("weak",), "unlabeled": ("weak",)}, {}, encode=encoder)
     both = TwoStreamDataset(labeled(6), unlabeled(10))
     for keys in TwoStreamSampler((6, 10), (3, 5), batches_per_epoch=8, seed=0):

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import (
-    AutoImageProcessor,
-    AutoModelForImageClassification,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
     PreTrainedModel,
 )
 
 from ..config import SSLConfig, derive_config
 from ..data.class_names import check_classifier, label_names, own_names
 from ..errors import UserError
-from ..features import FeatureClassifierConfig, deployable, head_of
 from ..forward.base import Forward
 from ..forward.device_transfer import inputs_to_device
+from ..inference.networks import load_network
 from ..modalities import modality_of
 from ..modalities.text.encoding import contents_of
 from ..modalities.text.truncation import trained_with
-from ..models import PooledImageClassifier, PooledImageClassifierConfig, PooledTextClassifier
-from ..models.adapter_folders import adapters_of, load_adapted
 from ..models.adapters import has_adapters, take_adapters
 from ..models.inspection import position_limit, weights_checksum
 
@@ -38,12 +30,6 @@ from ..models.inspection import position_limit, weights_checksum
 __all__ = ["TeacherJob", "check_same_labels", "load_teacher", "start_from"]
 
 logger = logging.getLogger(__name__)
-
-LOADERS: dict[str, tuple[Any, Any]] = {
-    "text": (AutoModelForSequenceClassification, AutoTokenizer),
-    "image": (AutoModelForImageClassification, AutoImageProcessor),
-    "features": (AutoModelForSequenceClassification, None),
-}
 
 
 def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
@@ -57,40 +43,7 @@ def load_teacher(place: str, modality: str) -> tuple[PreTrainedModel, Any]:
     Raises:
         UserError: no such model, or one without a trained head, or of several labels per example.
     """
-    model_class, processor_class = LOADERS[modality]
-    kind = _model_type(place)
-    if modality != "features" and kind == FeatureClassifierConfig.model_type:
-        return deployable(load_teacher(place, "features")[0])
-    if modality == "features" and kind == PooledImageClassifierConfig.model_type:
-        model_class = AutoModelForImageClassification
-    local = Path(place).is_dir()
-    try:
-        adapters = adapters_of(place)
-        if adapters is not None:
-            model, info = load_adapted(model_class, place, adapters)
-        else:
-            model, info = model_class.from_pretrained(
-                place, dtype=torch.float32, use_safetensors=True, local_files_only=local, output_loading_info=True
-            )
-        processor = None if processor_class is None else processor_class.from_pretrained(place, local_files_only=local)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
-        raise UserError(f"teacher: {place!r} cannot be loaded ({reason})") from error
-    if modality == "features" and isinstance(model, PooledTextClassifier | PooledImageClassifier):
-        model = head_of(model)
-    check_classifier(model.config, "teacher")
-    if info["missing_keys"]:
-        raise UserError(f"teacher: {place!r} holds no trained classifier; it lacks {sorted(info['missing_keys'])[0]}")
-    return model, processor
-
-
-def _model_type(place: str) -> str | None:
-    """What transformers calls the kind of model in a folder; ``None`` of a model of the Hub."""
-    path = Path(place, "config.json")
-    try:
-        return str(json.loads(path.read_text()).get("model_type")) if path.is_file() else None
-    except (OSError, ValueError):
-        return None
+    return load_network(place, modality, "teacher")
 
 
 def check_same_labels(teacher: Any, student: Any, warn: bool = False) -> list[int]:

@@ -106,19 +106,19 @@ class TextEncoder:
         if keys is not None:
             rows = [None if key is None else self._known.get(key) for key in keys]
         missing = [i for i, row in enumerate(rows) if row is None]
-        for i, ids in zip(missing, self._tokenize([texts[i] for i in missing]), strict=True):
+        for i, ids in zip(missing, self.token_ids([texts[i] for i in missing]), strict=True):
             rows[i] = ids
             if keys is not None and keys[i] is not None and len(self._known) < CACHED_ROWS:
                 self._known[keys[i]] = ids
-        return self._pad([row for row in rows if row is not None])
+        return self.padded([row for row in rows if row is not None])
 
     def full_lengths(self, texts: Sequence[Any]) -> np.ndarray:
         """Tokens [B] of each text or pair, special ones included, if nothing is cut."""
         encoded = self._encoded(texts, truncation=False, verbose=False)["input_ids"] if len(texts) else []
         return np.array([len(ids) for ids in encoded], dtype=np.int64)
 
-    def _tokenize(self, texts: list[Any]) -> list[np.ndarray]:
-        """Of each text an array [1, T] of ids, or [2, T] of ids and token types."""
+    def token_ids(self, texts: list[Any]) -> list[np.ndarray]:
+        """Of each text or pair, cut, an array [1, T] of ids, or [2, T] of ids and token types."""
         rows: list[np.ndarray | None] = [self._from_words(text) for text in texts]
         whole = [i for i, row in enumerate(rows) if row is None]
         for i, ids in zip(whole, self._from_tokenizer([texts[i] for i in whole]), strict=True):
@@ -154,7 +154,8 @@ class TextEncoder:
             ids = None if ids is None else head_and_tail(ids, room).tolist()
         return None if ids is None else np.asarray([self._words.add_special_tokens(ids)], dtype=np.int32)
 
-    def _pad(self, rows: Sequence[np.ndarray]) -> dict[str, Any]:
+    def padded(self, rows: Sequence[np.ndarray]) -> dict[str, Any]:
+        """A batch of what :meth:`token_ids` gave."""
         lengths = [row.shape[1] for row in rows]
         multiple, tokenizer = self.pad_to_multiple_of, self.tokenizer
         width = -(-max(lengths, default=0) // multiple) * multiple

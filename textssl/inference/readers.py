@@ -1,0 +1,254 @@
+"""What a classifier is given: how texts, images and vectors become its inputs, as in training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ..augment.image.pixels import eight_bit
+from ..errors import UserError
+from ..modalities.image.encoding import ImageEncoder
+from ..modalities.text.encoding import TextEncoder
+from ..modalities.text.truncation import trained_with, truncation_of
+from ..models.inspection import position_limit
+from ..models.padding import align_special_tokens, check_padding_token, right_padded
+from ..models.pairs import check_pairs, takes_token_types
+
+
+__all__ = ["EmbeddingReader", "ImageReader", "PixelReader", "Reader", "TextReader", "VectorReader"]
+
+# Of a tokenizer that knows no limit and a model that has none.
+NO_LIMIT = 1_000_000
+
+
+class Reader:
+    """From inputs to a batch.
+
+    Attributes:
+        modality: what inputs are: ``"text"``, ``"image"`` or ``"features"``.
+        by_length: whether inputs of like length should share a batch.
+        batch_size: inputs that are read at once unless a person chose.
+    """
+
+    modality: ClassVar[str]
+    by_length: ClassVar[bool] = False
+    batch_size: int = 32
+
+    def checked(self, inputs: Sequence[Any]) -> list[Any]:
+        """The inputs as a list; a UserError for one that is none."""
+        raise NotImplementedError
+
+    def prepared(self, inputs: list[Any]) -> list[Any]:
+        """What is kept of a window of inputs until their batch comes; of texts the ids."""
+        return inputs
+
+    def sizes(self, prepared: list[Any]) -> np.ndarray:
+        """Length of each prepared input [n]."""
+        return np.zeros(len(prepared))
+
+    def batch(self, prepared: list[Any]) -> Mapping[str, torch.Tensor]:
+        """What the model is called with."""
+        raise NotImplementedError
+
+
+class TextReader(Reader):
+    """Texts, or pairs of them, cut as in training.
+
+    Args:
+        model: the classifier; its config learns the tokenizer's padding token.
+        tokenizer: as it was saved.
+        max_length: of a training that the tokenizer does not remember.
+        pairs: whether each input is a pair of texts.
+
+    Raises:
+        UserError: a tokenizer without a padding token.
+    """
+
+    modality = "text"
+    by_length = True
+
+    def __init__(self, model: Any, tokenizer: Any, max_length: int | None = None, pairs: bool = False) -> None:
+        check_padding_token(model, tokenizer)
+        align_special_tokens(model, tokenizer)
+        tokenizer = right_padded(model, tokenizer)
+        most = min(tokenizer.model_max_length, position_limit(model) or NO_LIMIT, NO_LIMIT)
+        length, truncation = trained_with(tokenizer) or (min(max_length or most, most), truncation_of(tokenizer))
+        if pairs:
+            check_pairs(tokenizer, length)
+        typed = takes_token_types(model)
+        self.encode = TextEncoder(tokenizer, length, truncation, pairs=pairs, token_types=typed)
+        self.pairs = pairs
+
+    def checked(self, inputs: Sequence[Any]) -> list[Any]:
+        """Strings, or tuples of two."""
+        if isinstance(inputs, str):
+            raise UserError("inputs: got a string; expected a list of texts")
+        if self.pairs:
+            return [_pair(one, row) for row, one in enumerate(inputs)]
+        found = list(inputs)
+        for row, one in enumerate(found):
+            if not isinstance(one, str):
+                raise UserError(f"inputs: got {one!r:.80} in row {row}; expected a text")
+        return found
+
+    def prepared(self, inputs: list[Any]) -> list[Any]:
+        """The ids of each text."""
+        return self.encode.token_ids(inputs)
+
+    def sizes(self, prepared: list[Any]) -> np.ndarray:
+        """Tokens of each text."""
+        return np.array([ids.shape[1] for ids in prepared], dtype=np.int64)
+
+    def batch(self, prepared: list[Any]) -> Mapping[str, torch.Tensor]:
+        """Padded to the longest."""
+        made = self.encode.padded(prepared)
+        return {name: value for name, value in made.items() if isinstance(value, torch.Tensor)}
+
+
+class ImageReader(Reader):
+    """Images of Pillow, or paths of image files.
+
+    Args:
+        model: the classifier.
+        processor: its image processor.
+    """
+
+    modality = "image"
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        mode: Literal["L", "RGB"] = "L" if getattr(model.config, "num_channels", 3) == 1 else "RGB"
+        self.encode = ImageEncoder(processor, mode)
+
+    def checked(self, inputs: Sequence[Any]) -> list[Any]:
+        """Images; what is a path is opened."""
+        return _images(inputs)
+
+    def batch(self, prepared: list[Any]) -> Mapping[str, torch.Tensor]:
+        """Pixels."""
+        return {"pixel_values": self.encode(prepared)["pixel_values"]}
+
+
+class VectorReader(Reader):
+    """Vectors of a frozen encoder that is not at hand.
+
+    Args:
+        size: D, numbers in a vector.
+    """
+
+    modality = "features"
+    batch_size = 4096
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def checked(self, inputs: Sequence[Any]) -> list[Any]:
+        """Rows of an array [n, D]."""
+        try:
+            rows = np.asarray(inputs, dtype=np.float32)
+        except (ValueError, TypeError) as error:
+            raise UserError(f"inputs: expected vectors of {self.size} numbers ({error})") from error
+        if len(rows) and (rows.ndim != 2 or rows.shape[1] != self.size):
+            raise UserError(f"inputs: got an array of shape {list(rows.shape)}; expected [n, {self.size}]")
+        wrong = ~np.isfinite(rows).all(axis=1) if len(rows) else np.zeros(0, bool)
+        if wrong.any():
+            raise UserError(f"inputs: row {int(np.argmax(wrong))} has nan or infinity; expected finite numbers")
+        return list(rows)
+
+    def batch(self, prepared: list[Any]) -> Mapping[str, torch.Tensor]:
+        """Stacked."""
+        return {"features": torch.from_numpy(np.stack(prepared))}
+
+
+class PixelReader(Reader):
+    """Images whose gray values are the features.
+
+    Args:
+        size: D, pixels of an image.
+    """
+
+    modality = "image"
+    batch_size = 1024
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def checked(self, inputs: Sequence[Any]) -> list[Any]:
+        """Images of D pixels; what is a path is opened."""
+        found = _images(inputs)
+        for row, image in enumerate(found):
+            if image.width * image.height != self.size:
+                raise UserError(
+                    f"inputs: the image of row {row} has {image.width}x{image.height} pixels; the model takes "
+                    f"{self.size:,} as features"
+                )
+        return found
+
+    def batch(self, prepared: list[Any]) -> Mapping[str, torch.Tensor]:
+        """Gray values in [0, 1], row by row."""
+        rows = [np.asarray(eight_bit(image).convert("L"), np.float32).reshape(-1) / 255 for image in prepared]
+        return {"features": torch.from_numpy(np.stack(rows))}
+
+
+class EmbeddingReader(Reader):
+    """Texts or images that a frozen encoder embeds, where no model of transformers can stand for it.
+
+    Args:
+        encoder: from inputs to vectors [n, D].
+        modality: of the inputs.
+    """
+
+    def __init__(self, encoder: Callable[[list[Any]], np.ndarray], modality: str) -> None:
+        self.encoder = encoder
+        self.modality = modality  # type: ignore[misc]
+        self.by_length = modality == "text"  # type: ignore[misc]
+
+    def checked(self, inputs: Sequence[Any]) -> list[Any]:
+        """Strings or images."""
+        if self.modality == "image":
+            return _images(inputs)
+        if isinstance(inputs, str):
+            raise UserError("inputs: got a string; expected a list of texts")
+        return list(inputs)
+
+    def sizes(self, prepared: list[Any]) -> np.ndarray:
+        """Characters of each text."""
+        return np.array([len(one) if isinstance(one, str) else 0 for one in prepared])
+
+    def batch(self, prepared: list[Any]) -> Mapping[str, torch.Tensor]:
+        """Their vectors."""
+        return {"features": torch.from_numpy(np.asarray(self.encoder(prepared), np.float32))}
+
+
+def _pair(one: Any, row: int) -> tuple[str, str]:
+    both = (one.get("text"), one.get("text_pair")) if isinstance(one, Mapping) else one
+    if isinstance(both, str) or not isinstance(both, Sequence) or len(both) != 2:
+        raise UserError(
+            f"inputs: got {one!r:.80} in row {row}; expected a pair of texts: the model was trained on them"
+        )
+    for text in both:
+        if not isinstance(text, str):
+            raise UserError(f"inputs: got {text!r:.80} in row {row}; expected a text")
+    return both[0], both[1]
+
+
+def _images(inputs: Sequence[Any]) -> list[Image.Image]:
+    if isinstance(inputs, str | Path | Image.Image):
+        raise UserError("inputs: got one; expected a list of images or of paths of image files")
+    found = []
+    for row, one in enumerate(inputs):
+        if isinstance(one, str | Path):
+            try:
+                with Image.open(one) as file:
+                    file.load()
+                    one = file.copy()
+            except (OSError, ValueError, Image.DecompressionBombError) as error:
+                raise UserError(f"inputs: the image {str(one)!r} of row {row} cannot be read ({error})") from error
+        if not isinstance(one, Image.Image):
+            raise UserError(f"inputs: got {type(one).__name__} in row {row}; expected an image or the path of one")
+        found.append(one)
+    return found
