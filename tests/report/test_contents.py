@@ -54,6 +54,7 @@ BROKEN = [
     ({"candidates": [{"mean": 1.0}]}, r"candidates\[0\]: 'name' is missing"),
     ({"candidates": [{"name": "a", "chosen": 1}]}, "got 1; expected true or false"),
     ({"candidates": [{"name": "a", "mean": True}]}, "got True; expected a number"),
+    ({"facts": ["ab"]}, r"facts\[0\]: got 'ab'; expected a list"),
     ({"facts": [["a"]]}, r"facts\[0\]: got 1 values; expected 2"),
     ({"evaluation": []}, "expected an object"),
 ]

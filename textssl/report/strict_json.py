@@ -91,6 +91,9 @@ def _tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise UserError(f"{where}: got {value!r:.100}; expected a list")
     if inner[-1] is Ellipsis:
+        # Curves are long: all numbers at once.
+        if inner[0] == float | None and {type(item) for item in value} <= {float, type(None)}:
+            return tuple(value)
         return tuple(parsed(inner[0], item, f"{where}[{place}]") for place, item in enumerate(value))
     if len(value) != len(inner):
         raise UserError(f"{where}: got {len(value)} values; expected {len(inner)}")
