@@ -18,7 +18,7 @@ __all__ = ["COMMANDS", "main", "run"]
 
 FIT, USE, DATA, LOOK = "Train a classifier", "Use it", "Prepare data", "Look things up"
 # Each has the module of its name in ``commands``, with a function ``command``, or an ``app`` of further commands.
-COMMANDS = {"fit": FIT, "train": FIT, "methods": LOOK}
+COMMANDS = {"fit": FIT, "train": FIT, "compare": FIT, "methods": LOOK}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -68,7 +68,8 @@ def _app() -> typer.Typer:
             app.add_typer(module.app, name=name, rich_help_panel=panel)
         else:
             settings = getattr(module, "CONTEXT_SETTINGS", None)
-            options = {} if settings is None else {"add_help_option": False, "context_settings": settings}
+            has_help = getattr(module, "ADDS_HELP", False)
+            options = {} if settings is None else {"add_help_option": has_help, "context_settings": settings}
             app.command(name, rich_help_panel=panel, **options)(module.command)
     return app
 

@@ -46,6 +46,7 @@ def train_recipe(
     presets: Mapping[str, Preset] | Callable[[Mapping[str, Any]], Mapping[str, Preset]],
     source: str = "imdb",
     argv: Sequence[str] | None = None,
+    prepared: Path | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Train the baseline, train the method, print one table; see ``--help`` of any recipe.
 
@@ -54,6 +55,7 @@ def train_recipe(
         presets: settings by name, ``cpu`` and ``paper``; or what gives them, from the flags.
         source: the data set, unless ``--source`` or own files name another.
         argv: the command line; ``sys.argv[1:]`` by default.
+        prepared: folder of translations that several runs share; by default that of the run.
 
     Returns:
         The result of each stage by its name, the method's last.
@@ -85,7 +87,7 @@ def train_recipe(
         say(head_line(kind.head, data))
     say(plan_of(method, length, options, config, data))
     # Before the baseline, so that a missing translator is reported before anything long.
-    kind.prepare(run.path)
+    kind.prepare(run.path if prepared is None else prepared)
     if run.stage_result(method) is None:
         try_construction(trainer_factory(trainer_class, config, kind, push_to_hub=False), run.path, kind)
     results = _baselines(method, run, kind, options, config) if options.baseline else {}

@@ -13,9 +13,10 @@ from transformers import TrainingArguments
 from ...errors import UserError
 from ...files import write_atomically
 from ...training.resume_rules import is_free
+from .log_file import LOG_FILE
 
 
-__all__ = ["RunFolder"]
+__all__ = ["RUN_FILE", "RunFolder"]
 
 RUN_FILE = "run.json"
 
@@ -62,7 +63,7 @@ class RunFolder:
         self._settings |= facts
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"output_dir: {self.path} is a file; choose another --output_dir")
-        present = {entry.name for entry in self.path.iterdir()} if self.path.exists() else set()
+        present = {entry.name for entry in self.path.iterdir()} - {LOG_FILE} if self.path.exists() else set()
         before = self._recorded()
         if present and before is None:
             raise UserError(f"output_dir: {self.path} holds files that are no run; choose another --output_dir")

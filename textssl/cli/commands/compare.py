@@ -1,0 +1,72 @@
+"""``textssl compare``: methods over seeds, on the same data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+__all__ = ["ADDS_HELP", "CONTEXT_SETTINGS", "command"]
+
+# Flags of training go to all cells.
+CONTEXT_SETTINGS: dict[str, Any] = {"allow_extra_args": True, "ignore_unknown_options": True}
+ADDS_HELP = True
+
+
+def command(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[LABELED [UNLABELED]] [FLAGS OF TRAINING]",
+            help="Labeled and unlabeled data: CSV, TSV, JSONL, Parquet or a folder. After them any flag of "
+            "`textssl train` that the methods have, such as `--backend features` or `--max_steps 300`.",
+        ),
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Names with commas between; `textssl train --help` lists them.")
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="How many, 3 for the seeds 0, 1 and 2; or which, with commas: 0,5,7. Default: 3."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Numbers of labeled examples with commas between; the others are used without labels."),
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Held-out labeled data: each cell is measured on them once.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Named data in place of files, such as imdb.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of one method: fixmatch.threshold=0.8. Repeatable.")
+    ] = None,
+    add: Annotated[str | None, typer.Option(help="More methods for the comparison in the folder.")] = None,
+    baseline: Annotated[
+        bool, typer.Option("--baseline/--no-baseline", help="Train the supervised baseline of each seed.")
+    ] = True,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Cells at a time. Default: by processors, memory and accelerators.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the comparison. Default: outputs/compare_DATA.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> int:
+    """Train several methods over several seeds, beside the supervised baseline on the same labels.
+
+    Each cell is a run of its own and is trained once: the same command goes on after an interruption, and `--add` or
+    more `--seeds` run what is missing. Texts are embedded once for all cells.
+
+    `textssl compare few.csv many.csv --test held_out.csv --methods uda,fixmatch,vat --seeds 3`
+    """
+    from ..compare.program import compare_program
+    from ..compare.request import CompareRequest
+
+    return compare_program(
+        CompareRequest(
+            words=words or (), source=source, test=test, methods=methods, add=add, seeds=seeds, labels=labels,
+            settings=settings or (), baseline=baseline, jobs=jobs, output=output, json=json,
+        )
+    )  # fmt: skip
