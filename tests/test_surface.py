@@ -145,6 +145,7 @@ MAY_IMPORT = {
         "textssl",
         "training",
     },
+    "installation": {"augment", "errors"},
     "cli": {
         "augment",
         "catalog",

@@ -18,7 +18,13 @@ __all__ = ["COMMANDS", "main", "run"]
 
 FIT, USE, DATA, LOOK = "Train a classifier", "Use it", "Prepare data", "Look things up"
 # Each has the module of its name in ``commands``, with a function ``command``, or an ``app`` of further commands.
-COMMANDS = {"fit": FIT, "train": FIT, "compare": FIT, "methods": LOOK}
+COMMANDS = {
+    "fit": FIT,
+    "train": FIT,
+    "compare": FIT,
+    "methods": LOOK,
+    "doctor": LOOK,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

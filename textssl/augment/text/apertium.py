@@ -24,7 +24,7 @@ from ...errors import UserError
 from .untranslated import cut_lines, hide_names, join_lines, show_names
 
 
-__all__ = ["ApertiumEngine"]
+__all__ = ["ApertiumEngine", "installed_pairs"]
 
 logger = logging.getLogger(__name__)
 
@@ -166,14 +166,29 @@ class ApertiumEngine:
             ) from None
 
 
-def _check_installed(*modes: str) -> None:
-    packages = f"apt-get install apertium apertium-{modes[0]}"
+def installed_pairs() -> list[str]:
+    """Pairs of languages that can be translated there and back, such as ``eng-spa``.
+
+    Raises:
+        UserError: the program is not installed, or does not work.
+    """
+    modes = {mode for mode in _installed_modes("apt-get install apertium apertium-eng-spa") if mode.count("-") == 1}
+    pairs = {tuple(sorted(mode.split("-"))) for mode in modes if "-".join(reversed(mode.split("-"))) in modes}
+    return sorted("-".join(pair) for pair in pairs)
+
+
+def _installed_modes(packages: str) -> list[str]:
     if shutil.which("apertium") is None:
         raise UserError(f"engine: the program apertium is not installed; on Debian or Ubuntu: {packages}")
     try:
-        installed = _run(["apertium", "-l"], "", 60.0).split()
+        return _run(["apertium", "-l"], "", 60.0).split()
     except _CallError as error:
         raise UserError(f"engine: `apertium -l` does not work: {error}") from None
+
+
+def _check_installed(*modes: str) -> None:
+    packages = f"apt-get install apertium apertium-{modes[0]}"
+    installed = _installed_modes(packages)
     missing = [mode for mode in modes if mode not in installed]
     if missing:
         raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,13 @@ import numpy as np
 from ...errors import UserError
 
 
-__all__ = ["Nlpaug"]
+__all__ = ["NLTK_DATA", "Nlpaug", "missing_nltk_data"]
+
+# What synonyms and antonyms of nlpaug read.
+NLTK_DATA = ("wordnet", "omw-1.4", "averaged_perceptron_tagger_eng")
+# Modules of nlpaug whose classes ask NLTK.
+ASKS_NLTK = ("nlpaug.model.word_dict.wordnet", "nlpaug.model.word_rule.shuffle")
+SAMPLE = "The quick brown fox jumps over the lazy dog. It runs far away."
 
 
 class Nlpaug:
@@ -33,7 +40,8 @@ class Nlpaug:
 
     Raises:
         UserError: ``augmenter`` has no ``augment`` method, reports details instead of text
-            (``include_detail=True``), or is a flow with a member of ``aug_p=0``.
+            (``include_detail=True``), is a flow with a member of ``aug_p=0``, or needs data of NLTK that are not
+            there.
     """
 
     def __init__(self, augmenter: Any, column: str = "text") -> None:
@@ -45,6 +53,8 @@ class Nlpaug:
         idle = [type(member).__name__ for member in _members(augmenter) if _is_idle(member)]
         if idle:
             raise UserError(f"augmenter: {name} holds {idle[0]} with aug_p=0, which nlpaug takes for 0.3; remove it")
+        for member in [augmenter, *_members(augmenter)]:
+            _check_data(member)
         self.augmenter = augmenter
         self.column = column
         self.calls = 0
@@ -89,6 +99,41 @@ class Nlpaug:
                 f"augmenter: {type(self.augmenter).__name__} returned {type(result).__name__}; expected text"
             )
         return result
+
+
+def missing_nltk_data() -> list[str]:
+    """Which of ``NLTK_DATA`` are not on this machine; nothing is loaded."""
+    from nltk import data
+
+    folders = {"wordnet": "corpora", "omw-1.4": "corpora", "averaged_perceptron_tagger_eng": "taggers"}
+    return [name for name in NLTK_DATA if not _is_there(data, f"{folders[name]}/{name}")]
+
+
+def _is_there(data: Any, resource: str) -> bool:
+    # A corpus may lie there as it was downloaded.
+    for name in (resource, f"{resource}.zip"):
+        try:
+            data.find(name)
+        except LookupError:
+            continue
+        return True
+    return False
+
+
+def _check_data(augmenter: Any) -> None:
+    """One call on a sample: data that are missing would end training at its first text."""
+    if type(getattr(augmenter, "model", None)).__module__ not in ASKS_NLTK:
+        return
+    try:
+        with _seeded(0):
+            augmenter.augment(SAMPLE, n=1, num_thread=1)
+    except LookupError as error:
+        named = re.search(r"Resource \W*?(?:\x1b\[\d+m)?([\w.-]+)", str(error))
+        missing = named[1] if named and named[1] not in NLTK_DATA else " ".join(NLTK_DATA)
+        raise UserError(
+            f"augmenter: {type(augmenter).__name__} needs data of NLTK that are not on this machine; get them by: "
+            f"python -m nltk.downloader {missing}"
+        ) from error
 
 
 def _members(augmenter: Any) -> Iterator[Any]:

@@ -1,0 +1,1 @@
+"""What is installed on this machine, what it can do, and what is missing."""
