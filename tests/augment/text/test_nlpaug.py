@@ -181,3 +181,45 @@ def test_importing_textssl_does_not_import_nlpaug() -> None:
     code = "import sys, textssl.augment.text; print([m for m in sys.modules if m.startswith('nlpaug')])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+class WordNet:
+    """Where nlpaug's synonyms come from; without the data of NLTK it raises what NLTK raises."""
+
+
+WordNet.__module__ = "nlpaug.model.word_dict.wordnet"
+
+
+class Synonyms(Fake):
+    def __init__(self, result: Any) -> None:
+        super().__init__(result)
+        self.model = WordNet()
+
+
+class Flow(list):
+    """Flows of nlpaug are lists."""
+
+    def augment(self, text: str, **options: Any) -> str:
+        return text
+
+
+def test_missing_data_of_nltk_are_named_when_the_view_is_made() -> None:
+    """The message is that of NLTK 3.10, colours included."""
+
+    def lookup(text: str) -> str:
+        raise LookupError("\n****\n  Resource \x1b[93mwordnet\x1b[0m not found.\n  Please use the NLTK Downloader\n")
+
+    command = "python -m nltk.downloader wordnet omw-1.4 averaged_perceptron_tagger_eng"
+    with pytest.raises(UserError, match=rf"augmenter: Synonyms needs data of NLTK .*; get them by: {command}$"):
+        Nlpaug(Synonyms(lookup))
+    with pytest.raises(UserError, match="needs data of NLTK"):
+        Nlpaug(Flow([naw.RandomWordAug(), Synonyms(lookup)]))
+
+
+def test_data_that_are_there_are_tried_without_a_trace() -> None:
+    random.seed(3)
+    expected = random.random()
+    random.seed(3)
+    view = Nlpaug(Synonyms(lambda text: text + str(random.random())))
+    assert random.random() == expected
+    assert view.calls == 0
