@@ -122,7 +122,7 @@ def test_objects_with_different_keys(tmp_path):
     [
         ("t.csv", "", "path: .* is empty"),
         ("t.csv", "text,label\n", "path: .* holds no rows"),
-        ("t.csv", "\n\n", "path: cannot read"),
+        ("t.csv", "\n\n", "is empty"),
         ("t.csv", "text,label\na,b,c\n", "path: cannot read .* Expected 2 columns, got 3"),
         ("t.csv", "review,label\na,1\n", r"no column 'text' .* \['review', 'label'\]"),
         ("t.csv", "text,stars\na,1\n", r"no column 'label' .* \['text', 'stars'\]"),
@@ -133,7 +133,7 @@ def test_objects_with_different_keys(tmp_path):
         ("t.csv", "text,label\na,0\nb,-1\n", "label -1 in row 1 .* label_column=None"),
         ("t.csv", "text,label\na,0.5\n", "holds double; labels are integers or strings"),
         ("t.xlsx", "x", r"ends in '.xlsx'; allowed are .csv, .tsv, .jsonl, .json, .parquet"),
-        ("table", "x", "ends in ''; allowed are"),
+        ("table", "x", "has no suffix; allowed are"),
         ("t.jsonl", '{"text": "a", "label": 1}\n{"text": 2, "label": 1}\n', "number in row 1"),
         ("t.jsonl", '{"text": "a", "label": 1}\n{"te', "path: cannot read"),
         ("t.jsonl", '{"text": "a", "label": 1}\n{"label": 1}\n', "no text in 1 of 2 .* is row 1"),

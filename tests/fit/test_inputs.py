@@ -31,7 +31,7 @@ def checked(labeled: Any, unlabeled: Any = None, **options: Any) -> Inputs:
         (table([0, 0], names=["a", "b"]), "labeled: all 2 labels are 'a'; expected two classes or more"),
         (table([0, 1], names=["a", "b", "c"]), "got 2 labels for 3 classes; there is none of 'c'"),
         (table([0.0, float("nan")]), "has no label in 1 of 2 rows; the first is row 1"),
-        (table([0, -1, 1]), "a label is -1; rows without a label belong in unlabeled"),
+        (table([0, -1, 1]), "labeled: a label of column 'label' is -1, a class or no label; give a class a name"),
         (table(["a", None]), "labeled: column 'label' has no label in 1 of 2 rows"),
         (table(["a", "b"], ["some", None]), "labeled: column 'text' has no text in 1 of 2 rows; the first is row 1"),
         (table(["a", "b"], ["some", " "]), "labeled: 1 of 2 labeled texts are blank; the first is row 1"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,14 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.json as pa_json
-import pyarrow.parquet as pq
 from datasets import ClassLabel, Dataset, DatasetInfo, Features, load_from_disk
 
 from ..errors import UserError
 from .class_labels import with_class_labels
-from .text_files import bad_csv_line, bad_json_line, delimiter_of, suffix_of, utf8_content, warn_of_guessed_format
+from .table_files import read_table_file
 from .validation import check_texts
 
 
@@ -29,10 +25,6 @@ __all__ = [
     "table_to_dataset",
     "take_rows",
 ]
-
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
-# A single text longer than a block cannot be parsed, and Arrow's own blocks are only 1 MiB.
-BLOCK_BYTES = 1 << 26
 
 
 def load_table(
@@ -51,14 +43,17 @@ def load_table(
     or vertical bars, and files be in UTF-8, UTF-16, UTF-32 or Windows-1252: what was found is said in a
     warning where it is not what the suffix says, or not UTF-8.
 
+    Spaces around the names of columns are no part of them. Of a CSV file with one column each line is a text, whatever
+    delimiters are in it.
+
     Labels become a `ClassLabel`. Strings: the names are `label_names`, by default the sorted
     distinct labels. Integers: those that start at 0 stay as they are; others (1 to 5 stars) are
     named by their values, in order. Read the evaluation table with the names of the training table,
     `label_names=train.features["label"].names`, so that both mean the same by a label.
 
     Args:
-        path: `.csv`, `.tsv`, `.jsonl`, `.json` (an array of objects, or one object a line), each also
-            packed as `.gz`; `.parquet`, or a folder written by `save_to_disk`.
+        path: `.csv`, `.tsv`, `.jsonl`, `.json` (an array of objects, or one object a line), `.txt` (a text a line),
+            each also packed as `.gz`; `.parquet`, or a folder written by `save_to_disk`.
         text_column: The column of texts.
         label_column: The column of labels; `None` for an unlabeled table.
         label_names: The classes in the order of their ids; `None` takes them from the table.
@@ -90,60 +85,10 @@ def read_table(path: Path, text_column: str, text_pair_column: str | None = None
         raise UserError(f"path: no such file or folder: {str(path)!r}")
     if path.is_dir():
         return _read_folder(path)
-    suffix = suffix_of(path)
-    if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix.lower() == ".gz"):
-        raise UserError(
-            f"path: {str(path)!r} ends in {path.suffix.lower()!r}; allowed are {', '.join(SUFFIXES)}, those of text "
-            "also with .gz, and a folder written by datasets.Dataset.save_to_disk"
-        )
-    if path.stat().st_size == 0:
-        raise UserError(f"path: {str(path)!r} is empty")
     try:
-        if suffix == ".parquet":
-            return table_to_dataset(pq.read_table(path))
-        if suffix in (".csv", ".tsv"):
-            return table_to_dataset(
-                _read_csv(path, (text_column, text_pair_column), "\t" if suffix == ".tsv" else ",")
-            )
-        return table_to_dataset(_read_json(path))
-    except UserError:
-        raise
-    except (pa.ArrowException, UnicodeDecodeError, json.JSONDecodeError, OSError) as error:
+        return table_to_dataset(read_table_file(path, [name for name in (text_column, text_pair_column) if name]))
+    except pa.ArrowException as error:
         raise UserError(f"path: cannot read {str(path)!r}: {_reason(error)}") from error
-
-
-def _read_csv(path: Path, text_columns: Sequence[str | None], usual: str) -> pa.Table:
-    content, encoding = utf8_content(path)
-    delimiter = delimiter_of(content, str(text_columns[0]), usual)
-    warn_of_guessed_format(path, encoding, delimiter, usual, content)
-    try:
-        return pa_csv.read_csv(
-            pa.BufferReader(content),
-            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
-            parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(
-                column_types={column: pa.string() for column in text_columns if column}
-            ),
-        )
-    except pa.ArrowException as error:
-        where = bad_csv_line(content, delimiter) or _reason(error)
-        raise UserError(f"path: cannot read {str(path)!r}: {where}") from error
-
-
-def _read_json(path: Path) -> pa.Table:
-    content, encoding = utf8_content(path)
-    warn_of_guessed_format(path, encoding, None, None, content)
-    if content[:64].lstrip().startswith(b"["):
-        rows = json.loads(content)
-        if not all(isinstance(row, dict) for row in rows):
-            raise UserError(f"path: {str(path)!r} is an array of something else than objects")
-        # from_pylist would take the columns of the first row for those of all.
-        return pa.Table.from_struct_array(pa.array(rows, type=None if rows else pa.struct([])))
-    try:
-        return pa_json.read_json(pa.BufferReader(content), read_options=pa_json.ReadOptions(block_size=BLOCK_BYTES))
-    except pa.ArrowException as error:
-        where = bad_json_line(content) or _reason(error)
-        raise UserError(f"path: cannot read {str(path)!r}: {where}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -18,7 +18,15 @@ from ..errors import UserError
 from ..notices import warn_once
 
 
-__all__ = ["bad_csv_line", "bad_json_line", "delimiter_of", "suffix_of", "utf8_content", "warn_of_guessed_format"]
+__all__ = [
+    "bad_csv_line",
+    "bad_json_line",
+    "delimiter_of",
+    "header_of",
+    "suffix_of",
+    "utf8_content",
+    "warn_of_guessed_format",
+]
 
 DELIMITERS = (",", ";", "\t", "|")
 SPOKEN = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
@@ -115,15 +123,23 @@ def delimiter_of(content: bytes, column: str, usual: str) -> str:
         column: a column that is needed.
         usual: what the suffix of the file says; taken unless another one fits better.
     """
-    text = content[:HEAD].decode(errors="ignore")
-    headers = {}
-    for delimiter in (usual, *DELIMITERS):
-        try:
-            headers[delimiter] = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-        except csv.Error:
-            headers[delimiter] = []
+    headers = {delimiter: [name.strip() for name in header_of(content, delimiter)] for delimiter in DELIMITERS}
     # Of two that have the column, as of one column alone, the usual one; without the column, the most fields.
     return max(headers, key=lambda d: (column in headers[d], len(headers[d]), d == usual))
+
+
+def header_of(content: bytes, delimiter: str) -> list[str]:
+    """The fields of the first line of CSV; none where it is no CSV.
+
+    Args:
+        content: in UTF-8.
+        delimiter: that stands between the columns.
+    """
+    text = content[:HEAD].decode(errors="ignore")
+    try:
+        return next((row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row), [])
+    except csv.Error:
+        return []
 
 
 def bad_csv_line(content: bytes, delimiter: str) -> str | None:

@@ -12,6 +12,8 @@ from .data import FitData
 __all__ = ["label_warnings", "prediction_warnings"]
 
 FEW_LABELS = 5
+# Shares of the classes among fewer examples say nothing.
+FEWEST_UNLABELED = 20
 SHOWN = 5
 # A class with this share of the predictions, and less than half as much of the labels, has swallowed the others.
 SWALLOWED = 0.9
@@ -58,7 +60,7 @@ def prediction_warnings(data: FitData, probs: np.ndarray) -> list[str]:
         data: of the choice.
         probs: calibrated probabilities ``[M, C]`` of the chosen classifier.
     """
-    if not len(probs) or not len(data.labels):
+    if len(probs) < FEWEST_UNLABELED or not len(data.labels):
         return []
     labeled = np.bincount(data.labels, minlength=data.num_labels) / len(data.labels)
     predicted = np.bincount(probs.argmax(1), minlength=data.num_labels) / len(probs)

@@ -122,7 +122,10 @@ def class_labels(
         numbers = label_column_of(labeled, column, "labeled")
         found = np.unique(numbers.to_numpy())
         if (found == -1).any():
-            raise UserError("labeled: a label is -1; rows without a label belong in unlabeled")
+            raise UserError(
+                f"labeled: a label of column {column!r} is -1, a class or no label; give a class a name, and leave "
+                "the label of an unlabeled row empty"
+            )
         names = [str(number) for number in found]
         return names, np.searchsorted(found, numbers.to_numpy()).astype(np.int64)
     return found_names, _known_labels(labeled, column, found_names)

@@ -75,7 +75,7 @@ def read_parts(
             texts.
     """
     first = _read(labeled, arguments[0], columns, LABELED, labeled=True)
-    notes, has_label = list(first.notes), first.has_label()
+    notes, has_label = [*first.notes, *first.odd_labels()], first.has_label()
     label_column = first.label_column or columns.label or "label"
     if not has_label.any() and not named:
         raise _no_labels(first, arguments[0])
@@ -119,7 +119,7 @@ def _read(data: Any, argument: str, columns: Columns, splits: tuple[str, ...], *
         splits=splits,
         labeled=labeled,
     )
-    return found.without_blank_texts()
+    return found.without_blank_texts(argument)
 
 
 def _like(

@@ -11,13 +11,16 @@ from typing import Any
 import huggingface_hub
 from datasets import Dataset, DatasetDict, load_dataset
 
-from ..data.tables import SUFFIXES
+from ..data.table_files import TABLE_SUFFIXES
 from ..errors import UserError
 
 
-__all__ = ["hub_dataset", "is_hub_name"]
+__all__ = ["hub_dataset", "inner_place", "is_hub_name"]
 
 NAME = re.compile(r"[\w.-]+/[\w.-]+(:[\w.%\[\]+-]+)?")
+# A data set that `datasets` saved, with one split or several, and the tables of a folder of images.
+SAVED, SEVERAL_SPLITS = "state.json", "dataset_dict.json"
+IMAGE_TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 # Seconds that the Hub has to answer at all.
 TIMEOUT = 10.0
 
@@ -27,7 +30,33 @@ def is_hub_name(place: str) -> bool:
     path = Path(place)
     if path.exists() or not NAME.fullmatch(place):
         return False
-    return not path.parent.exists() and not path.name.lower().removesuffix(".gz").endswith((*SUFFIXES, ".txt"))
+    return not path.parent.exists() and not path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES)
+
+
+def inner_place(path: Path, splits: Sequence[str], argument: str) -> Path:
+    """The file or folder to read: of a folder of images the table that lists them, of several splits one of them.
+
+    Args:
+        path: as a person gave it.
+        splits: to be taken, the first that there is.
+        argument: what messages call it.
+
+    Raises:
+        UserError: an empty folder, or one of several tables.
+    """
+    if not path.is_dir():
+        return path
+    entries = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
+    if not entries:
+        raise UserError(f"{argument}: the folder {str(path)!r} is empty")
+    if SEVERAL_SPLITS in entries:
+        return path / next((split for split in splits if split in entries), "")
+    if listed := [name for name in entries if name in IMAGE_TABLES]:
+        return path / listed[0]
+    tables = [name for name in entries if Path(name).name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES)]
+    if tables and SAVED not in entries and all((path / name).is_file() for name in entries):
+        raise UserError(f"{argument}: {str(path)!r} is a folder; name one of its files, such as {path / tables[0]}")
+    return path
 
 
 def hub_dataset(place: str, splits: Sequence[str], argument: str) -> tuple[Dataset, str]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset
 
+from ..data.class_names import folded
 from ..data.columns import is_string
 from ..data.tables import read_table
 from ..data.text_files import suffix_of
@@ -21,14 +22,16 @@ from ..modalities.image.folder import as_images, is_image_folder, load_images
 from .columns import choose_columns
 from .header import without_header
 from .in_memory import as_dataset
-from .places import hub_dataset, is_hub_name
+from .places import hub_dataset, inner_place, is_hub_name
 
 
 __all__ = ["OwnData", "read_own_data"]
 
-TABLES_OF_LINES = (".csv", ".tsv")
+WITH_HEADER = (".csv", ".tsv")
 # What a class is hardly called, but what programs write where a label is missing.
 NO_LABEL = ("", "nan")
+# What may stand for a missing label, and may be a class.
+MAYBE_NO_LABEL = ("na", "n/a", "<na>", "none", "null", "?", "-", "unlabeled", "unlabelled")
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,24 @@ class OwnData:
             absent = pc.or_kleene(absent, pc.equal(labels, -1))
         return ~np.asarray(absent)
 
-    def without_blank_texts(self) -> OwnData:
+    def odd_labels(self) -> tuple[str, ...]:
+        """A note on each class whose name may stand for a missing label."""
+        if self.label_column is None or not is_string(self.rows.features.arrow_schema.field(self.label_column).type):
+            return ()
+        labels = self.rows.select_columns([self.label_column]).with_format("arrow")[:][self.label_column]
+        counted = pc.value_counts(pc.utf8_trim_whitespace(labels.drop_null())).to_pylist()
+        return tuple(
+            f"{self.name}: the label {found['values']!r} of {found['counts']:,} rows is taken as a class; leave the "
+            "field empty where there is no label"
+            for found in counted
+            if folded(found["values"]) in MAYBE_NO_LABEL
+        )
+
+    def without_blank_texts(self, argument: str) -> OwnData:
         """The rows that have a text, with a note where some have none.
+
+        Args:
+            argument: what messages call the data.
 
         Raises:
             UserError: no row has one.
@@ -81,7 +100,7 @@ class OwnData:
         if not blank.any():
             return self
         if blank.all():
-            raise UserError(f"{self.name}: no row has a text in column {self.column!r}")
+            raise UserError(f"{_spoken(argument, self.name)}: no row has a text in column {self.column!r}")
         note = (
             f"{self.name}: {blank.sum():,} of {len(blank):,} rows have no text and are left out; the first is row "
             f"{int(np.argmax(blank))}"
@@ -116,21 +135,22 @@ def read_own_data(
     """
     notes: tuple[str, ...] = ()
     if not isinstance(data, str | os.PathLike):
-        name, rows = argument, as_dataset(data, argument)
+        name, rows, place = argument, as_dataset(data, argument), Path("memory")
     elif is_hub_name(str(data)):
+        place = Path(data)
         rows, split = hub_dataset(str(data), splits, argument)
         name = f"{str(data).partition(':')[0]}:{split}"
-    elif is_image_folder(Path(data)):
-        return _image_folder(Path(data), argument, labeled)
     else:
-        name = str(data)
-        rows, notes = _file(Path(data), text_column, argument)
+        place = inner_place(Path(data), splits, argument)
+        name = str(place)
+        if is_image_folder(place):
+            return _image_folder(place, argument, labeled)
+        rows, notes = _file(place, text_column, argument)
     if not len(rows):
         raise UserError(f"{argument}: {name} holds no rows")
     chosen = choose_columns(rows, _spoken(argument, name), text_column, image_column, label_column)
     if chosen.modality == "image":
-        where = Path(data) if isinstance(data, str | os.PathLike) else Path("memory")
-        rows = as_images(rows, chosen.inputs, where)
+        rows = as_images(rows, chosen.inputs, place)
     notes = (*notes, *(f"{name}: {note}" for note in chosen.notes))
     return OwnData(name, rows, chosen.modality, chosen.inputs, chosen.label, notes)
 
@@ -152,7 +172,7 @@ def _file(path: Path, text_column: str | None, argument: str) -> tuple[Dataset, 
         rows = read_table(path, text_column or "text")
     except UserError as error:
         raise UserError(f"{argument}: {str(error).removeprefix('path: ')}") from error
-    if path.is_dir() or suffix_of(path) not in TABLES_OF_LINES or text_column is not None:
+    if path.is_dir() or suffix_of(path) not in WITH_HEADER or text_column is not None:
         return rows, ()
     whole = without_header(rows)
     if whole is None:

@@ -17,7 +17,7 @@ from datasets import Dataset, load_from_disk
 
 from ..data.columns import check_column
 from ..data.files import content_checksum
-from ..data.tables import BLOCK_BYTES
+from ..data.table_files import BLOCK_BYTES
 from ..errors import UserError
 from ..files import sha256_of
 
