@@ -80,8 +80,8 @@ def test_texts_alone(data: Any) -> None:
         (pd.DataFrame({"text": ["a", 1]}), "labeled: a column holds values of several kinds"),
         (
             pd.DataFrame({"one": TEXTS, "two": TEXTS, "three": LABELS}),
-            "labeled: no column 'text' (text_column), and it cannot be told which one holds the texts; its columns are "
-            "['one', 'two', 'three']",
+            "labeled: no column 'text' (text_column), and it cannot be told which one holds the texts; its columns "
+            "are ['one', 'two', 'three']",
         ),
         (pd.DataFrame({"review": TEXTS, "comment": TEXTS}), "it cannot be told which one holds the texts"),
         (pd.DataFrame({"number": [1, 2]}), "it cannot be told which one holds the texts"),
