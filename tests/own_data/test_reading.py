@@ -221,7 +221,7 @@ def test_images_are_recognised(kind: str, pictures: Path) -> None:
         rows = datasets.Dataset.from_dict({"image": [str(pictures / name) for name in names], "label": labels})
         rows.cast_column("image", datasets.Image()).to_parquet(data)
     elif kind == "list":
-        data = [(Image.open(pictures / name), label) for name, label in zip(names, labels, strict=True)]
+        data = [(loaded(pictures / name), label) for name, label in zip(names, labels, strict=True)]
     elif kind == "frame":
         data = table.assign(path=[str(pictures / name) for name in names])
     found = read_own_data(data, "labeled")
