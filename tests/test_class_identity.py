@@ -244,7 +244,9 @@ def test_a_teachers_classes_are_put_in_the_order_of_the_data(tmp_path: Path) -> 
             tokenizer()(t, truncation=True, max_length=16, return_tensors="pt") for t in kept["text"].to_pylist()
         ]
         theirs = np.stack([teacher.eval()(**one).logits[0].softmax(-1).numpy() for one in encoded])
-    np.testing.assert_allclose(np.array(kept["probs"].to_pylist()), theirs[:, [1, 2, 0]], atol=1e-5)
+    said = np.stack([kept[f"probability_{name}"].to_numpy() for name in ("good", "bad", "fair")], axis=1)
+    np.testing.assert_allclose(said, theirs, atol=1e-5)
+    assert kept["label"].to_pylist() == [["good", "bad", "fair"][i] for i in theirs.argmax(1)]
 
 
 def test_classes_told_by_number_are_spoken_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -274,22 +276,30 @@ def test_students_that_a_person_makes_get_the_names_or_are_refused(tmp_path: Pat
         trainer.train()
 
 
-def test_a_column_of_probabilities_is_ordered_by_the_names_beside_it(tmp_path: Path) -> None:
+def test_columns_of_probabilities_are_ordered_by_their_names(tmp_path: Path) -> None:
     probs = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], np.float32)
-    many = table(text=["w1 w2", "w3"], probs=probs.tolist())
 
-    def with_names(*names: str) -> datasets.Dataset:
-        return many.add_column("pseudo_label", [0, 2], feature=datasets.ClassLabel(names=list(names)))
+    def stored(**columns: Any) -> np.ndarray:
+        many = table(text=["w1 w2", "w3"], **columns)
+        trainer = distillation(tmp_path, named(*texts(9, 1), NAMES), many)
+        return np.array(trainer.train_dataset.unlabeled["probabilities"][:])
 
-    def stored(data: datasets.Dataset) -> np.ndarray:
-        return np.array(distillation(tmp_path, named(*texts(9, 1), NAMES), data).train_dataset.unlabeled["probs"][:])
+    def by(*names: str) -> dict[str, list[float]]:
+        return {f"probability_{name}": probs[:, c].tolist() for c, name in enumerate(names)}
 
-    np.testing.assert_array_equal(stored(many), probs)
-    np.testing.assert_array_equal(stored(with_names("LABEL_0", "LABEL_1", "LABEL_2")), probs)
-    np.testing.assert_array_equal(stored(with_names("bad", "fair", "good")), probs)
-    np.testing.assert_array_equal(stored(with_names("good", "bad", "fair")), probs[:, [1, 2, 0]])
-    with pytest.raises(UserError, match=r"'probs' is of the classes 'a', 'b', 'c', .* those of the model are 'bad'"):
-        stored(with_names("a", "b", "c"))
+    np.testing.assert_array_equal(stored(probabilities=probs.tolist()), probs)
+    np.testing.assert_array_equal(stored(**by("LABEL_0", "LABEL_1", "LABEL_2")), probs)
+    np.testing.assert_array_equal(stored(**by("bad", "fair", "good")), probs)
+    np.testing.assert_array_equal(stored(**by("good", "bad", "fair")), probs[:, [1, 2, 0]])
+    # As a CSV file has them.
+    strings = {name: [str(value) for value in values] for name, values in by("good", "bad", "fair").items()}
+    np.testing.assert_allclose(stored(**strings), probs[:, [1, 2, 0]], rtol=1e-6)
+    with pytest.raises(UserError, match=r"NAME are of the classes 'a', 'b', 'c'; those of the model are 'bad'"):
+        stored(**by("a", "b", "c"))
+    with pytest.raises(UserError, match="column 'probability_bad' has no probability in row 1"):
+        stored(**by("good", "fair") | {"probability_bad": [0.1, None]})
+    with pytest.raises(UserError, match="column 'probability_bad' holds string; expected probabilities"):
+        stored(**by("good", "fair") | {"probability_bad": ["0.1", "much"]})
 
 
 # --- what data_check says

@@ -146,6 +146,14 @@ MAY_IMPORT = {
         "training",
     },
     "installation": {"augment", "errors"},
+    "corpus": {
+        "data",
+        "errors",
+        "jobs",
+        "retrieval",
+        "self_training",
+        "training",
+    },
     "cli": {
         "augment",
         "catalog",

@@ -80,7 +80,7 @@ class Objective(nn.Module):
         cost: passes of a step; ``None`` if it is not stated.
         other_needs: what it needs beside the views of its data, as words: a teacher, a second network.
         takes_probs: whether the unlabeled stream holds ``"probs"`` [B, C], what a teacher said of each example: the
-            column ``config.probs_column`` of the unlabeled data.
+            column ``config.probabilities_column`` of the unlabeled data.
         perturbs_inputs: whether it reaches the continuous input: the trainer then makes sure that the model takes it.
         mixes_examples: whether the loss of an example depends on which others share its batch, as mixing does. Then
             several processes or accumulation cannot equal one large batch.

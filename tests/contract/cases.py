@@ -102,7 +102,7 @@ def with_probs(dataset: datasets.Dataset) -> datasets.Dataset:
     rng = np.random.default_rng(5)
     probs = rng.dirichlet([0.5] * CLASSES, len(dataset)).astype(np.float32)
     feature = datasets.Sequence(datasets.Value("float32"), length=CLASSES)
-    return dataset.add_column("probs", list(probs), feature=feature)
+    return dataset.add_column("probabilities", list(probs), feature=feature)
 
 
 def _problem(modality: str, dropout: float) -> dict[str, Any]:

@@ -52,7 +52,7 @@ METHOD_FIELDS: dict[str, Values] = {
     "num_weak": (2, 1),
     "per_example": (False, True),
     "prior_weight": (0.0, 0.8),
-    "probs_column": (DEFAULT, "other", {"max_steps": 3}),
+    "probabilities_column": (DEFAULT, "other", {"max_steps": 3}),
     "rampup": (0.1, 1.0),
     "relative_epsilon": (0.1, 0.5),
     "rounds": (1, 2, OWN_TEACHER),

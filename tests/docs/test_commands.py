@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from textssl.cli.arguments import parse_arguments, parse_flags
 from textssl.cli.fit.options import FitOptions
+from textssl.cli.main import _app
+from textssl.cli.main import main as command_line
 from textssl.cli.options import RecipeOptions
 from textssl.methods import METHODS
 
@@ -30,6 +33,8 @@ def commands() -> Iterator[tuple[str, str, tuple[str, ...]]]:
         for block in re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             for line in block.replace("\\\n", " ").splitlines():
                 words = shlex.split(line, comments=True)
+                if words[:1] == ["textssl"] and words[1:]:
+                    yield page.relative_to(ROOT).as_posix(), "textssl", tuple(words[1:])
                 for place, word in enumerate(words):
                     if found := SCRIPT.search(word):
                         yield page.relative_to(ROOT).as_posix(), found.group(1), tuple(words[place + 1 :])
@@ -44,6 +49,9 @@ def test_a_command_is_understood(
     page: str, script: str, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As far as its flags are read: nothing is trained."""
+    if script == "textssl":
+        _command(words)
+        return
     path = ROOT / script
     assert path.exists()
     if script.startswith("tests/"):
@@ -56,6 +64,15 @@ def test_a_command_is_understood(
     known = {"recipes": _recipe, "data_scripts": _script}[script.partition("/")[0]]
     known(path, words, read, monkeypatch)
     assert read
+
+
+def _command(words: tuple[str, ...]) -> None:
+    """A command of ``textssl``: click makes its context, which reads the flags and runs nothing."""
+    command: Any = get_command(_app())
+    rest = list(words)
+    while hasattr(command, "commands"):
+        command = command.commands[rest.pop(0)]
+    command.make_context("textssl", rest)
 
 
 def _recipe(path: Path, words: tuple[str, ...], read: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +104,11 @@ def _script(path: Path, words: tuple[str, ...], read: list[Any], monkeypatch: py
 
     original = argparse.ArgumentParser.parse_known_args
     main = runpy.run_path(str(path), run_name="script")["main"]
+    if main is command_line:
+        # A thin caller of a command.
+        _command((path.stem.replace("_", "-"), *words))
+        read.append(words)
+        return
     monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", parse)
     with pytest.raises(_EnoughRead):
         main(list(words))

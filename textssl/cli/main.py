@@ -22,6 +22,7 @@ COMMANDS = {
     "fit": FIT,
     "train": FIT,
     "compare": FIT,
+    "pseudo-label": DATA,
     "methods": LOOK,
     "doctor": LOOK,
 }

@@ -78,7 +78,7 @@ def _present_labels(labels: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
         raise UserError(
             f"{where} holds {labels.type}; labels are integers or strings, one label per example: multi-label "
             "classification and soft labels are not supported (a teacher's probabilities are for unlabeled examples: "
-            "a column probs of unlabeled_dataset, for distillation, self_training or noisy_student)"
+            "a column probabilities of unlabeled_dataset, for distillation, self_training or noisy_student)"
         )
     absent = pc.is_null(labels)
     if is_string(labels.type):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from datasets import Dataset
@@ -11,6 +11,7 @@ from datasets import Dataset
 from ..data.files import content_checksum
 from ..errors import UserError
 from .job import Job
+from .progress import ShowProgress, counted
 from .shards import Shards, intact_shards, open_finished, remove_leftovers, shard_count, write_or_check_facts
 from .task import ShardTask
 
@@ -35,7 +36,7 @@ def run_job(
     rank: int = 0,
     world: int = 1,
     data_checksum: str | None = None,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
     description: str = "rows",
 ) -> Shards | None:
     """Call ``job`` on all rows and keep what it returns in ``folder``.
@@ -60,7 +61,8 @@ def run_job(
             the shards.
         world: how many there are.
         data_checksum: of the columns, if known; by default :func:`textssl.data.files.content_checksum` is taken.
-        progress: show a progress bar.
+        progress: show a progress bar, or what shows the progress: called with the rows that are left and the
+            description, it gives a context with a method ``advance(count)``.
         description: of the progress bar.
 
     Returns:
@@ -92,7 +94,9 @@ def run_job(
     done = _made(task, missing, engine, workers) if missing else ()
     counts = [len(task.rows_of(number)) for number in mine]
     initial = sum(len(task.rows_of(number)) for number in finished)
-    _show(done, initial, sum(counts), progress, description)
+    with counted(progress, sum(counts), initial, description) as bar:
+        for rows in done:
+            bar.advance(rows)
     shards = open_finished(folder, facts)
     if shards is not None:
         remove_leftovers(folder)
@@ -106,14 +110,6 @@ def _made(task: ShardTask, numbers: Sequence[int], engine: str, workers: int) ->
 
         return made_by_ray(task, numbers, workers)
     return map(task, numbers)
-
-
-def _show(done: Iterable[int], initial: int, total: int, progress: bool, description: str) -> None:
-    from tqdm.auto import tqdm
-
-    with tqdm(total=total, initial=initial, desc=description, unit="row", disable=not progress) as bar:
-        for rows in done:
-            bar.update(rows)
 
 
 def _check_job(job: Job, dataset: Dataset, columns: Sequence[str]) -> None:

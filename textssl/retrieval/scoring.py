@@ -39,6 +39,7 @@ class ScoreJob:
             trained, the length that it was trained with.
         truncation: what a longer text loses: ``"end"``, ``"start"`` or ``"head_tail"``; by default as in training.
         batch_size: texts per pass.
+        encoder: of a classifier of features: what made them, where the classifier does not say so itself.
 
     Raises:
         UserError: no classifier in the folder, or a size out of range.
@@ -53,6 +54,7 @@ class ScoreJob:
         max_length: int | None = None,
         truncation: str | None = None,
         batch_size: int = 32,
+        encoder: str | None = None,
     ) -> None:
         self.folder = Path(folder)
         if not (self.folder / "config.json").is_file():
@@ -66,6 +68,7 @@ class ScoreJob:
         self.max_length = max_length
         self.truncation = truncation
         self.batch_size = batch_size
+        self.encoder = encoder
         # Now, so that no process of a job has to read the files for it again.
         self.name = f"probabilities by {_checksum(self.folder)}, max_length {max_length}, truncation {truncation}"
 
@@ -112,7 +115,7 @@ class ScoreJob:
     def _loaded(self) -> tuple[Any, Any]:
         from accelerate import PartialState
 
-        model, tokenizer = load_teacher(str(self.folder), "text")
+        model, tokenizer = load_teacher(str(self.folder), "text", self.encoder)
         return model.to(PartialState().device), tokenizer
 
 

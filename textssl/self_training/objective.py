@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
 
 from ..config import SSLConfig, check_allowed, check_positive
 from ..data.class_names import are_defaults, format_names
+from ..data.predicted_columns import PROBABILITIES, PROBABILITY, named_probabilities, with_joined_probabilities
 from ..data.probabilities import SUM_TOLERANCE
 from ..data.vectors import feature_array, with_features
 from ..errors import UserError
@@ -19,10 +20,9 @@ from ..objective import Objective, Task
 from ..training.distribution_alignment import Alignment, alignment_prior
 
 
-__all__ = ["PseudoLabeledConfig", "PseudoLabeledObjective", "balance_word", "check_probs"]
+__all__ = ["PseudoLabeledConfig", "PseudoLabeledObjective", "balance_word", "check_probs", "has_probs"]
 
 STUDENTS = ("fresh", "continued")
-PSEUDO_LABEL = "pseudo_label"
 
 
 @dataclass
@@ -34,10 +34,9 @@ class PseudoLabeledConfig(SSLConfig):
             trained on the labeled examples first.
         teacher_steps: optimizer steps of that teacher; ``None`` takes ``max_steps``.
         teacher_learning_rate: its peak learning rate; ``None`` takes ``learning_rate``.
-        probs_column: the column of a teacher's probabilities, ``[C]`` for each unlabeled example, in the order of the
-            model's classes. Data that have it are taken as they are: there is one round, without a teacher. If they
-            have a ``ClassLabel`` column ``pseudo_label`` too, as ``data_scripts/pseudo_label.py`` writes it, its names
-            tell the teacher's order.
+        probabilities_column: the column of a teacher's probabilities, ``[C]`` for each unlabeled example, in the order
+            of the model's classes. Data that have it, or a column ``probability_NAME`` for each class as ``textssl
+            pseudo-label`` writes them, are taken as they are: there is one round, without a teacher.
         student_init: ``fresh``: each student starts from the initial weights, and ``continued``: from those of its
             teacher.
 
@@ -50,7 +49,10 @@ class PseudoLabeledConfig(SSLConfig):
     teacher_learning_rate: float | None = field(
         default=None, metadata={"help": "Learning rate of the teacher; default: learning_rate."}
     )
-    probs_column: str = field(default="probs", metadata={"help": "Column of a teacher's probabilities."})
+    probabilities_column: str = field(
+        default=PROBABILITIES,
+        metadata={"help": "Column of a teacher's probabilities, lists; or a column probability_NAME for each class."},
+    )
     student_init: str = field(
         default="fresh", metadata={"help": "Start of a student: fresh, the initial weights, or continued."}
     )
@@ -97,13 +99,13 @@ def balance_word(balance: Alignment | None) -> str:
 
 
 def check_probs(dataset: Dataset, column: str, names: Sequence[str]) -> Dataset:
-    """Check a column of a teacher's probabilities, and put them in the order of the model's classes.
+    """Check a teacher's probabilities, and put them in the order of the model's classes.
 
     Args:
         dataset: N > 0 rows.
-        column: lists of C numbers.
-        names: [C] of the model's classes. If they are not LABEL_0 and so on, they are compared with those of the
-            column ``pseudo_label``, where it has any.
+        column: lists of C numbers in the order of the model's classes. Where the data have no such column, it is made
+            of their columns ``probability_NAME``.
+        names: [C] of the model's classes. If they are not LABEL_0 and so on, they are compared with those names.
 
     Returns:
         The same rows, the column in float32.
@@ -111,6 +113,11 @@ def check_probs(dataset: Dataset, column: str, names: Sequence[str]) -> Dataset:
     Raises:
         UserError: no lists of C finite numbers, or some that are no probabilities; other classes than the model's.
     """
+    theirs = None
+    if column not in dataset.column_names:
+        theirs = named_probabilities(dataset.column_names)
+        _check_names(theirs, names)
+        dataset = with_joined_probabilities(dataset, column, "unlabeled_dataset")
     dataset = check_features(dataset, column, "unlabeled_dataset", size=len(names))
     probs = feature_array(dataset, column)
     wrong = (np.abs(probs.sum(axis=1, dtype=np.float64) - 1) > SUM_TOLERANCE) | (probs.min(axis=1) < 0)
@@ -120,19 +127,20 @@ def check_probs(dataset: Dataset, column: str, names: Sequence[str]) -> Dataset:
             f"unlabeled_dataset: {column!r} of row {row} is {probs[row].tolist()}; expected probabilities, which are "
             "positive and sum to one"
         )
-    theirs = _names_of_probs(dataset)
-    if are_defaults(names) or theirs is None or theirs == [*names]:
+    if theirs is None or theirs == [*names] or are_defaults(names) or are_defaults(theirs):
         return dataset
-    if sorted(theirs) != sorted(names):
-        raise UserError(
-            f"unlabeled_dataset: {column!r} is of the classes {format_names(theirs)}, which column {PSEUDO_LABEL!r} "
-            f"names; those of the model are {format_names(names)}"
-        )
     return with_features(dataset, column, np.ascontiguousarray(probs[:, [theirs.index(name) for name in names]]))
 
 
-def _names_of_probs(dataset: Dataset) -> list[str] | None:
-    """Classes of the teacher, in its order, where it had names."""
-    feature = dataset.features.get(PSEUDO_LABEL)
-    names = feature.names if isinstance(feature, ClassLabel) else None
-    return None if not names or are_defaults(names) else list(names)
+def has_probs(dataset: Dataset, column: str) -> bool:
+    """Whether unlabeled data bring a teacher's probabilities: the column, or one for each class."""
+    return column in dataset.column_names or bool(named_probabilities(dataset.column_names))
+
+
+def _check_names(theirs: Sequence[str], names: Sequence[str]) -> None:
+    unnamed = are_defaults(names) or are_defaults(theirs)
+    if len(theirs) != len(names) if unnamed else sorted(theirs) != sorted(names):
+        raise UserError(
+            f"unlabeled_dataset: the columns {PROBABILITY}NAME are of the classes {format_names(theirs)}; those of "
+            f"the model are {format_names(names)}"
+        )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from transformers import PreTrainedModel
 
 from ..data.files import content_checksum
+from ..data.predicted_columns import PROBABILITY, predicted_columns
 from ..data.tables import take_rows
 from ..models.inspection import weights_checksum
 from ..training.resume_rules import SAID
@@ -17,7 +21,10 @@ from ..training.run_record import decisive_settings, processor_checksum
 from .selection import Selection
 
 
-__all__ = ["round_examples", "round_settings"]
+__all__ = ["read_round", "round_examples", "round_settings"]
+
+# The number of an example among the unlabeled ones.
+ROW = "row"
 
 # Of what an ordinary run may change with a warning, rounds may not: students before the last are not trained longer.
 LENGTH = {"max_steps", "num_train_epochs"}
@@ -46,7 +53,7 @@ def round_settings(trainer: Any, teacher: PreTrainedModel | None) -> dict[str, A
 
 
 def round_examples(
-    shown: datasets.Dataset, chosen: Selection, probs: np.ndarray, probs_column: str, names: list[str]
+    shown: datasets.Dataset, chosen: Selection, probs: np.ndarray, names: list[str]
 ) -> datasets.Dataset:
     """The data set of a round as it is written, for a person to read.
 
@@ -54,16 +61,22 @@ def round_examples(
         shown: the unlabeled examples; without columns where they can only be identified by their rows, as images.
         chosen: which of them were kept.
         probs: [N, C] the teacher's probabilities of all.
-        probs_column: column of the probabilities.
         names: of the classes.
     """
-    rows, size = chosen.rows, probs.shape[1]
-    columns = {
-        "row": pa.array(rows),
-        "pseudo_label": pa.array(chosen.labels),
-        "confidence": pa.array(chosen.confidence),
-        probs_column: pa.FixedSizeListArray.from_arrays(pa.array(probs[rows].reshape(-1)), size),
-    }
+    rows = chosen.rows
+    columns = {ROW: pa.array(rows), **predicted_columns(shown.column_names, probs[rows], names)}
     if not shown.column_names:
         return datasets.Dataset(pa.table(columns))
-    return take_rows(shown, rows, columns, pseudo_label=names)
+    return take_rows(shown, rows, columns)
+
+
+def read_round(path: Path, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows [K] and probabilities [K, C] in float32 of what :func:`round_examples` gave.
+
+    Args:
+        path: of the Parquet file.
+        names: of the classes.
+    """
+    # Whole: a name with a dot in it would be taken for a field of a field.
+    table = pq.read_table(path)
+    return table[ROW].to_numpy(), np.stack([table[f"{PROBABILITY}{name}"].to_numpy() for name in names], axis=1)

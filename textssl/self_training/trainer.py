@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import datasets
-import pyarrow.parquet as pq
 from transformers import PreTrainedModel, set_seed
 
 from ..augment import Augmentation
@@ -18,6 +17,7 @@ from ..data.class_names import label_names, share_names
 from ..data.files import write_parquet
 from ..data.tables import take_rows
 from ..data.two_stream import TwoStreamDataset
+from ..data.vectors import with_features
 from ..errors import UserError
 from ..jobs import open_shards, run_job
 from ..modalities import modality_of
@@ -29,8 +29,8 @@ from ..training.checkpoints import sealed_checkpoints
 from ..training.model_init import new_model
 from ..training.trainer import SSLTrainer
 from ..training.truncation_report import TruncationReport, report_once
-from .objective import PseudoLabeledConfig, check_probs
-from .round_data import round_examples, round_settings
+from .objective import PseudoLabeledConfig, check_probs, has_probs
+from .round_data import read_round, round_examples, round_settings
 from .round_folder import RoundFolder
 from .selection import select_pseudo_labels
 from .teachers import TeacherJob, check_same_labels, load_teacher, start_from
@@ -63,7 +63,8 @@ class RoundsTrainer(SSLTrainer):
         model: the student of the last round; also of the others, and where the teacher starts from, by default.
         args: the method's config.
         train_dataset: the labeled examples.
-        unlabeled_dataset: the unlabeled ones; with a column ``args.probs_column`` there is one student and no teacher.
+        unlabeled_dataset: the unlabeled ones; with a teacher's probabilities, in a column
+            ``args.probabilities_column`` or one for each class, there is one student and no teacher.
         eval_dataset: as for any trainer. Each teacher and student is measured on it once, for the record.
         processing_class: as for any trainer.
         augmentations: as for any trainer.
@@ -104,9 +105,10 @@ class RoundsTrainer(SSLTrainer):
         assert unlabeled is not None, "a trainer of this kind refuses to be made without"
         # All of them: each round trains on some.
         self._unlabeled = unlabeled
-        self.is_labeled = self.args.probs_column in unlabeled.column_names
+        column = self.args.probabilities_column
+        self.is_labeled = has_probs(unlabeled, column)
         if self.is_labeled:
-            self._adopt(check_probs(unlabeled, self.args.probs_column, label_names(self.modality.model.config)))
+            self._adopt(check_probs(unlabeled, column, label_names(self.modality.model.config)))
         elif teacher is None and self.args.teacher is not None:
             self._given = load_teacher(self.args.teacher, self.modality.name)
         if self._given[0] is not None:
@@ -216,11 +218,10 @@ class RoundsTrainer(SSLTrainer):
         if facts is None or not path.is_file():
             facts = self._make_data(number, folder, path, initial)
         self.rounds = [*self.rounds[: number - 1], facts]
-        chosen = pq.read_table(path, columns=["row", self.args.probs_column])
-        unlabeled = self._unlabeled
+        rows, probs = read_round(path, facts["label_names"])
         self._say(f"round {number} of {self.args.num_rounds}: {facts['kept']}")
-        probs = chosen[self.args.probs_column].combine_chunks()
-        return take_rows(unlabeled, chosen["row"].to_numpy(), {self.args.probs_column: probs})
+        chosen = take_rows(self._unlabeled, rows, {})
+        return with_features(chosen, self.args.probabilities_column, probs)
 
     def _make_data(self, number: int, folder: RoundFolder, path: Path, initial: PreTrainedModel) -> dict[str, Any]:
         """Label, select, write; the record of the round comes last."""
@@ -257,7 +258,7 @@ class RoundsTrainer(SSLTrainer):
         }
         if self.is_world_process_zero():
             shown = unlabeled.select_columns(self.modality.columns(args) if self.modality.name == "text" else [])
-            write_parquet(round_examples(shown, chosen, probs, args.probs_column, names), path)
+            write_parquet(round_examples(shown, chosen, probs, names), path)
         folder.record_round(number, facts)
         self._wait()
         return facts

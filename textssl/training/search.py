@@ -26,7 +26,7 @@ Space = Callable[[Any], dict[str, Any]]
 
 # Settings that are read when the trainer is made, or that say where it writes.
 SETTLED = (
-    *("feature_column", "image_column", "label_column", "probs_column", "text_column", "text_pair_column"),
+    *("feature_column", "image_column", "label_column", "probabilities_column", "text_column", "text_pair_column"),
     *("output_dir", "report_to", "teacher", "use_cpu"),
 )
 

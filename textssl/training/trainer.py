@@ -135,7 +135,7 @@ class SSLTrainer(
         """What makes a batch of examples: all views of the method and, where one adapts, its probes."""
         views = self.objective_class.views_for(args)
         views, augmentations = with_probe_views(views, self.modality.views(views, self._given_views, args, unlabeled))
-        probs_column = getattr(args, "probs_column", None) if self.objective_class.takes_probs else None
+        probs_column = getattr(args, "probabilities_column", None) if self.objective_class.takes_probs else None
         columns = (self.modality.column(args), args.label_column, probs_column, args.text_pair_column)
         return ViewCollator(self.modality.encoder(args), views, augmentations, args.seed, *columns)
 

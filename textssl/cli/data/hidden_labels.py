@@ -8,12 +8,14 @@ import datasets
 import numpy as np
 from datasets import ClassLabel
 
+from ...data.predicted_columns import are_predictions
+
 
 __all__ = ["hidden_labels"]
 
 
 def hidden_labels(rows: datasets.Dataset, label_column: str, label_names: Sequence[str]) -> np.ndarray | None:
-    """Class number of each row ``[N]``, -1 where there is none; ``None`` where no row has one.
+    """Class number of each row ``[N]``, -1 where there is none; ``None`` where no row has one that is no pseudo-label.
 
     Classes are matched by name; what is no name of a class counts as unknown.
 
@@ -22,7 +24,7 @@ def hidden_labels(rows: datasets.Dataset, label_column: str, label_names: Sequen
         label_column: where labels may stand.
         label_names: the classes in their order.
     """
-    if label_column not in rows.column_names:
+    if label_column not in rows.column_names or are_predictions(rows.column_names, label_column):
         return None
     places = {name: number for number, name in enumerate(label_names)}
     feature = rows.features[label_column]

@@ -19,6 +19,7 @@ from ..options import RecipeOptions, rename_argument_in_errors
 from .hidden_labels import hidden_labels
 from .modality import modality_of_task
 from .own_split import own_split
+from .pseudo_labeled import teacher_columns
 from .subsets import data_seed, facts_of_split, random_rows
 from .task_data import OWN_FILES, TaskData
 
@@ -40,7 +41,7 @@ def own_task(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool) -
     columns = [column] if pair_column is None else [column, pair_column]
     split = own_split(labeled, options, data_seed(config), [*columns, config.label_column])
     source = _unlabeled(options, config, columns, labeled, split, needs_unlabeled)
-    unlabeled = None if source is None else source.select_columns(columns)
+    unlabeled = None if source is None else source.select_columns([*columns, *teacher_columns(source, config)])
     validation, test = (
         None if getattr(options, flag) is None else _read(flag, options, config, column, config.label_column, names)
         for flag in ("validation_file", "test_file")

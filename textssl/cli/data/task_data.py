@@ -10,6 +10,7 @@ import numpy as np
 
 from ...config import SSLConfig
 from ...data.files import content_checksum
+from ...data.predicted_columns import PROBABILITIES, PROBABILITY
 from ...hub import DataFacts, SplitFacts
 from ...sources.splits import Split
 from ...training.run_record import dataset_checksum
@@ -58,7 +59,10 @@ class TaskData:
     def checksum(self, config: SSLConfig) -> str:
         """SHA-256 of the labeled and the unlabeled examples, in their order."""
         labeled = content_checksum(self.labeled, [*self.columns, config.label_column])
-        unlabeled = "" if self.unlabeled is None else content_checksum(self.unlabeled, self.columns)
+        unlabeled = ""
+        if self.unlabeled is not None:
+            told = [name for name in self.unlabeled.column_names if name.startswith((PROBABILITY, PROBABILITIES))]
+            unlabeled = content_checksum(self.unlabeled, [*self.columns, *told])
         return hashlib.sha256((labeled + unlabeled).encode()).hexdigest()
 
     def held_out_checksum(self) -> str:
