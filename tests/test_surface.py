@@ -105,6 +105,7 @@ MAY_IMPORT = {
         "errors",
         "features",
         "files",
+        "inference",
         "jobs",
         "modalities",
         "models",

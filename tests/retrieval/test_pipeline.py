@@ -178,9 +178,18 @@ def test_all_average_and_per_sentence(bank: Bank, teacher: Path, tmp_path: Path)
     assert set(rows["query_label"][:]) == {0, 1}
 
 
+def test_classes_of_the_teacher_are_matched_by_name(bank: Bank, teacher: Path, tmp_path: Path) -> None:
+    """The same weights under swapped names say the opposite of each text."""
+    swapped = teacher_in(tmp_path / "swapped", ["good", "bad"])
+    keep_all = {"balance": "none", "num_neighbors": 100}
+    said = found(bank, teacher, tmp_path / "a", **keep_all)
+    opposite = found(bank, swapped, tmp_path / "b", **keep_all)
+    assert opposite["text"][:] == said["text"][:]
+    np.testing.assert_array_equal(np.array(opposite["probs"][:]), np.array(said["probs"][:])[:, ::-1])
+
+
 def test_bad_input_is_refused_before_anything_is_made(bank: Bank, teacher: Path, tmp_path: Path) -> None:
     three = teacher_in(tmp_path / "three", ["bad", "good", "fair"])
-    swapped = teacher_in(tmp_path / "swapped", ["good", "bad"])
     headless = tmp_path / "headless"
     teacher_in(headless)
     BertModel.from_pretrained(headless).save_pretrained(headless)
@@ -194,9 +203,9 @@ def test_bad_input_is_refused_before_anything_is_made(bank: Bank, teacher: Path,
             {"teacher": three},
             r"classes \['bad', 'good', 'fair'\], and the labeled data have \['bad', 'good'\]",
         ),
-        ({"teacher": swapped}, r"has the classes \['good', 'bad'\]"),
-        ({"teacher": tmp_path}, r"is not a folder with a model \(no config.json\)"),
-        ({"teacher": headless}, "holds no trained classifier; it lacks"),
+        ({"teacher": tmp_path}, r"teacher: .* holds 2 models; choose one"),
+        ({"teacher": tmp_path / "none"}, r"teacher: no folder .*; expected the folder of a model"),
+        ({"teacher": headless}, "teacher: .* is a BertModel, no classifier; train one first"),
         ({"evaluation": [Dataset.from_dict({"body": ["a"]})]}, "evaluation 0: no column 'text'"),
         ({"queries": "mean"}, "queries: got 'mean'; allowed: label_average, all_average, per_sentence, random"),
         ({"index": "tree"}, "index: got 'tree'"),

@@ -80,9 +80,24 @@ class TextReader(Reader):
         length, truncation = trained_with(tokenizer) or (min(max_length or most, most), truncation_of(tokenizer))
         if pairs:
             check_pairs(tokenizer, length)
-        typed = takes_token_types(model)
-        self.encode = TextEncoder(tokenizer, length, truncation, pairs=pairs, token_types=typed)
+        self._kind = {"pairs": pairs, "token_types": takes_token_types(model)}
+        self.encode = TextEncoder(tokenizer, length, truncation, **self._kind)
         self.pairs = pairs
+
+    def cut(self, max_length: int | None, truncation: str | None) -> None:
+        """Read texts otherwise than in training.
+
+        Args:
+            max_length: most tokens of a text; ``None`` for as many as before.
+            truncation: what a longer text loses; ``None`` for the same as before.
+
+        Raises:
+            UserError: ``"head_tail"`` where the tokenizer does not allow it.
+        """
+        old = self.encode
+        self.encode = TextEncoder(
+            old.tokenizer, max_length or old.max_length, truncation or old.truncation, **self._kind
+        )
 
     def checked(self, inputs: Sequence[Any]) -> list[Any]:
         """Strings, or tuples of two."""

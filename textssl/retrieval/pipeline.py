@@ -105,10 +105,10 @@ def retrieve(
         truncation=task.config.truncation,
         batch_size=batch_size,
     )
-    check_teacher(score, label_names)
+    order = check_teacher(score, label_names)
     found = task.candidates(embed, label_names)
     cleaned = task.cleaned(found, embed, evaluation)
-    return task.selected(found.take(cleaned.rows), cleaned, score, label_names)
+    return task.selected(found.take(cleaned.rows), cleaned, score, label_names, order)
 
 
 @dataclass(frozen=True)
@@ -214,14 +214,16 @@ class _Retrieval:
             raise UserError(f"evaluation: of {len(found.rows)} candidates none remains: {cleaned.counts}")
         return cleaned
 
-    def selected(self, found: Candidates, cleaned: Cleaned, score: ScoreJob, label_names: list[str]) -> Dataset:
+    def selected(
+        self, found: Candidates, cleaned: Cleaned, score: ScoreJob, label_names: list[str], order: list[int]
+    ) -> Dataset:
         """Score, select, and write."""
         table = self.bank.rows(found.rows)
         texts = Dataset.from_dict({"text": table["text"].to_pylist()})
         folder = self.output / "scores"
         shards = run_job(score, texts, folder, columns=["text"], description="score candidates", **self.run)
         assert shards is not None, "one process makes all shards"
-        probs = shards.column("probs")
+        probs = shards.column("probs")[:, order]
         config = self.config
         selection = select_pseudo_labels(
             probs,

@@ -214,7 +214,7 @@ def test_a_mistake_is_one_line(
 
 def test_files_that_cannot_work(teacher: Path, many: Path, tmp_path: Path, command_line: CommandLine) -> None:
     out = tmp_path / "out.csv"
-    assert "is not a folder with a model" in command_line("pseudo-label", tmp_path / "no", many, "-o", out).error
+    assert "teacher: no folder" in command_line("pseudo-label", tmp_path / "no", many, "-o", out).error
     assert "no such file" in command_line("pseudo-label", teacher, tmp_path / "no.csv", "-o", out).error
     (tmp_path / "blank.csv").write_text('text\n""\n')
     assert (
