@@ -37,13 +37,14 @@ LINES = "text"
 logger = logging.getLogger(__name__)
 
 
-def read_table_file(path: Path, text_columns: Sequence[str] = (LINES,)) -> pa.Table:
+def read_table_file(path: Path, text_columns: Sequence[str] = (LINES,), as_text: bool = False) -> pa.Table:
     """Read a file into memory.
 
     Args:
         path: of one of ``TABLE_SUFFIXES``; those of text also with ``.gz``.
         text_columns: of CSV and TSV, columns that are texts even if numbers stand in them. The first one decides what
             stands between columns.
+        as_text: of CSV and TSV, read all columns as texts: what is written again is then what was read, such as 007.
 
     Raises:
         UserError: a file of another kind, an empty or a broken one, with its line.
@@ -61,18 +62,19 @@ def read_table_file(path: Path, text_columns: Sequence[str] = (LINES,)) -> pa.Ta
         if suffix == ".parquet":
             return pq.read_table(path)
         if suffix in (".csv", ".tsv"):
-            return _read_csv(path, text_columns, "\t" if suffix == ".tsv" else ",")
-        return _read_lines(path, text_columns) if suffix == ".txt" else _read_json(path)
+            return _read_csv(path, text_columns, "\t" if suffix == ".tsv" else ",", as_text)
+        return _read_lines(path, text_columns, as_text) if suffix == ".txt" else _read_json(path)
     except (pa.ArrowException, UnicodeDecodeError, json.JSONDecodeError, OSError) as error:
         raise UserError(f"path: cannot read {str(path)!r}: {_reason(error)}") from error
 
 
-def _read_csv(path: Path, text_columns: Sequence[str], usual: str) -> pa.Table:
+def _read_csv(path: Path, text_columns: Sequence[str], usual: str, as_text: bool) -> pa.Table:
     content, encoding = utf8_content(path)
     content = _checked(path, content)
     delimiter = delimiter_of(content, text_columns[0] if text_columns else LINES, usual)
     warn_of_guessed_format(path, encoding, delimiter, usual, content)
     header = header_of(content, delimiter)
+    text_columns = [name.strip() for name in header] if as_text else text_columns
     try:
         table = _parsed(content, delimiter, header, text_columns)
     except pa.ArrowException as error:
@@ -133,14 +135,14 @@ def _read_json(path: Path) -> pa.Table:
     return table
 
 
-def _read_lines(path: Path, text_columns: Sequence[str]) -> pa.Table:
+def _read_lines(path: Path, text_columns: Sequence[str], as_text: bool) -> pa.Table:
     """A text for each line that is not blank; a table with one of ``text_columns`` is read as CSV."""
     content, encoding = utf8_content(path)
     content = _checked(path, content)
     first = text_columns[0] if text_columns else LINES
     header = header_of(content, delimiter_of(content, first, ","))
     if len(header) > 1 and first in header:
-        return _read_csv(path, text_columns, ",")
+        return _read_csv(path, text_columns, ",", as_text)
     warn_of_guessed_format(path, encoding, None, None, content)
     lines = [line.strip() for line in content.decode().splitlines()]
     return pa.table({LINES: [line for line in lines if line]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,9 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, DatasetInfo, Features, load_from_disk
 
 from ..errors import UserError
+from ..notices import warn_once
 from .class_labels import with_class_labels
+from .predicted_columns import are_predictions
 from .table_files import read_table_file
 from .validation import check_texts
 
@@ -25,6 +28,8 @@ __all__ = [
     "table_to_dataset",
     "take_rows",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 def load_table(
@@ -76,17 +81,24 @@ def load_table(
         check_texts(dataset, text_pair_column, str(location), "text_pair_column")
     if label_column is None:
         return dataset
-    return with_class_labels(dataset, label_column, label_names, location)
+    labeled = with_class_labels(dataset, label_column, label_names, location)
+    if are_predictions(dataset.column_names, label_column):
+        warn_once(logger, f"{location}: the labels are a classifier's, which nobody checked (there is a confidence)")
+    return labeled
 
 
-def read_table(path: Path, text_column: str, text_pair_column: str | None = None) -> Dataset:
-    """Read a file or a saved data set as it is; a `UserError` where it is none. CSV keeps these columns as text."""
+def read_table(path: Path, text_column: str, text_pair_column: str | None = None, *, as_text: bool = False) -> Dataset:
+    """Read a file or a saved data set as it is; a `UserError` where it is none.
+
+    CSV keeps these columns as text, and with `as_text` all of them.
+    """
     if not path.exists():
         raise UserError(f"path: no such file or folder: {str(path)!r}")
     if path.is_dir():
         return _read_folder(path)
     try:
-        return table_to_dataset(read_table_file(path, [name for name in (text_column, text_pair_column) if name]))
+        text_columns = [name for name in (text_column, text_pair_column) if name]
+        return table_to_dataset(read_table_file(path, text_columns, as_text))
     except pa.ArrowException as error:
         raise UserError(f"path: cannot read {str(path)!r}: {_reason(error)}") from error
 
