@@ -23,6 +23,7 @@ COMMANDS = {
     "train": FIT,
     "compare": FIT,
     "pseudo-label": DATA,
+    "report": LOOK,
     "methods": LOOK,
     "doctor": LOOK,
 }

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from textssl.report.html.formats import UNKNOWN, count, number, percent, round_percent, ticks
+from textssl.report.html.tables import Table, left_out, some_of
 from textssl.report.parts import Curve
 
 
-__all__ = ["DETAIL_ROWS", "Frame", "Line", "Panel", "Table", "chart", "curve_panels", "steps_table"]
+__all__ = ["Frame", "Line", "Panel", "chart", "curve_panels", "steps_table"]
 
 # Of a drawing of 360 by 204 units, about the pixels that a phone has.
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 342.0, 12.0, 168.0
 # More points than that are averaged, more lines are split into charts of their own.
 POINTS, LINES, DOTS = 240, 5, 25
-DETAIL_ROWS = 40
 PANELS = 24
 BASELINES = ("supervised", "probe", "baseline")
 SHARES = ("accuracy", "mask rate", "share")
@@ -54,21 +54,6 @@ class Line:
     dots: tuple[tuple[float, float], ...]
     last: str
     told: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """Figures in rows.
-
-    Attributes:
-        header: names of the columns; the first names the rows.
-        rows: texts.
-        note: what is not in it.
-    """
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,7 +110,13 @@ def _label(curve: Curve, names: list[str], runs: list[str]) -> str:
 def _title(group: str, names: list[str]) -> str:
     if len(names) > 1 or names[0] == group:
         return group.capitalize()
-    return f"{names[0].capitalize()} loss" if group == "loss" else f"{group.capitalize()}: {names[0]}"
+    if group == "loss":
+        return f"{_capital(names[0])} loss"
+    return _capital(names[0]) if group in names[0] else f"{group.capitalize()}: {names[0]}"
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _limits(curves: Sequence[Curve], group: str) -> tuple[float, float]:
@@ -226,14 +217,11 @@ def steps_table(curves: Mapping[str, Curve], write: Callable[[float | None], str
     """The values at each step, or at some of the steps if they are many; the last is always there."""
     values = {name: dict(zip(curve.steps, curve.values, strict=True)) for name, curve in curves.items()}
     steps = sorted({step for column in values.values() for step in column})
-    stride = max(1, math.ceil(len(steps) / DETAIL_ROWS))
-    chosen = steps[::-1][::stride][::-1]
     rows = tuple(
         (count(step), *(write(column[step]) if step in column else UNKNOWN for column in values.values()))
-        for step in chosen
+        for step in (steps[place] for place in some_of(len(steps)))
     )
-    note = f"{len(chosen)} of {len(steps):,} logged steps." if len(chosen) < len(steps) else ""
-    return Table(("step", *curves), rows, note)
+    return Table(("step", *curves), rows, left_out(len(steps)))
 
 
 def _known(value: float | None) -> bool:

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from textssl.files import write_atomically
+from textssl.errors import UserError
+from textssl.files import is_disk_full, write_atomically
 from textssl.report.contents import FILE, RunReport
 from textssl.report.html import formats
 from textssl.report.html.interval_chart import comparison, is_loss
@@ -47,10 +48,19 @@ def write_page(report: RunReport, folder: str | os.PathLike[str], path: str | os
         The file.
 
     Raises:
-        OSError: the file cannot be written.
+        UserError: the file cannot be written.
+        OSError: the disk is full.
     """
     path = Path(folder) / PAGE if path is None else Path(path)
-    return write_atomically(path, render_page(report, link=_link(report.uncertain_file, Path(folder), path)).encode())
+    if path.is_dir():
+        raise UserError(f"output: got the folder {str(path)!r}; expected a file, such as {str(path / PAGE)!r}")
+    page = render_page(report, link=_link(report.uncertain_file, Path(folder), path)).encode()
+    try:
+        return write_atomically(path, page)
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise UserError(f"output: {str(path)!r} cannot be written ({error.strerror})") from error
 
 
 def render_page(report: RunReport, link: str | None = None) -> str:

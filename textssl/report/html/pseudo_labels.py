@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from textssl.report.html.formats import percent
-from textssl.report.html.line_chart import Panel, Table, chart
-from textssl.report.html.score_charts import pseudo_label_table
+from textssl.report.classification_scores import wilson_interval
+from textssl.report.html.formats import count, interval, percent
+from textssl.report.html.line_chart import Panel, chart
+from textssl.report.html.tables import Table, left_out, some_of
 from textssl.report.parts import Curve, PseudoLabelQuality
 
 
@@ -37,8 +38,22 @@ def pseudo_labels(quality: Sequence[PseudoLabelQuality]) -> PseudoLabels:
         "kept": Curve("", "", "", steps, tuple(one.kept_share for one in quality)),
     }
     curves = {name: curve for name, curve in curves.items() if any(value is not None for value in curve.values)}
-    table = pseudo_label_table(quality)
+    table = _table(quality)
     panel = None
     if len(steps) > 1 and curves:
         panel = replace(chart("Pseudo-labels", curves, percent, (0.0, 1.0)), table=table)
     return PseudoLabels(panel, table, quality[-1])
+
+
+def _table(quality: Sequence[PseudoLabelQuality]) -> Table:
+    """With an interval where the number of those that were kept is known."""
+    header = ("step", "kept", "examples kept", "of them right", "95 % interval")
+    return Table(header, tuple(_row(quality[place]) for place in some_of(len(quality))), left_out(len(quality)))
+
+
+def _row(one: PseudoLabelQuality) -> tuple[str, ...]:
+    kept = None if one.count is None or one.kept_share is None else round(one.kept_share * one.count)
+    ends = ""
+    if kept and one.accuracy is not None:
+        ends = interval(*wilson_interval(round(one.accuracy * kept), kept), percent)
+    return count(one.step), percent(one.kept_share), count(kept), percent(one.accuracy), ends

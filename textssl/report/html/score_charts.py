@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from textssl.report.classification_scores import wilson_interval
 from textssl.report.html.formats import count, interval, percent
-from textssl.report.html.line_chart import Table
-from textssl.report.parts import Bin, ClassScore, PseudoLabelQuality
+from textssl.report.html.tables import Table
+from textssl.report.parts import Bin, ClassScore
 
 
-__all__ = ["Confusion", "Reliability", "confusion", "pseudo_label_table", "recall_interval", "reliability"]
+__all__ = ["Confusion", "Reliability", "confusion", "recall_interval", "reliability"]
 
 # A larger table is not read any more.
 LARGEST = 30
@@ -111,18 +111,3 @@ def recall_interval(score: ClassScore) -> str:
     if score.recall is None or not score.support:
         return ""
     return interval(*wilson_interval(round(score.recall * score.support), score.support), percent)
-
-
-def pseudo_label_table(quality: Sequence[PseudoLabelQuality]) -> Table:
-    """Share and accuracy of the kept pseudo-labels at each step, with an interval where their number is known."""
-    rows = []
-    for one in quality[-40:]:
-        kept = round((one.kept_share or 0) * (one.count or 0))
-        ends = (
-            ""
-            if one.accuracy is None or not kept
-            else interval(*wilson_interval(round(one.accuracy * kept), kept), percent)
-        )
-        number = count(kept) if one.count is not None and one.kept_share is not None else count(None)
-        rows.append((count(one.step), percent(one.kept_share), number, percent(one.accuracy), ends))
-    return Table(("step", "kept", "examples kept", "of them right", "95 % interval"), tuple(rows))

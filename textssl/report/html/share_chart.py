@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textssl.report.html.formats import count, percent, round_percent, ticks
-from textssl.report.html.line_chart import DETAIL_ROWS, Panel, Table, chart
+from textssl.report.html.line_chart import Panel, chart
+from textssl.report.html.tables import Table, left_out, some_of
 from textssl.report.parts import ClassShares, Curve
 
 
@@ -113,9 +114,10 @@ def _curve(one: ClassShares, place: int, steps: tuple[int, ...]) -> Curve:
 
 
 def _table(one: ClassShares, classes: Sequence[str]) -> Table:
-    stride = -(-len(one.steps) // DETAIL_ROWS)
-    chosen = range(len(one.steps))[::-1][::stride][::-1]
-    rows = tuple((count(one.steps[n]), *(percent(v) for v in one.shares[n][:COLUMNS])) for n in chosen)
-    notes = [f"{len(rows)} of {len(one.steps):,} logged steps."] if len(rows) < len(one.steps) else []
+    rows = tuple(
+        (count(one.steps[place]), *(percent(value) for value in one.shares[place][:COLUMNS]))
+        for place in some_of(len(one.steps))
+    )
+    notes = [left_out(len(one.steps))]
     notes += [f"The first {COLUMNS} of {len(classes):,} classes."] if len(classes) > COLUMNS else []
-    return Table(("step", *classes[:COLUMNS]), rows, " ".join(notes))
+    return Table(("step", *classes[:COLUMNS]), rows, " ".join(notes).strip())
