@@ -138,9 +138,9 @@ def test_the_report_reads_the_config_that_was_trained_with(
     drawn: list[float | None] = []
     plot = comparison.plot_confidence
 
-    def noting(confidences: Any, folder: Path, line: float | None) -> Path:
+    def noting(confidences: Any, folder: Path, line: float | None, *more: Any) -> Path:
         drawn.append(line)
-        return plot(confidences, folder, line)
+        return plot(confidences, folder, line, *more)
 
     monkeypatch.setattr(comparison, "plot_confidence", noting)
     given = watched(recipe, monkeypatch)

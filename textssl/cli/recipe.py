@@ -22,6 +22,7 @@ from ..config import SSLConfig, derive_config
 from ..errors import UserError
 from ..methods import METHODS
 from ..methods.supervised import SupervisedConfig
+from ..notices import recorded_warnings
 from ..training.trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
 from .data.loading import load_task
@@ -30,6 +31,7 @@ from .presets import fitting_preset
 from .run.comparison import report_comparison
 from .run.config import run_config
 from .run.folder import RunFolder
+from .run.report_data import run_command
 from .run.schedule import baseline_length, method_length, plan_of, scheduled
 from .run.stages import run_stage, save_split
 from .task_setups import TaskSetup, TextTaskSetup, task_setup_class
@@ -63,6 +65,17 @@ def train_recipe(
     Raises:
         UserError: settings, data or a model that cannot work, before any training.
     """
+    with recorded_warnings() as warned:
+        return _trained(method, presets, source, argv, warned)
+
+
+def _trained(
+    method: str,
+    presets: Mapping[str, Preset] | Callable[[Mapping[str, Any]], Mapping[str, Preset]],
+    source: str,
+    argv: Sequence[str] | None,
+    warned: Sequence[str],
+) -> dict[str, dict[str, Any]]:
     preset, reason = fitting_preset()
     trainer_class = METHODS[method]
     options, config = parse_arguments([RecipeOptions, trainer_class.config_class], presets, preset, argv)
@@ -98,7 +111,8 @@ def train_recipe(
     if isinstance(kind, TextTaskSetup) and options.pretrain_steps:
         kind.pretrain(run.path / PRETRAINING, run.checkpoint(PRETRAINING))
     make = trainer_factory(trainer_class, config, kind)
-    return report_comparison(run, method, make, results, kind, options, config)
+    command = run_command(["textssl", "train", "--method", method], argv, config)
+    return report_comparison(run, method, make, results, kind, options, config, command, warned)
 
 
 def _baselines(

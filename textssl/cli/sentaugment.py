@@ -31,6 +31,7 @@ from .recipe import baseline_config, trainer_factory, try_construction
 from .run.comparison import report_comparison
 from .run.config import run_config
 from .run.folder import RunFolder
+from .run.report_data import run_command
 from .run.schedule import baseline_length
 from .run.stages import run_stage
 from .task_setups import TextTaskSetup
@@ -153,7 +154,8 @@ def sentaugment_recipe(
         drawn = found.examples(CONTROL, len(examples))
         print(f"{CONTROL}: {len(drawn):,} sentences")
         results[CONTROL] = run_stage(run, CONTROL, found.student(trainer_class, kind, drawn), data)
-    report_comparison(run, METHOD, student, results, kind, options, config)
+    command = run_command(["python", "recipes/sentaugment_imdb.py"], argv, config)
+    report_comparison(run, METHOD, student, results, kind, options, config, command)
 
 
 @dataclass(frozen=True)

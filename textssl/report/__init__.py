@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textssl.files import write_atomically
+from textssl.report.confidence_plot import confidence_figure, plot_confidence
 from textssl.report.contents import RunReport
 from textssl.report.parts import (
     Bin,
@@ -19,10 +20,8 @@ from textssl.report.parts import (
 )
 from textssl.report.plots import (
     accuracy_figure,
-    confidence_figure,
     loss_figure,
     mask_rate_figure,
-    plot_confidence,
     plot_run,
     tsa_figure,
 )

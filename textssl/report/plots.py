@@ -7,7 +7,6 @@ a figure without a series is not drawn. No global state of matplotlib is touched
 from __future__ import annotations
 
 import io
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textssl.errors import UserError
 from textssl.files import write_atomically
 
 
@@ -25,12 +23,14 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "BLUE",
+    "VERMILLION",
     "accuracy_figure",
-    "confidence_figure",
     "loss_figure",
     "mask_rate_figure",
-    "plot_confidence",
+    "new_figure",
     "plot_run",
+    "save_figure",
     "tsa_figure",
 ]
 
@@ -38,7 +38,6 @@ History = Sequence[Mapping[str, Any]]
 
 # Okabe and Ito's palette: told apart under each common colour blindness, and in grey
 BLUE, VERMILLION = "#0072B2", "#D55E00"
-BINS = 40
 DPI = 150
 
 
@@ -65,18 +64,7 @@ def plot_run(
         "mask_rate.png": mask_rate_figure(log_history),
         "tsa_threshold.png": tsa_figure(log_history),
     }
-    return [_save(figure, Path(folder) / name) for name, figure in figures.items() if figure is not None]
-
-
-def plot_confidence(
-    confidences: np.ndarray,
-    folder: str | os.PathLike[str],
-    threshold: float | None = None,
-    correct: np.ndarray | None = None,
-) -> Path:
-    """Write `confidence.png`: see `confidence_figure`, whose arguments and errors it shares."""
-    figure = confidence_figure(confidences, threshold, correct)
-    return _save(figure, Path(folder) / "confidence.png")
+    return [save_figure(figure, Path(folder) / name) for name, figure in figures.items() if figure is not None]
 
 
 def accuracy_figure(log_history: History, baseline_history: History | None = None) -> Figure | None:
@@ -110,7 +98,7 @@ def loss_figure(log_history: History) -> Figure | None:
     drawn = [(name, colour, series) for name, colour in terms if (series := _series(log_history, name)) is not None]
     if not drawn:
         return None
-    figure = _new_figure(height=1.1 + 2.2 * len(drawn))
+    figure = new_figure(height=1.1 + 2.2 * len(drawn))
     panels = figure.subplots(len(drawn), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, colour, series) in zip(panels, drawn, strict=True):
         _draw(axes, series, f"{name} loss", colour, "-")
@@ -126,7 +114,7 @@ def mask_rate_figure(log_history: History) -> Figure | None:
     Args:
         log_history: entries with `step` and `ssl/mask_rate`, the mean of the mask in [0, 1] (1:
             each unlabeled example takes part); `ssl/pseudo_label_confidence`, in [0, 1], is drawn
-            too.
+            too, and the `accuracy` of `pseudo_labels`, where the truth is known.
 
     Returns:
         The figure; None where neither was logged.
@@ -135,10 +123,19 @@ def mask_rate_figure(log_history: History) -> Figure | None:
         (_series(log_history, "mask_rate"), "kept by the mask", BLUE, "-"),
         (_series(log_history, "pseudo_label_confidence"), "mean confidence", VERMILLION, "--"),
     ]
+    right = _right_share(log_history)
+    if right is not None:
+        lines.append((right, "right, of those kept", "black", ":"))
     label = "share of examples kept" if lines[1][0] is None else "share, or probability"
     if lines[0][0] is None:
         label = "probability"
     return _single_axes("Pseudo-labels of unlabeled data", label, lines, limits=(-0.02, 1.02))
+
+
+def _right_share(log_history: History) -> np.ndarray | None:
+    known = [(row["step"], row["pseudo_labels"].get("accuracy")) for row in log_history if "pseudo_labels" in row]
+    points = np.array([point for point in known if point[1] is not None], dtype=np.float64)
+    return points if len(points) else None
 
 
 def tsa_figure(log_history: History) -> Figure | None:
@@ -153,73 +150,6 @@ def tsa_figure(log_history: History) -> Figure | None:
     lines = [(_series(log_history, "tsa_threshold"), "TSA threshold", BLUE, "-")]
     title = "Training signal annealing: labeled examples above it are left out"
     return _single_axes(title, "probability of the correct label", lines, limits=(-0.02, 1.02))
-
-
-def confidence_figure(
-    confidences: np.ndarray, threshold: float | None = None, correct: np.ndarray | None = None
-) -> Figure:
-    """Histogram of the largest class probability of each unlabeled example.
-
-    Args:
-        confidences: `[N]`, in [0, 1].
-        threshold: confidence from which a pseudo-label is used: a line, with the share kept.
-        correct: `[N]` booleans, whether the predicted class is the true one, where that is known:
-            right and wrong predictions are stacked.
-
-    Returns:
-        The figure.
-
-    Raises:
-        UserError: not a rank of 1, no example, a value outside [0, 1] (NaN too), or `correct` of
-            another shape.
-    """
-    confidences, correct = _checked_confidences(confidences, threshold, correct)
-    figure = _new_figure(height=3.6)
-    axes = figure.subplots()
-    lowest = min(math.floor(10 * confidences.min()) / 10, 0.9)
-    edges = np.linspace(lowest, 1.0, BINS + 1)
-    if correct is None:
-        axes.hist(confidences, bins=edges.tolist(), color=BLUE, label="unlabeled examples")
-    else:
-        parts = [confidences[correct], confidences[~correct]]
-        labels = [f"right ({len(parts[0]):,})", f"wrong ({len(parts[1]):,})"]
-        axes.hist(parts, bins=edges.tolist(), stacked=True, color=[BLUE, VERMILLION], label=labels)
-    if threshold is not None:
-        label = _threshold_label(confidences, threshold, correct)
-        axes.axvline(threshold, color="black", linestyle="--", linewidth=1.4, label=label)
-    if threshold is not None or correct is not None:
-        axes.legend(loc="best", edgecolor="none", framealpha=0.9)
-    axes.set_xlim(lowest, 1.0)
-    axes.set_xlabel("largest class probability")
-    axes.set_ylabel("unlabeled examples")
-    axes.set_title(f"Confidence on {len(confidences):,} unlabeled examples", loc="left")
-    return figure
-
-
-def _checked_confidences(
-    confidences: np.ndarray, threshold: float | None, correct: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray | None]:
-    confidences = np.asarray(confidences, dtype=np.float64)
-    if confidences.ndim != 1 or not len(confidences):
-        raise UserError(f"confidences: got shape {confidences.shape}; expected [N] with N > 0")
-    # a sum of float32 or bfloat16 probabilities may pass 1 by a rounding error
-    if not ((confidences >= 0) & (confidences <= 1 + 1e-2)).all():
-        raise UserError(f"confidences: got {confidences.min()} to {confidences.max()}; expected numbers in [0, 1]")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UserError(f"threshold: got {threshold}; expected a number in [0, 1]")
-    if correct is not None:
-        correct = np.asarray(correct, dtype=bool)
-        if correct.shape != confidences.shape:
-            raise UserError(f"correct: got shape {correct.shape}; expected shape {confidences.shape}")
-    return confidences.clip(max=1.0), correct
-
-
-def _threshold_label(confidences: np.ndarray, threshold: float, correct: np.ndarray | None) -> str:
-    kept = confidences >= threshold
-    label = f"threshold {threshold:g}: {kept.mean():.0%} kept"
-    if correct is not None and kept.any():
-        label += f", {correct[kept].mean():.1%} of them right"
-    return label
 
 
 def _series(history: History | None, name: str) -> np.ndarray | None:
@@ -245,7 +175,7 @@ def _single_axes(
 ) -> Figure | None:
     if all(series is None for series, *_ in lines):
         return None
-    figure = _new_figure(height=3.6)
+    figure = new_figure(height=3.6)
     axes = figure.subplots()
     for series, name, colour, style in lines:
         if series is None:
@@ -269,13 +199,15 @@ def _draw(axes: Axes, series: np.ndarray, name: str, colour: str, style: str) ->
     axes.plot(steps, values, style, label=name, color=colour, linewidth=1.8, marker=marker, markersize=4)
 
 
-def _new_figure(height: float) -> Figure:
+def new_figure(height: float) -> Figure:
+    """A figure without axes, which no global state of matplotlib knows."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(7.0, height), dpi=DPI, layout="constrained")
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG, in one step."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="0.88", linewidth=0.8)

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import datasets
-import torch
+import numpy as np
 from accelerate import PartialState
 
 from ...config import SSLConfig
 from ...hub import RunFacts, TextFacts, changed_hyperparameters
-from ...report.plots import plot_confidence, plot_run
+from ...report.confidence_plot import plot_confidence
+from ...report.plots import plot_run
 from ...report.table import comparison_table, save_results
 from ...training.trainer import SSLTrainer
+from ..data.task_data import TaskData
 from ..options import RecipeOptions
 from ..task_setups import TaskSetup
 from ..task_setups.pixel_features import PIXELS
+from .findings import PARTS, findings_of, labeled_shares
 from .folder import RunFolder
 from .label_quality import quality_line, write_label_quality
-from .stages import MEASURED, lost_lines, measured_line, row_of, run_stage
+from .report_data import report_parts, train_report
+from .stages import MEASURED, measured_line, row_of, run_stage
 
 
 __all__ = ["report_comparison"]
-
-# Enough for the shape of a histogram.
-CONFIDENCES = 500
 
 
 def report_comparison(
@@ -38,8 +38,10 @@ def report_comparison(
     kind: TaskSetup,
     options: RecipeOptions,
     config: SSLConfig,
+    command: str,
+    warned: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
-    """Train ``method`` as the last stage, write card, plots and ``results.json``, print the table.
+    """Train ``method`` as the last stage, write card, plots, ``results.json`` and ``report.json``, print the table.
 
     Args:
         run: the run's folder.
@@ -49,6 +51,8 @@ def report_comparison(
         kind: how the data are trained on.
         options: the recipe's.
         config: the run's; see :func:`run_config`.
+        command: that repeats the run.
+        warned: warnings that were logged so far, and that are being logged.
 
     Returns:
         ``results`` with the method's own.
@@ -57,7 +61,7 @@ def report_comparison(
 
     def after(trainer: SSLTrainer, result: dict[str, Any]) -> None:
         result.update(write_label_quality(trainer, data, config.label_column, run.path))
-        result["confidences"] = [] if data.unlabeled is None else _confidences(trainer, data.unlabeled)
+        result[PARTS] = report_parts(trainer, kind, options, run.path)
         trainer.facts = _facts(trainer, method, result, results, kind, options, config)
         if trainer.is_world_process_zero():
             trainer.create_model_card()
@@ -69,17 +73,18 @@ def report_comparison(
         return results
     baseline = results.get("supervised", {}).get("history")
     plots = plot_run(results[method]["history"], run.path / "plots", baseline)
-    threshold = getattr(config, "threshold", None)
-    confidences = torch.tensor(results[method]["confidences"]).numpy()
-    if len(confidences):
-        plots.append(plot_confidence(confidences, run.path / "plots", threshold or None))
+    parts = results[method].get(PARTS, {})
+    if parts.get("confidences"):
+        plots.append(_plot_confidence(parts, data, config, run.path / "plots"))
     rows = [row_of(name, len(data.labeled), config, result) for name, result in results.items()]
     save_results(
-        run.path / "results.json",
-        {name: {k: v for k, v in r.items() if k != "confidences"} for name, r in results.items()},
+        run.path / "results.json", {name: {k: v for k, v in r.items() if k != PARTS} for name, r in results.items()}
     )
+    found = findings_of(method, results, data, config, run.path)
+    report = train_report(method, results, kind, options, config, run.path, found, command, warned)
+    report.write(run.path)
     print(f"\n{comparison_table(rows)}\n")
-    print("\n".join([measured_line(data), *lost_lines(method, results)]))
+    print("\n".join([measured_line(data), *found.findings, *(f"warning: {line}" for line in found.warnings)]))
     quality = quality_line(results[method], run.path)
     if quality:
         print(quality)
@@ -88,12 +93,14 @@ def report_comparison(
     return results
 
 
-def _confidences(trainer: SSLTrainer, unlabeled: datasets.Dataset) -> list[float]:
-    sample = unlabeled.select(range(min(CONFIDENCES, len(unlabeled))))
-    # A prediction keeps whatever was logged before it.
-    logits = torch.as_tensor(trainer.predict(sample, metric_key_prefix="unlabeled").predictions)
-    confidences: list[float] = logits.float().softmax(-1).amax(-1).tolist()
-    return confidences
+def _plot_confidence(parts: dict[str, Any], data: TaskData, config: SSLConfig, folder: Path) -> Path:
+    """The histogram of confidences, beside the shares of the classes, so that sure is not mistaken for right."""
+    correct = np.array(parts["right"]) if "right" in parts else None
+    shares = {"labels": labeled_shares(data, config), "predictions": np.array(parts["unlabeled"]["shares"])}
+    threshold = getattr(config, "threshold", None)
+    return plot_confidence(
+        np.array(parts["confidences"]), folder, threshold or None, correct, shares, data.label_names
+    )
 
 
 def _facts(

@@ -20,7 +20,7 @@ from .measured_predictions import MeasuredPredictions
 from .report_data import watch_unlabeled
 
 
-__all__ = ["MEASURED", "lost_lines", "measured_line", "row_of", "run_stage", "save_split"]
+__all__ = ["MEASURED", "measured_line", "row_of", "run_stage", "save_split"]
 
 MEASURED = ("accuracy", "macro_f1")
 
@@ -102,17 +102,6 @@ def measured_line(data: TaskData) -> str:
     if data.validation is not None:
         return f"accuracy on {len(data.validation):,} validation examples; --test_file names held-out ones"
     return "no accuracy was measured: --test_file names held-out examples, --validation_split 0.2 holds some out"
-
-
-def lost_lines(method: str, results: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A line for the probe and one for the baseline, if the method is less accurate: unlabeled data may hurt."""
-    measured = {name: _shown(result)[0] for name, result in results.items()}
-    own, lines = measured[method], []
-    for other in ("probe", "supervised"):
-        there = measured.get(other)
-        if own is not None and there is not None and own < there:
-            lines.append(f"{method} lost to {other}: accuracy {100 * own:.1f} against {100 * there:.1f} %")
-    return lines
 
 
 def _shown(result: Mapping[str, Any]) -> list[float | None]:

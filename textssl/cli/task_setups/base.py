@@ -39,6 +39,7 @@ class TaskSetup:
 
     Attributes:
         modality: of the model.
+        given: the data as they were loaded, with the texts or images whose place features may take.
         strong_views: what ``--strong`` may name, the default first.
         pipeline: of transformers that takes the model; ``None`` if there is none.
         features_alone: why the model takes features and has no encoder in front; ``None`` where it has one.
@@ -57,6 +58,7 @@ class TaskSetup:
         if options.embedding_cache is not None and self.modality.name != FeatureModality.name:
             raise UserError(f"embedding_cache: got {options.embedding_cache!r}; it is for --backend features")
         self.options, self.config, self.data = options, config, data
+        self.given = data
         # As each trainer will: the preparation between here and there may take hours.
         self.modality.check_foreign_settings(self.trainer_config(config), [*MODALITIES.values()])
         self.wants_strong_view = "strong" in views

@@ -1,0 +1,84 @@
+"""Unlabeled examples beside the views that a training made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ...augment import Identity
+from ...augment.plans import PLAN, DeviceAugmentation, LateAugmentation
+from ...data.sampler import UNLABELED, Key
+from ...data.views import view_rng
+from ...report.items import item_of
+from ...report.parts import ViewExample
+from ...training.trainer import SSLTrainer
+
+
+__all__ = ["view_examples"]
+
+
+def view_examples(trainer: SSLTrainer, count: int) -> tuple[ViewExample, ...]:
+    """The first unlabeled examples of a training, each with the views that it saw of them.
+
+    A view is a function of the seed, the example, the number of the visit and the view's name alone, so it is made
+    again. One that follows rates which training moves is shown by the rates as they are now.
+
+    Args:
+        trainer: after training.
+        count: at most so many.
+
+    Returns:
+        None of a method without unlabeled views, or whose views are of numbers that nobody can look at.
+    """
+    collator, data = trainer.data_collator, trainer.train_dataset
+    if data.unlabeled is None or trainer.modality.name == "features":
+        return ()
+    found = []
+    for key in _first_keys(trainer, count):
+        example = data[key].example
+        views = [(view, _view(trainer, view, example, key)) for view in collator.views["unlabeled"]]
+        if any(made is None for _, made in views):
+            return ()
+        original = item_of(collator.content(example))
+        found.append(ViewExample(original, tuple((view, item_of(made)) for view, made in views)))
+    return tuple(found)
+
+
+def _first_keys(trainer: SSLTrainer, count: int) -> list[Key]:
+    """The unlabeled ones of the first batches, each example once."""
+    if not hasattr(trainer, "sampler"):
+        trainer.get_train_dataloader()
+    keys: dict[int, Key] = {}
+    for number in range(len(trainer.sampler)):
+        for key in trainer.sampler.batch(number):
+            if key.stream == UNLABELED and len(keys) < count:
+                keys.setdefault(key.index, key)
+        if len(keys) >= count:
+            break
+    return list(keys.values())
+
+
+def _view(trainer: SSLTrainer, view: str, example: dict[str, Any], key: Key) -> Any:
+    """What the model saw, before it was encoded; ``None`` where that cannot be shown."""
+    collator = trainer.data_collator
+    augment = collator.augmentations.get(view)
+    if augment is None or isinstance(augment, Identity):
+        return collator.content(example)
+    made = augment(example, view_rng(collator.seed, key, view))
+    if PLAN not in made:
+        return collator.content(made)
+    if isinstance(augment, LateAugmentation):
+        return collator.content(augment.finish([made[PLAN]])[0])
+    return _on_device(augment, collator.content(made), made[PLAN]) if isinstance(augment, DeviceAugmentation) else None
+
+
+def _on_device(augment: DeviceAugmentation, image: Image.Image, plan: np.ndarray) -> Image.Image:
+    """Carry out the plan of one image, in its own size."""
+    shown = image if image.mode in ("L", "RGB") else image.convert("RGB")
+    pixels = np.atleast_3d(np.asarray(shown, dtype=np.float32)) / 255
+    changed = augment.apply(torch.from_numpy(pixels).permute(2, 0, 1)[None], [plan])[0]
+    values = (changed * 255).round().byte().permute(1, 2, 0).numpy()
+    return Image.fromarray(values[..., 0] if shown.mode == "L" else values)
