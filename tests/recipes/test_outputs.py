@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.metrics import f1_score, log_loss
 
 from tests.recipes.conftest import WholeRun
 from tests.recipes.tiny_task import LABELS, TinyTask
+from textssl.report import RunReport
 
 
 def test_one_table_tells_both(whole: WholeRun) -> None:
@@ -104,7 +106,65 @@ def test_tensorboard_gets_every_term(whole: WholeRun) -> None:
 
 def test_nothing_is_written_elsewhere(whole: WholeRun) -> None:
     assert [path.name for path in whole.cwd.iterdir()] == ["out"]
-    assert {path.name for path in whole.out.iterdir()} == {"plots", "results.json", "run.json", "supervised", "uda"}
+    files = {"label_next.csv", "report.html", "report.json", "results.json", "run.json"}
+    assert {path.name for path in whole.out.iterdir()} == files | {"plots", "supervised", "uda"}
     files = {path.name for path in (whole.out / "uda").iterdir() if path.is_file()}
     assert {"README.md", "config.json", "model.safetensors", "result.json", "tokenizer.json"} <= files
     assert {path.name for path in (whole.out / "uda").glob("checkpoint-*")} == {"checkpoint-8", "checkpoint-12"}
+
+
+def test_the_report_tells_what_the_files_hold(whole: WholeRun, task: TinyTask) -> None:
+    from sklearn.metrics import confusion_matrix
+
+    report = RunReport.read(whole.out)
+    results = json.loads((whole.out / "results.json").read_text())
+    assert [candidate.name for candidate in report.candidates] == ["supervised", "uda"]
+    supervised, uda = report.candidates
+    assert [supervised.mean, uda.mean] == [results[stage]["accuracy"] for stage in ("supervised", "uda")]
+    assert uda.difference == pytest.approx(results["uda"]["accuracy"] - results["supervised"]["accuracy"])
+    assert uda.log_loss == pytest.approx(results["uda"]["log_loss"], abs=1e-5)
+    saved = np.load(whole.out / "uda" / "measured_predictions.npz")
+    expected = confusion_matrix(saved["labels"], saved["probs"].argmax(1), labels=range(3))
+    assert report.evaluation is not None
+    assert report.evaluation.confusion == tuple(map(tuple, expected.tolist()))
+    assert report.findings[0] in whole.stdout
+    with open(task.folder / "few.csv", newline="") as file:
+        given = Counter(row["label"] for row in csv.DictReader(file))
+    (labels,) = (shares for shares in report.class_shares if shares.name == "labels")
+    assert labels.shares == (tuple(pytest.approx(given[name] / sum(given.values())) for name in report.classes),)
+    history = results["uda"]["history"]
+    logged = [(row["step"], row["ssl/mask_rate"]) for row in history if "ssl/mask_rate" in row]
+    assert [(q.step, q.kept_share) for q in report.pseudo_labels] == [(s, pytest.approx(rate)) for s, rate in logged]
+    assert report.command is not None
+    assert report.command.startswith("python ")
+    assert str(whole.out.name) in report.command
+
+
+def test_the_views_of_the_report_are_those_of_training(whole: WholeRun, task: TinyTask) -> None:
+    texts = [json.loads(line)["text"] for line in (task.folder / "many.jsonl").read_text().splitlines()]
+    report = RunReport.read(whole.out)
+    assert len(report.examples) == min(20, len({*texts}))
+    for example in report.examples:
+        assert example.original.text in texts
+        views = dict(example.views)
+        assert list(views) == ["weak", "strong"]
+        assert views["weak"] == example.original
+    changed = [dict(example.views)["strong"] != example.original for example in report.examples]
+    assert sum(changed) > len(changed) / 2
+
+
+def test_label_next_holds_the_persons_unlabeled_texts(whole: WholeRun, task: TinyTask) -> None:
+    rows = [json.loads(line) for line in (task.folder / "many.jsonl").read_text().splitlines()]
+    with open(whole.out / "label_next.csv", newline="") as file:
+        found = list(csv.DictReader(file))
+    assert 0 < len(found) <= 50
+    assert len({row["text"] for row in found}) == len(found)
+    assert {row["text"] for row in found} <= {row["text"] for row in rows}
+    assert {row["label"] for row in found} <= set(LABELS)
+    shares = [float(row["confidence"]) for row in found]
+    assert all(1 / 3 <= share <= 1 for share in shares)
+    report = RunReport.read(whole.out)
+    assert [u.item.text for u in report.uncertain] == [row["text"] for row in found][: len(report.uncertain)]
+    for example in report.uncertain:
+        assert example.row is not None
+        assert rows[example.row]["text"] == example.item.text

@@ -121,7 +121,10 @@ def test_resuming_what_is_finished_repeats_nothing(feature_run: tuple[Path, Ran]
     table = r"^\| (?:supervised|fixmatch) .*$"
     assert re.findall(table, again.stdout, re.MULTILINE) == re.findall(table, done.stdout, re.MULTILINE)
     written = {name for name, when in tree(out).items() if before.get(name) != when}
-    assert all(name in ("results.json", "run.json") or name.startswith("plots/") for name in written)
+    assert all(
+        name in ("results.json", "run.json", "report.json", "report.html") or name.startswith("plots/")
+        for name in written
+    )
 
 
 @pytest.mark.parametrize("method", sorted(m for m in METHODS if "features" in METHODS[m].objective_class.modalities))

@@ -66,7 +66,7 @@ def train_recipe(
         UserError: settings, data or a model that cannot work, before any training.
     """
     with recorded_warnings() as warned:
-        return _trained(method, presets, source, argv, warned)
+        return _trained(method, presets, source, argv, prepared, warned)
 
 
 def _trained(
@@ -74,6 +74,7 @@ def _trained(
     presets: Mapping[str, Preset] | Callable[[Mapping[str, Any]], Mapping[str, Preset]],
     source: str,
     argv: Sequence[str] | None,
+    prepared: Path | None,
     warned: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     preset, reason = fitting_preset()

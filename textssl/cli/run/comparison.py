@@ -13,6 +13,7 @@ from accelerate import PartialState
 from ...config import SSLConfig
 from ...hub import RunFacts, TextFacts, changed_hyperparameters
 from ...report.confidence_plot import plot_confidence
+from ...report.html import write_page
 from ...report.plots import plot_run
 from ...report.table import comparison_table, save_results
 from ...training.trainer import SSLTrainer
@@ -83,6 +84,7 @@ def report_comparison(
     found = findings_of(method, results, data, config, run.path)
     report = train_report(method, results, kind, options, config, run.path, found, command, warned)
     report.write(run.path)
+    page = write_page(report, run.path)
     print(f"\n{comparison_table(rows)}\n")
     print("\n".join([measured_line(data), *found.findings, *(f"warning: {line}" for line in found.warnings)]))
     quality = quality_line(results[method], run.path)
@@ -90,6 +92,7 @@ def report_comparison(
         print(quality)
     print(f"checkpoint: {run.path / method}")
     print(f"plots:      {run.path / 'plots'} ({', '.join(plot.name for plot in plots)})")
+    print(f"report:     {page}")
     return results
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -151,7 +152,9 @@ def run_command(program: Sequence[str], argv: Sequence[str] | None, config: SSLC
         config: the run's, which may hold tokens.
     """
     words = ["python", *sys.argv] if argv is None else [*program, *argv]
-    return shlex.join(redacted(words, secrets_of(config)))
+    # A run from the start needs neither, and to delete what is there is for a person to say.
+    kept = [word for word in words if not re.match(r"--(overwrite|resume[-_]from[-_]checkpoint)(=|$)", word)]
+    return shlex.join(redacted(kept, secrets_of(config)))
 
 
 def _class_shares(
