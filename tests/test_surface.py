@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "own_data": {"data", "errors", "modalities"},
     "sources": {"data", "errors", "files", "packaged_files"},
     "features": {"augment", "data", "errors", "files", "modalities", "models", "notices"},
-    "inference": {"augment", "data", "errors", "features", "forward", "modalities", "models"},
+    "inference": {"augment", "data", "errors", "features", "forward", "modalities", "models", "textssl"},
     "pipelines": {"errors", "modalities"},
     "training": {
         "augment",

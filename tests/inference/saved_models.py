@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import BertForSequenceClassification
 
-from tests.contract import tiny_decoders, tiny_images, tiny_pairs
+from tests.contract import tiny_decoders, tiny_features, tiny_images, tiny_pairs
 from tests.contract.tiny_texts import model, tokenizer
 from tests.models.tiny_pooled import pooled
 from textssl.modalities.text.truncation import as_trained
@@ -82,4 +82,9 @@ def save_pairs(folder: Path) -> Path:
 def save_images(folder: Path) -> Path:
     named(tiny_images.model()).save_pretrained(folder)
     tiny_images.processor().save_pretrained(folder)
+    return folder
+
+
+def save_vectors(folder: Path) -> Path:
+    named(tiny_features.model()).save_pretrained(folder)
     return folder

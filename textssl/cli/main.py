@@ -22,6 +22,8 @@ COMMANDS = {
     "fit": FIT,
     "train": FIT,
     "compare": FIT,
+    "export": USE,
+    "serve": USE,
     "pseudo-label": DATA,
     "report": LOOK,
     "methods": LOOK,

@@ -26,6 +26,12 @@ def silence_other_libraries() -> None:
     """Show warnings of this library alone, a line each; variables of the environment that are set stay as they are."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    if "transformers" in sys.modules:
+        # Too late for the variables.
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore", module=OTHERS)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines("%(message)s"))

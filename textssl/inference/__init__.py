@@ -2,6 +2,7 @@
 
 from .classifier import Classifier
 from .loading import load_classifier
+from .onnx_export import export_onnx
 
 
-__all__ = ["Classifier", "load_classifier"]
+__all__ = ["Classifier", "export_onnx", "load_classifier"]

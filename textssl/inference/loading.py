@@ -24,6 +24,7 @@ from ..models import EnsembleConfig, PooledClassifierConfig, PooledImageClassifi
 from ..models.adapter_folders import adapters_of
 from .classifier import Classifier
 from .networks import load_network
+from .onnx_classifier import is_export, load_onnx
 from .place import ModelPlace, find_model
 from .readers import EmbeddingReader, ImageReader, PixelReader, Reader, TextReader, VectorReader
 
@@ -54,8 +55,8 @@ def load_classifier(
     found; otherwise it takes vectors. Only safetensors are read, and no code of a model is run.
 
     Args:
-        folder_or_hub_name: the folder of a model; the output folder of ``textssl fit`` or ``textssl train``; or
-            ``owner/name`` on the Hub.
+        folder_or_hub_name: the folder of a model; the output folder of ``textssl fit`` or ``textssl train``; that of
+            an ONNX export; or ``owner/name`` on the Hub.
         batch_size: inputs per pass.
         pairs: whether a text classifier takes pairs of texts; by default as the training says.
         encoder: folder or name of the frozen encoder whose features a head was trained on, where its config names none
@@ -71,6 +72,8 @@ def load_classifier(
         ['positive']
     """
     place = find_model(os.fspath(folder_or_hub_name))
+    if place.folder is not None and is_export(place.folder):
+        return load_onnx(place.folder, batch_size)
     modality = _modality(place)
     if pairs and modality != "text":
         raise UserError(f"pairs: got True for a classifier of {modality}; only texts come in pairs")

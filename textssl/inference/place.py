@@ -15,7 +15,7 @@ from ..errors import UserError
 
 __all__ = ["ModelPlace", "find_model"]
 
-CONFIGS = ("config.json", "adapter_config.json")
+CONFIGS = ("config.json", "adapter_config.json", "classifier.json")
 # What training keeps beside the model that it gives back.
 NOT_RESULTS = ("checkpoint-", "round-", "search", "probe", "plots", "embeddings", ".")
 DEPTH = 3

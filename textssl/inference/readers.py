@@ -55,6 +55,14 @@ class Reader:
         """What the model is called with."""
         raise NotImplementedError
 
+    def settings(self) -> dict[str, Any]:
+        """What makes the same reader again, beside the tokenizer or image processor."""
+        return {}
+
+    def saved_with(self) -> Any:
+        """The tokenizer or image processor to save; ``None`` if it needs none."""
+        return None
+
 
 class TextReader(Reader):
     """Texts, or pairs of them, cut as in training.
@@ -99,6 +107,22 @@ class TextReader(Reader):
             old.tokenizer, max_length or old.max_length, truncation or old.truncation, **self._kind
         )
 
+    @classmethod
+    def from_encoder(cls, encode: TextEncoder, pairs: bool) -> TextReader:
+        """A reader that needs no model to know how texts are cut."""
+        reader = cls.__new__(cls)
+        reader.encode, reader.pairs = encode, pairs
+        reader._kind = {"pairs": pairs, "token_types": "token_type_ids" in encode.tokenizer.model_input_names}
+        return reader
+
+    def settings(self) -> dict[str, Any]:
+        """Length and truncation of texts."""
+        return {"max_length": self.encode.max_length, "truncation": self.encode.truncation}
+
+    def saved_with(self) -> Any:
+        """The tokenizer, which cuts as the reader does."""
+        return self.encode.tokenizer
+
     def checked(self, inputs: Sequence[Any]) -> list[Any]:
         """Strings, or tuples of two."""
         if isinstance(inputs, str):
@@ -139,6 +163,21 @@ class ImageReader(Reader):
         mode: Literal["L", "RGB"] = "L" if getattr(model.config, "num_channels", 3) == 1 else "RGB"
         self.encode = ImageEncoder(processor, mode)
 
+    @classmethod
+    def from_encoder(cls, encode: ImageEncoder) -> ImageReader:
+        """A reader that needs no model to know how many channels images have."""
+        reader = cls.__new__(cls)
+        reader.encode = encode
+        return reader
+
+    def settings(self) -> dict[str, Any]:
+        """Mode of the images."""
+        return {"mode": self.encode.mode}
+
+    def saved_with(self) -> Any:
+        """The image processor."""
+        return self.encode.processor
+
     def checked(self, inputs: Sequence[Any]) -> list[Any]:
         """Images; what is a path is opened."""
         return _images(inputs)
@@ -160,6 +199,10 @@ class VectorReader(Reader):
 
     def __init__(self, size: int) -> None:
         self.size = size
+
+    def settings(self) -> dict[str, Any]:
+        """Length of a vector."""
+        return {"input_size": self.size}
 
     def checked(self, inputs: Sequence[Any]) -> list[Any]:
         """Rows of an array [n, D]."""
@@ -191,6 +234,10 @@ class PixelReader(Reader):
 
     def __init__(self, size: int) -> None:
         self.size = size
+
+    def settings(self) -> dict[str, Any]:
+        """Length of a vector."""
+        return {"input_size": self.size}
 
     def checked(self, inputs: Sequence[Any]) -> list[Any]:
         """Images of D pixels; what is a path is opened."""
