@@ -259,7 +259,7 @@ def test_resuming_can_be_told_in_yaml(text: str, expected: Any, tmp_path: Path) 
         (["--num_labeled", "0"], "num_labeled: got 0; expected at least 1"),
         (["--strong", "magic"], "strong: got 'magic'; allowed: auto, tfidf"),
         (["--test_file", "a.csv"], "train_file: got none; own labeled data go with test_file"),
-        (["--load_best_model_at_end"], "load_best_model_at_end requires"),
+        (["--load_best_model_at_end", "--eval_strategy", "no"], "load_best_model_at_end requires"),
         (["--eval_strategy", "sometimes"], "argument --eval_strategy"),
         (["--learing_rate", "3e-5"], "--learing_rate: no such flag; did you mean learning_rate?"),
     ],

@@ -1,9 +1,10 @@
 """Runs a script, and at a certain moment kills its process with SIGKILL or fills the disk.
 
-usage: at_moment.py kill|fill opens|makes|prints PATTERN SCRIPT [ARGUMENT ...]
+usage: at_moment.py kill|fill opens|makes|logs PATTERN SCRIPT [ARGUMENT ...]
 
 The moment is when the process opens a file or makes a folder whose path holds the regular expression
-PATTERN, or prints such a text. From inside, because from outside the tiny run is faster than a poll.
+PATTERN, or a trainer logs figures that print as such a text. From inside, because from outside the tiny run is faster
+than a poll.
 """
 
 from __future__ import annotations
@@ -35,17 +36,17 @@ def main() -> None:
     act = {"kill": kill, "fill": fill}[sys.argv[1]]
     what, pattern = sys.argv[2], re.compile(sys.argv[3])
     sys.argv = sys.argv[4:]
-    if what == "prints":
-        write = sys.stdout.write
+    if what == "logs":
+        from transformers.trainer_callback import CallbackHandler
 
-        def watched(text: str) -> int:
-            written = write(text)
-            if pattern.search(text):
-                sys.stdout.flush()
+        on_log = CallbackHandler.on_log
+
+        def watched(handler: Any, args: Any, state: Any, control: Any, logs: Any) -> Any:
+            if pattern.search(repr(logs)):
                 act()
-            return written
+            return on_log(handler, args, state, control, logs)
 
-        sys.stdout.write = watched  # type: ignore[method-assign]
+        CallbackHandler.on_log = watched  # type: ignore[method-assign]
     else:
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:

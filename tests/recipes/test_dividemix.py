@@ -49,7 +49,7 @@ def test_each_label_of_own_texts_is_judged(noise: float, task: TinyTask, tmp_pat
     assert results["dividemix"]["clean_share"] == pytest.approx((probability > 0.5).mean())
     assert ("true_label" in table) is bool(noise)
     assert (results["dividemix"]["clean_auc"] is not None) is bool(noise)
-    assert ("25 % of them wrongly" in done.stdout) is bool(noise)
+    assert ("25 % of them wrongly" in done.printed) is bool(noise)
     assert f"({out / 'label_quality.parquet'})" in done.stdout
 
 
@@ -61,5 +61,5 @@ def test_labels_by_keywords(tmp_path: Path) -> None:
     settings = {"source": "embedded", "noise_kind": "keywords", "noise": 0, "labels": 20, "num_validation": 20}
     settings |= {"num_test": 20, "num_unlabeled": 20, "model": tmp_path / "model", "baseline": False, **SHORT}
     done = ran("dividemix_noisy_imdb.py", tmp_path / "out", **settings)
-    assert "of them wrongly (keywords)" in done.stdout
+    assert "of them wrongly (keywords)" in done.printed
     assert "true_label" in pq.read_table(tmp_path / "out" / "label_quality.parquet").column_names

@@ -29,7 +29,7 @@ def test_images_are_embedded_by_the_encoder_that_is_named(files: dict[str, Any],
     save(Image.new("RGB", (31, 17)), files["unlabeled_file"] / "wide.png")
     model = saved(vit(), tmp_path / "vit")
     done = ran("train.py", tmp_path / "out", model=model, embedding_cache=tmp_path / "cache", **files)
-    assert f"model: {model} (frozen encoder, pooled output)" in done.stdout
+    assert f"model: {model} (frozen encoder, pooled output)" in done.printed
     folder = tmp_path / "out" / "fixmatch"
     trained = AutoModelForImageClassification.from_pretrained(folder)
     assert isinstance(trained, PooledImageClassifier)
@@ -54,7 +54,7 @@ def test_pixels_are_the_features_by_name_and_where_nothing_is_named(
     model: str | None, files: dict[str, Any], tmp_path: Path
 ) -> None:
     done = ran("train.py", tmp_path / "out", model=model, **files)
-    assert "model: none, pixels are the features; --model names an image encoder" in done.stdout
+    assert "model: none, pixels are the features; --model names an image encoder" in done.printed
     config = json.loads((tmp_path / "out" / "fixmatch" / "config.json").read_text())
     assert (config["input_size"], config["encoder"]) == (64, "pixels")
     assert "base_model" not in (tmp_path / "out" / "fixmatch" / "README.md").read_text()

@@ -71,7 +71,7 @@ def test_a_run_on_images_leaves_results_and_a_table(image_run: tuple[Path, Ran])
         assert [cell.strip() for cell in line.split("|")][2:5] == ["20", "42", f"{100 * result['accuracy']:.2f}"]
     # 1,797 digits of which 500 are held out, 20 labeled, none to follow training by.
     told = "fixmatch; digits (embedded): 20 labeled, 1,277 unlabeled, 40 held out; strong view: randaugment"
-    assert told in done.stdout
+    assert told in done.printed
     assert settings_of(out)["num_labeled"] == 20
 
 
@@ -95,7 +95,7 @@ def test_the_card_of_an_image_model(image_run: tuple[Path, Ran]) -> None:
 
 def test_a_head_on_pixels_is_what_was_measured(feature_run: tuple[Path, Ran]) -> None:
     out, done = feature_run
-    assert "strong view: noise" in done.stdout
+    assert "strong view: noise" in done.printed
     head = FeatureClassifier.from_pretrained(out / "fixmatch").eval()
     digits = held_out_digits()
     pixels = np.stack([np.asarray(image, np.float32).ravel() / 255 for image in digits["image"]])
@@ -116,8 +116,8 @@ def test_resuming_what_is_finished_repeats_nothing(feature_run: tuple[Path, Ran]
     before = tree(out)
     flags = {"method": "fixmatch", "backend": "features", **DIGITS}
     again = ran("train.py", out, **flags, resume_from_checkpoint=True)
-    assert "train_runtime" in done.stdout
-    assert "train_runtime" not in again.stdout
+    assert "fixmatch: 2 steps in " in done.stderr
+    assert " steps in " not in again.stderr
     table = r"^\| (?:supervised|fixmatch) .*$"
     assert re.findall(table, again.stdout, re.MULTILINE) == re.findall(table, done.stdout, re.MULTILINE)
     written = {name for name, when in tree(out).items() if before.get(name) != when}
@@ -136,9 +136,9 @@ def test_every_method_runs(method: str, tmp_path: Path) -> None:
     losses = [row["loss"] for row in result["history"] if "loss" in row]
     assert len(losses) == 2
     assert np.isfinite(losses).all()
-    assert f"\n{method}; digits (embedded): 20 labeled" in done.stdout
+    assert f"\n{method}; digits (embedded): 20 labeled" in done.printed
     uses_it = "strong" in METHODS[method].objective_class.views.get("unlabeled", ())
-    assert f"strong view: {'noise' if uses_it else 'none'};" in done.stdout
+    assert f"strong view: {'noise' if uses_it else 'none'};" in done.printed
     card = (tmp_path / "out" / method / "README.md").read_text()
     citation = METHODS[method].objective_class.citation
     assert citation is None or citation.title in card
@@ -165,7 +165,7 @@ def test_a_yaml_file_may_name_source_and_backend(tmp_path: Path) -> None:
 def test_a_recipe_of_one_method_on_mnist(method: str, tmp_path: Path) -> None:
     done = ran(f"{method}_mnist.py", tmp_path / "out", labels=20, num_test=40, baseline=False)
     # 5,000 images of which 500 are held out.
-    assert f"{method}; MNIST, 5,000 images (embedded): 20 labeled, 4,480 unlabeled, 40 held out" in done.stdout
+    assert f"{method}; MNIST, 5,000 images (embedded): 20 labeled, 4,480 unlabeled, 40 held out" in done.printed
     config = json.loads((tmp_path / "out" / method / "config.json").read_text())
     assert config["architectures"] == ["ResNetForImageClassification"]
 
@@ -178,7 +178,7 @@ def test_a_recipe_of_one_method_on_own_texts(method: str, strong: str, task: Tin
     files = own_texts(task) | {"max_length": 16, "warm_start_steps": 0}
     done = ran(f"{method}_imdb.py", tmp_path / "out", **files)
     assert list(results_of(tmp_path / "out")) == ["supervised", method]
-    assert f"{method}; few (own files): 12 labeled, 60 unlabeled, 30 held out; strong view: {strong}" in done.stdout
+    assert f"{method}; few (own files): 12 labeled, 60 unlabeled, 30 held out; strong view: {strong}" in done.printed
     config = json.loads((tmp_path / "out" / method / "config.json").read_text())
     assert [config["id2label"][str(i)] for i in range(3)] == list(LABELS)
 
@@ -201,7 +201,7 @@ def test_features_of_own_texts(strong: str, task: TinyTask, tmp_path: Path) -> N
     flags = {**files, "method": "fixmatch", "backend": "features", "strong": strong}
     told = {"text_column": "review", "max_length": 16, "threshold": 0.0, "embedding_cache": tmp_path / "cache"}
     done = ran("train.py", tmp_path / "out", **flags, **told)
-    assert f"strong view: {'noise' if strong == 'auto' else 'tfidf'}" in done.stdout
+    assert f"strong view: {'noise' if strong == 'auto' else 'tfidf'}" in done.printed
     trained = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out" / "fixmatch")
     assert isinstance(trained, PooledTextClassifier)
     # The hidden size of the tiny encoder.
@@ -223,7 +223,7 @@ def test_features_of_own_texts(strong: str, task: TinyTask, tmp_path: Path) -> N
 def test_own_pictures(pictures: dict[str, Path], tmp_path: Path) -> None:
     """A folder is known to hold images without --backend, and so are its presets and its views."""
     done = ran("train.py", tmp_path / "out", method="fixmatch", **pictures)
-    assert "fixmatch; few (own files): 12 labeled, 24 unlabeled, 9 held out; strong view: randaugment" in done.stdout
+    assert "fixmatch; few (own files): 12 labeled, 24 unlabeled, 9 held out; strong view: randaugment" in done.printed
     results = results_of(tmp_path / "out")
     assert 9 * results["fixmatch"]["accuracy"] == pytest.approx(round(9 * results["fixmatch"]["accuracy"]))
     config = json.loads((tmp_path / "out" / "fixmatch" / "config.json").read_text())

@@ -36,7 +36,7 @@ def two(task: TinyTask, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     launcher = [*LAUNCH, *TWO, "--main_process_port", "0"]
     env = {**environment(), "HF_HOME": str(cwd / "home")}
     done = finished(launch_recipe(flags, cwd, launcher=launcher, env=env))
-    return cwd, done.stdout
+    return cwd, done.stdout + done.stderr
 
 
 def test_they_were_two(two: tuple[Path, str]) -> None:

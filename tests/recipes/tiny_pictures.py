@@ -41,6 +41,11 @@ class Ran:
     stdout: str
     stderr: str
 
+    @property
+    def printed(self) -> str:
+        """All of it: results go to standard output, what is said on the way to standard error."""
+        return self.stdout + self.stderr
+
 
 def run(script: str, out: Path | str, **settings: Any) -> Ran:
     """Run a recipe for two steps, with more or other settings; None leaves a flag out."""

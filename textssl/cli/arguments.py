@@ -15,6 +15,7 @@ from transformers.hf_argparser import string_to_bool
 
 from ..errors import UserError
 from .command_line import place_files
+from .preset_clashes import build_without_clashes, resolve_clashes
 from .typed_settings import Preset, did_you_mean, read_settings, set_defaults
 
 
@@ -25,8 +26,8 @@ __all__ = ["Preset", "UsesExplicitNames", "parse_arguments", "parse_flags"]
 class UsesExplicitNames(Protocol):
     """Options whose meaning depends on what a person set, and not a preset."""
 
-    def set_explicit(self, explicit: frozenset[str]) -> None:
-        """Learn the names of the fields that were set, of all types."""
+    def set_explicit(self, explicit: frozenset[str], notes: Sequence[str] = ()) -> None:
+        """Learn the names of the fields that were set, of all types, and what became of values of the preset."""
 
 
 class _Parser(HfArgumentParser):
@@ -80,16 +81,21 @@ def parse_arguments(
     if wanted not in {*presets, "auto"}:
         raise UserError(f"preset: got {wanted!r}; allowed: {', '.join(['auto', *presets])}")
     preset = default_preset if wanted == "auto" else wanted
+    defaults = _defaults(parser)
     for settings, where in ((presets[preset], f"preset {preset}"), (file, str(chosen.config))):
         set_defaults(parser, settings, keys, where)
     parser.set_defaults(preset=preset)
     namespace, unknown = parser.parse_known_args([*argv, "--preset", preset])
     _refuse_unknown(unknown, keys)
-    built = _build(types, namespace)
     explicit = _explicit_names(parser, [*argv, *[f"--{key}" for key in file]])
+    values, of_preset = vars(namespace), _by_field(parser, presets[preset])
+    notes = resolve_clashes(values, of_preset, explicit, defaults)
+    built, more = build_without_clashes(
+        lambda settings: _build(types, settings), values, of_preset.keys() - explicit, defaults
+    )
     for part in built:
         if isinstance(part, UsesExplicitNames):
-            part.set_explicit(explicit)
+            part.set_explicit(explicit, [*notes, *more])
     return built
 
 
@@ -102,7 +108,7 @@ def parse_flags(kind: type, argv: Sequence[str] | None = None) -> Any:
     parser = _parser([kind])
     namespace, unknown = parser.parse_known_args(list(sys.argv[1:] if argv is None else argv))
     _refuse_unknown(unknown, {entry.name for entry in fields(kind)})
-    return _build([kind], namespace)[0]
+    return _build([kind], vars(namespace))[0]
 
 
 def _refuse_unknown(words: Sequence[str], keys: set[str]) -> None:
@@ -156,8 +162,19 @@ def _add_names(parser: argparse.ArgumentParser, action: argparse.Action, *names:
     parser._option_string_actions.update(dict.fromkeys(names, action))
 
 
-def _build(types: Sequence[Any], namespace: argparse.Namespace) -> tuple[Any, ...]:
-    values = vars(namespace)
+def _defaults(parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """Of each field, before a preset or a file changes it."""
+    # The second action of a field that is on by default is the flag that switches it off.
+    return {action.dest: action.default for action in reversed(parser._actions) if action.dest != "help"}
+
+
+def _by_field(parser: argparse.ArgumentParser, settings: Preset) -> dict[str, Any]:
+    """Values by the names of fields, where keys may be other names of their flags."""
+    return {parser._option_string_actions[f"--{key}"].dest: value for key, value in settings.items()}
+
+
+def _build(types: Sequence[Any], settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    values = dict(settings)
     resume = str(values.get("resume_from_checkpoint")).lower()
     if resume in ("true", "false", "none"):
         values["resume_from_checkpoint"] = resume == "true" or None

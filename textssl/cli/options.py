@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -194,6 +194,8 @@ class RecipeOptions:
     overwrite: bool = field(default=False, metadata={"help": "Delete the run in output_dir."})
     # Names of all settings, of the method's config too, that a person gave, by flags or in a file.
     explicit: frozenset[str] = field(default=frozenset(), init=False)
+    # What became of a preset's values that clash with these.
+    notes: tuple[str, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         check_allowed("backend", self.backend, BACKENDS)
@@ -214,13 +216,17 @@ class RecipeOptions:
         self._check_lengths()
         self._check_files()
 
-    def set_explicit(self, explicit: frozenset[str]) -> None:
+    def set_explicit(self, explicit: frozenset[str], notes: Sequence[str] = ()) -> None:
         """Learn which settings a person gave; how many examples a preset keeps is meant for named sources.
+
+        Args:
+            explicit: names of the settings.
+            notes: lines for a person on values of a preset that were changed to go with these.
 
         Raises:
             UserError: one that does nothing beside own files.
         """
-        self.explicit = explicit
+        self.explicit, self.notes = explicit, tuple(notes)
         if self.train_file is None:
             return
         for name in ("num_labeled", "num_unlabeled", "num_test"):

@@ -8,7 +8,7 @@ import sys
 import warnings
 
 
-__all__ = ["silence_other_libraries"]
+__all__ = ["silence_loaded_libraries", "silence_other_libraries"]
 
 # Read once, when the libraries are imported.
 SETTINGS = {
@@ -37,6 +37,20 @@ def silence_other_libraries() -> None:
     handler.setFormatter(_Lines("%(message)s"))
     logger = logging.getLogger("textssl")
     logger.handlers, logger.propagate = [handler], False
+
+
+def silence_loaded_libraries() -> None:
+    """The same of libraries that are imported already, as in a script; what a person set in the environment stays."""
+    import datasets
+    import huggingface_hub.utils
+    import transformers
+
+    if "TRANSFORMERS_VERBOSITY" not in os.environ:
+        transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    huggingface_hub.utils.disable_progress_bars()
+    datasets.disable_progress_bars()
+    warnings.filterwarnings("ignore", module=OTHERS)
 
 
 class _Lines(logging.Formatter):

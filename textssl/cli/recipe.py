@@ -3,7 +3,7 @@
 How a setting, such as FixMatch's ``threshold``, gets from its flag to the loss:
 
 1. ``parse_arguments``: preset and YAML file are defaults of the flags; the method's config checks the values.
-2. ``run_config`` and ``scheduled``: copies of the config that fill in what depends on the data and its size.
+2. ``resolve_run``: a copy of the config that fills in what depends on the data and its size; help shows the same.
 3. ``TaskSetup``: refuses settings of another modality, before anything long; the trainer calls the same check.
 4. ``trainer_factory``: a copy for each stage, with the folder of the stage; the trainer copies it once.
 5. The objective reads ``args.threshold``. A mistake is a :class:`~textssl.errors.UserError` wherever it is found.
@@ -12,7 +12,9 @@ How a setting, such as FixMatch's ``threshold``, gets from its flag to the loss:
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +26,22 @@ from ..methods import METHODS
 from ..methods.supervised import SupervisedConfig
 from ..notices import recorded_warnings
 from ..training.trainer import SSLTrainer
+from ..training.truncation_report import TruncationReport
 from .arguments import Preset, parse_arguments
-from .data.loading import load_task
+from .console import say
+from .help import print_help
 from .options import RecipeOptions
 from .presets import fitting_preset
+from .quiet import silence_loaded_libraries
 from .run.comparison import report_comparison
-from .run.config import run_config
 from .run.folder import RunFolder
+from .run.plan import plan_lines, tell_truncated
+from .run.progress import own_progress
 from .run.report_data import run_command
-from .run.schedule import baseline_length, method_length, plan_of, scheduled
+from .run.resolved import ResolvedRun, resolve_run
 from .run.stages import run_stage, save_split
-from .task_setups import TaskSetup, TextTaskSetup, task_setup_class
+from .run.timing import TRIAL, WORTH, estimate_line, few_steps
+from .task_setups import TaskSetup, TextTaskSetup
 from .task_setups.probe_head import head_line
 
 
@@ -65,32 +72,34 @@ def train_recipe(
     Raises:
         UserError: settings, data or a model that cannot work, before any training.
     """
-    with recorded_warnings() as warned:
-        return _trained(method, presets, source, argv, prepared, warned)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if {"-h", "--help", "--help-all"} & {*words}:
+        print_help(method, presets, source, words)
+        return {}
+    as_json, words = "--json" in words, [word for word in words if word != "--json"]
+    silence_loaded_libraries()
+    with recorded_warnings() as warned, own_progress():
+        return _trained(method, presets, source, words, argv, as_json, prepared, warned)
 
 
 def _trained(
     method: str,
     presets: Mapping[str, Preset] | Callable[[Mapping[str, Any]], Mapping[str, Preset]],
     source: str,
+    words: list[str],
     argv: Sequence[str] | None,
+    as_json: bool,
     prepared: Path | None,
     warned: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     preset, reason = fitting_preset()
     trainer_class = METHODS[method]
-    options, config = parse_arguments([RecipeOptions, trainer_class.config_class], presets, preset, argv)
+    options, config = parse_arguments([RecipeOptions, trainer_class.config_class], presets, preset, words)
     run = RunFolder(config.output_dir, [options, config], config.resume_from_checkpoint, options.overwrite)
-    say = PartialState().print
     say(f"preset {options.preset}" + (f": {reason}" if options.preset == preset else ""))
-    reads_unlabeled = "unlabeled" in trainer_class.objective_class.views_for(config)
-    data = load_task(options, config, source, reads_unlabeled)
-    setup_class = task_setup_class(options, data)
-    config = run_config(options, config, data, setup_class.modality.name, run)
-    length = method_length(options, config, data, reads_unlabeled)
-    config = scheduled(options, config, length)
-    views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
-    kind = setup_class(options, config, data, views)
+    resolved = resolve_run(method, trainer_class, options, config, source, run)
+    options, config, data = resolved.options, resolved.config, resolved.data
+    kind = resolved.setup_class(options, config, data, set(resolved.views))
     if options.pretrain_steps:
         _check_pretraining(method, options, kind, run.path / PRETRAINING)
     if PartialState().is_main_process:
@@ -99,11 +108,14 @@ def _trained(
     say(f"{method}; {data.describe()}; strong view: {kind.strong}; model: {kind.model_name}")
     if kind.head is not None:
         say(head_line(kind.head, data))
-    say(plan_of(method, length, options, config, data))
+    for line in plan_lines(resolved):
+        say(line)
+    tell_truncated(resolved, kind.reads)
     # Before the baseline, so that a missing translator is reported before anything long.
     kind.prepare(run.path if prepared is None else prepared)
     if run.stage_result(method) is None:
         try_construction(trainer_factory(trainer_class, config, kind, push_to_hub=False), run.path, kind)
+        _say_how_long(resolved, kind, run)
     results = _baselines(method, run, kind, options, config) if options.baseline else {}
     takes_probs = trainer_class.objective_class.takes_probs
     if "supervised" in results and takes_probs and getattr(config, "teacher", None) is None:
@@ -113,7 +125,24 @@ def _trained(
         kind.pretrain(run.path / PRETRAINING, run.checkpoint(PRETRAINING))
     make = trainer_factory(trainer_class, config, kind)
     command = run_command(["textssl", "train", "--method", method], argv, config)
-    return report_comparison(run, method, make, results, kind, options, config, command, warned)
+    return report_comparison(run, method, make, results, kind, options, config, command, warned, as_json)
+
+
+def _say_how_long(resolved: ResolvedRun, kind: TaskSetup, run: RunFolder) -> None:
+    """Try a few steps of the baseline and of the method, and say what that makes."""
+    steps = resolved.length.steps + (0 if resolved.baseline is None else resolved.baseline.steps)
+    if steps < WORTH or run.resume:
+        return
+    trial = copy(kind)
+    # Some adapt while they are used.
+    trial.augmentations = deepcopy(kind.augmentations)
+    baseline = baseline_config(resolved.options, resolved.config, resolved.length.steps)
+    supervised = few_steps(trainer_factory(METHODS["supervised"], baseline, trial, **TRIAL))
+    objective = resolved.trainer_class.objective_class
+    own = supervised if resolved.method == "supervised" else None
+    if own is None and not objective.takes_probs and objective.scored is None:
+        own = few_steps(trainer_factory(resolved.trainer_class, resolved.config, trial, **TRIAL))
+    say(estimate_line(resolved, supervised, own))
 
 
 def _baselines(
@@ -125,8 +154,7 @@ def _baselines(
         make = trainer_factory(METHODS["supervised"], baseline_config(options, config), kind)
         results["probe"] = run_stage(run, "probe", make, kind.data, train=False)
     if method != "supervised":
-        steps = baseline_length(options, config, kind.data).steps
-        make = trainer_factory(METHODS["supervised"], baseline_config(options, config, steps), kind)
+        make = trainer_factory(METHODS["supervised"], baseline_config(options, config), kind)
         results["supervised"] = run_stage(run, "supervised", make, kind.data)
     return results
 
@@ -192,6 +220,8 @@ def trainer_factory(
             augmentations=kind.augmentations,
             **others,
         )
+        # The plan says it.
+        trainer.remove_callback(TruncationReport)
         trainer.exported = kind.exported
         return trainer
 

@@ -23,14 +23,17 @@ from ..retrieval.bank import check_k
 from ..sources.named import SOURCES, load_source
 from ..training.trainer import SSLTrainer
 from .arguments import Preset, parse_arguments
+from .console import say
 from .data.loading import load_task
 from .data.task_data import TaskData
 from .options import RecipeOptions
 from .presets import fitting_preset
+from .quiet import silence_loaded_libraries
 from .recipe import baseline_config, trainer_factory, try_construction
 from .run.comparison import report_comparison
 from .run.config import run_config
 from .run.folder import RunFolder
+from .run.progress import own_progress
 from .run.report_data import run_command
 from .run.schedule import baseline_length
 from .run.stages import run_stage
@@ -124,6 +127,19 @@ def sentaugment_recipe(
     trainer_class = METHODS[VARIANTS[variant]]
     types = [RecipeOptions, SentAugmentOptions, trainer_class.config_class]
     options, own, config = parse_arguments(types, presets, preset, argv)
+    silence_loaded_libraries()
+    with own_progress():
+        _trained(trainer_class, source, options, own, config, argv)
+
+
+def _trained(
+    trainer_class: type[SSLTrainer],
+    source: str,
+    options: RecipeOptions,
+    own: SentAugmentOptions,
+    config: Any,
+    argv: Sequence[str] | None,
+) -> None:
     run = RunFolder(config.output_dir, [options, own, config], config.resume_from_checkpoint, options.overwrite)
     if PartialState().num_processes > 1:
         raise UserError("num_processes: retrieval runs in one process; launch the recipe without --multi_gpu")
@@ -135,7 +151,7 @@ def sentaugment_recipe(
     config = run_config(options, config, data, TextTaskSetup.modality.name, run)
     kind = TextTaskSetup(replace(options, strong="auto"), config, data, {"weak"})
     run.claim(method=METHOD, **kind.circumstances(), **_bank_facts(own))
-    print(f"{METHOD} ({own.variant}); {data.describe()}; model: {options.model}")
+    say(f"{METHOD} ({own.variant}); {data.describe()}; model: {options.model}")
     if run.stage_result(METHOD) is None:
         try_construction(trainer_factory(trainer_class, config, kind, push_to_hub=False), run.path, kind)
     steps = baseline_length(options, config, data).steps
@@ -145,14 +161,14 @@ def sentaugment_recipe(
     if own.bank is None:
         # Nobody knew its size when num_neighbors was chosen.
         own = replace(own, num_neighbors=min(own.num_neighbors, len(bank)))
-    print(f"bank: {len(bank):,} sentences in {bank.folder}")
+    say(f"bank: {len(bank):,} sentences in {bank.folder}")
     found = _Found(bank, own, config, data, run.path)
     examples = found.examples(METHOD, own.total)
-    print(f"{METHOD}: {len(examples):,} sentences")
+    say(f"{METHOD}: {len(examples):,} sentences")
     student = found.student(trainer_class, kind, examples)
     if own.control:
         drawn = found.examples(CONTROL, len(examples))
-        print(f"{CONTROL}: {len(drawn):,} sentences")
+        say(f"{CONTROL}: {len(drawn):,} sentences")
         results[CONTROL] = run_stage(run, CONTROL, found.student(trainer_class, kind, drawn), data)
     command = run_command(["python", "recipes/sentaugment_imdb.py"], argv, config)
     report_comparison(run, METHOD, student, results, kind, options, config, command)

@@ -86,8 +86,9 @@ def report_truncation(run: ReportedRun) -> None:
 
 
 def report_once(trainer: Any) -> None:
-    """Report now, and no more where training begins."""
-    report_truncation(trainer)
+    """Report now, and no more where training begins; not for a trainer whose report was taken away."""
+    if any(isinstance(callback, TruncationReport) for callback in trainer.callback_handler.callbacks):
+        report_truncation(trainer)
     trainer.remove_callback(TruncationReport)
 
 

@@ -179,7 +179,7 @@ def test_a_run_on_own_texts(judging: None, own: TinyTask, tmp_path: Path) -> Non
     files = {flag: own.folder / name for flag, name in names.items()}
     settings = {**files, "method": "supervised", "max_length": 16, "noise": 0.25}
     done = ran("train.py", tmp_path / "out", **settings)
-    assert "12 labeled, 25 % of them wrongly (symmetric), 60 unlabeled" in done.stdout
+    assert "12 labeled, 25 % of them wrongly (symmetric), 60 unlabeled" in done.printed
     table = check_run(tmp_path / "out", done, 3, 12)
     assert list(table) == ["index", "text", "label", "clean_probability", "true_label"]
     again = ran("train.py", tmp_path / "out", **settings, resume_from_checkpoint=True)

@@ -97,12 +97,11 @@ def test_a_warm_start_is_a_share_of_the_steps(config: Any) -> None:
     """So that a preset's suits any number of steps; one that was asked for is taken as it is."""
     for steps, expected in ((250, 50), (4, 0), (11, 2)):
         told = options(warm_start_share=0.2)
-        made = scheduled(told, config(), method_length(told, config(max_steps=steps), task(100, 4000), True))
+        made, _ = scheduled(told, config(), method_length(told, config(max_steps=steps), task(100, 4000), True), 100)
         assert (made.max_steps, made.warm_start_steps) == (steps, expected)
     told = options("warm_start_steps", warm_start_share=0.2)
-    made = scheduled(
-        told, config(max_steps=9, warm_start_steps=3), method_length(told, config(max_steps=9), task(9, 9), True)
-    )
+    length = method_length(told, config(max_steps=9), task(9, 9), True)
+    made, _ = scheduled(told, config(max_steps=9, warm_start_steps=3), length, 9)
     assert made.warm_start_steps == 3
     assert config().warm_start_steps == 0
 
@@ -111,7 +110,7 @@ def test_what_will_be_done_is_told(config: Any) -> None:
     told = options(baseline_epochs=8.0, baseline_learning_rate=5e-5, step_limit=200, warm_start_share=0.1)
     data = task(100, 5000, in_all=19_600)
     length = method_length(told, config(), data, True)
-    made = scheduled(told, config(learning_rate=3e-5), length)
+    made, _ = scheduled(told, config(learning_rate=3e-5), length, 100)
     lines = plan_of("uda", length, told, made, data).splitlines()
     assert lines == [
         "5,000 of 19,600 unlabeled examples; --num_unlabeled none takes all",

@@ -15,15 +15,13 @@ from ...config import SSLConfig
 from ...errors import UserError
 from ...methods import METHODS
 from ..arguments import parse_arguments
-from ..data.loading import load_task
 from ..options import RecipeOptions
 from ..presets import fitting_preset, presets_for
 from ..recipe import trainer_factory, try_construction
-from ..run.config import run_config
 from ..run.folder import RunFolder
-from ..run.schedule import method_length, scheduled
+from ..run.resolved import resolve_run
 from ..run.stages import measured_line
-from ..task_setups import FeatureTaskSetup, TaskSetup, task_setup_class
+from ..task_setups import FeatureTaskSetup, TaskSetup
 from .cell_flags import check_flags, words_of
 from .cells import PREPARED
 from .checked import Checked, pair_name
@@ -121,14 +119,9 @@ def _parsed(grid: Grid, cell: Cell, quiet: bool = False) -> tuple[RecipeOptions,
 def _set_up(grid: Grid, cell: Cell, quiet: bool) -> TaskSetup:
     """As a recipe does, up to the preparation of its views."""
     options, config = _parsed(grid, cell, quiet)
-    views_of = METHODS[cell.method].objective_class.views_for
-    reads_unlabeled = "unlabeled" in views_of(config)
-    data = load_task(options, config, needs_unlabeled=reads_unlabeled)
-    setup_class = task_setup_class(options, data)
     run = RunFolder(str(config.output_dir), [options, config])
-    config = run_config(options, config, data, setup_class.modality.name, run)
-    config = scheduled(options, config, method_length(options, config, data, reads_unlabeled))
-    return setup_class(options, config, data, {view for names in views_of(config).values() for view in names})
+    resolved = resolve_run(cell.method, METHODS[cell.method], options, config, "imdb", run)
+    return resolved.setup_class(resolved.options, resolved.config, resolved.data, set(resolved.views))
 
 
 def _accelerators() -> int:

@@ -17,6 +17,7 @@ from ...report.html import write_page
 from ...report.plots import plot_run
 from ...report.table import comparison_table, save_results
 from ...training.trainer import SSLTrainer
+from ..console import next_step, print_json, result, say
 from ..data.task_data import TaskData
 from ..options import RecipeOptions
 from ..task_setups import TaskSetup
@@ -41,6 +42,7 @@ def report_comparison(
     config: SSLConfig,
     command: str,
     warned: Sequence[str] = (),
+    as_json: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Train ``method`` as the last stage, write card, plots, ``results.json`` and ``report.json``, print the table.
 
@@ -54,16 +56,17 @@ def report_comparison(
         config: the run's; see :func:`run_config`.
         command: that repeats the run.
         warned: warnings that were logged so far, and that are being logged.
+        as_json: print the results as JSON, and the table beside them to standard error.
 
     Returns:
         ``results`` with the method's own.
     """
     data = kind.data
 
-    def after(trainer: SSLTrainer, result: dict[str, Any]) -> None:
-        result.update(write_label_quality(trainer, data, config.label_column, run.path))
-        result[PARTS] = report_parts(trainer, kind, options, run.path)
-        trainer.facts = _facts(trainer, method, result, results, kind, options, config)
+    def after(trainer: SSLTrainer, found: dict[str, Any]) -> None:
+        found.update(write_label_quality(trainer, data, config.label_column, run.path))
+        found[PARTS] = report_parts(trainer, kind, options, run.path)
+        trainer.facts = _facts(trainer, method, found, results, kind, options, config)
         if trainer.is_world_process_zero():
             trainer.create_model_card()
         if config.push_to_hub:
@@ -77,23 +80,32 @@ def report_comparison(
     parts = results[method].get(PARTS, {})
     if parts.get("confidences"):
         plots.append(_plot_confidence(parts, data, config, run.path / "plots"))
-    rows = [row_of(name, len(data.labeled), config, result) for name, result in results.items()]
-    save_results(
-        run.path / "results.json", {name: {k: v for k, v in r.items() if k != PARTS} for name, r in results.items()}
-    )
+    rows = [row_of(name, len(data.labeled), config, stage) for name, stage in results.items()]
+    kept = {name: {k: v for k, v in stage.items() if k != PARTS} for name, stage in results.items()}
+    save_results(run.path / "results.json", kept)
     found = findings_of(method, results, data, config, run.path)
     report = train_report(method, results, kind, options, config, run.path, found, command, warned)
     report.write(run.path)
     page = write_page(report, run.path)
-    print(f"\n{comparison_table(rows)}\n")
-    print("\n".join([measured_line(data), *found.findings, *(f"warning: {line}" for line in found.warnings)]))
+    lines = [f"\n{comparison_table(rows)}\n", measured_line(data), *found.findings]
+    lines += [f"warning: {line}" for line in found.warnings]
     quality = quality_line(results[method], run.path)
-    if quality:
-        print(quality)
-    print(f"checkpoint: {run.path / method}")
-    print(f"plots:      {run.path / 'plots'} ({', '.join(plot.name for plot in plots)})")
-    print(f"report:     {page}")
+    lines += [quality] if quality else []
+    tell = say if as_json else result
+    tell("\n".join(lines))
+    say(f"plots:  {run.path / 'plots'} ({', '.join(plot.name for plot in plots)})")
+    say(f"report: {page}")
+    if as_json:
+        print_json({"output_dir": str(run.path), "model": str(run.path / method), "results": kept})
+    _say_next(run.path, method, options)
     return results
+
+
+def _say_next(folder: Path, method: str, options: RecipeOptions) -> None:
+    """Commands for the trained model and for the report of the run."""
+    file = options.unlabeled_file or options.test_file or "FILE"
+    next_step("textssl", "report", folder)
+    next_step("textssl", "predict", folder / method, file, "-o", "predictions.csv")
 
 
 def _plot_confidence(parts: dict[str, Any], data: TaskData, config: SSLConfig, folder: Path) -> Path:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from accelerate import PartialState
 from transformers import IntervalStrategy
 
 from ...config import SSLConfig
 from ...errors import UserError
+from ..console import say
 from ..options import RecipeOptions
 
 
@@ -30,4 +30,4 @@ def check_without_validation(options: RecipeOptions, config: SSLConfig) -> None:
     if "eval_strategy" in options.explicit:
         message = f"eval_strategy: got {IntervalStrategy(config.eval_strategy).value!r}; there is no validation data"
         raise UserError(f"{message}, {remedy} gives some")
-    PartialState().print(f"no validation data: training is not followed by an evaluation; {remedy} gives some")
+    say(f"no validation data: training is not followed by an evaluation; {remedy} gives some")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from transformers import IntervalStrategy
 
 from ...config import SSLConfig, derive_config
 from ..data.task_data import TaskData
 from ..options import RecipeOptions
 
 
-__all__ = ["Length", "baseline_length", "method_length", "plan_of", "scheduled"]
+__all__ = ["Length", "baseline_length", "fitted", "method_length", "plan_of", "scheduled"]
 
 C = TypeVar("C", bound=SSLConfig)
+
+# Of a training, on labeled examples alone.
+PARTS = ("warm_start_steps", "finetune_steps")
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,60 @@ def baseline_length(options: RecipeOptions, config: SSLConfig, data: TaskData) -
     return _counted(options, options.baseline_epochs, per_step, examples, "labeled", explicit)
 
 
-def scheduled(options: RecipeOptions, config: C, length: Length) -> C:
-    """``config`` with its steps, and those of the warm start that a share of them makes."""
-    changes = {"max_steps": length.steps}
+def fitted(options: RecipeOptions, config: SSLConfig, length: Length) -> tuple[Length, list[str]]:
+    """A length that a person did not give, long enough for the warm start and the fine-tuning that one gave.
+
+    Returns:
+        The length, and lines for a person about it.
+
+    Raises:
+        UserError: these leave the method no step of those that were asked for.
+    """
+    own = sum(getattr(config, name) or 0 for name in PARTS if name in options.explicit)
+    if own < length.steps or {"max_steps", "num_train_epochs", "step_limit"} & options.explicit:
+        if own >= length.steps:
+            config.count_finetune_steps(length.steps)
+        return length, []
+    longer = replace(length, steps=length.steps + own, passes=length.passes * (1 + own / length.steps), bound=None)
+    asked = next(name for name in PARTS if name in options.explicit and getattr(config, name))
+    return longer, [
+        f"max_steps: {longer.steps} instead of {length.steps}, to go with {asked} {getattr(config, asked)}"
+    ]
+
+
+def scheduled(options: RecipeOptions, config: C, length: Length, labeled: int) -> tuple[C, list[str]]:
+    """``config`` with its steps, those of the warm start that a share of them makes, and what must happen within them.
+
+    Args:
+        options: the recipe's.
+        config: the method's.
+        length: of its training.
+        labeled: number of labeled examples.
+
+    Returns:
+        The config, and lines for a person about values of a preset that were too large.
+    """
+    steps = length.steps
+    changes: dict[str, Any] = {"max_steps": steps}
     if options.warm_start_share is not None and "warm_start_steps" not in options.explicit:
-        changes["warm_start_steps"] = int(options.warm_start_share * length.steps)
-    return derive_config(config, type(config), **changes)
+        changes["warm_start_steps"] = int(options.warm_start_share * steps)
+    epochs = getattr(config, "warm_start_epochs", None)
+    if epochs and "warm_start_epochs" not in options.explicit and not config.warm_start_steps:
+        per_epoch = math.ceil(labeled / _rows_per_step(config))
+        if round(epochs * per_epoch) >= steps:
+            changes["warm_start_epochs"] = float(f"{steps // 2 / per_epoch:.3g}")
+    every = {name: getattr(config, name) for name in ("eval_steps", "save_steps", "logging_steps")}
+    for name, count in every.items():
+        if name not in options.explicit and count is not None and count > steps:
+            changes[name] = steps
+    if config.load_best_model_at_end and "save_steps" in changes:
+        evaluated = min(every["eval_steps"] or steps, steps)
+        changes["save_steps"] = steps // evaluated * evaluated
+    told = [name for name in ("warm_start_epochs", "eval_steps") if name in changes]
+    if config.eval_strategy != IntervalStrategy.STEPS and "eval_steps" in told:
+        told.remove("eval_steps")
+    notes = [f"{name}: {changes[name]} instead of {getattr(config, name)}, to go with {steps} steps" for name in told]
+    return derive_config(config, type(config), **changes), notes
 
 
 def plan_of(method: str, length: Length, options: RecipeOptions, config: SSLConfig, data: TaskData) -> str:

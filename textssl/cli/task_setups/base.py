@@ -15,6 +15,7 @@ from ...errors import UserError
 from ...features.settings import EncoderSettings
 from ...modalities import MODALITIES, Modality
 from ...modalities.features.modality import FeatureModality
+from ...modalities.text.encoding import TextEncoder
 from ..data.task_data import TaskData
 from ..options import RecipeOptions
 from .model_loading import model_version
@@ -94,6 +95,11 @@ class TaskSetup:
     def make_model(self, of: int = 0) -> PreTrainedModel:
         """A fresh classifier, a function of the seed; of each number another."""
         raise NotImplementedError
+
+    @property
+    def reads(self) -> TextEncoder | None:
+        """How texts become tokens; ``None`` of what is none of texts."""
+        return None
 
     @property
     def exported(self) -> Callable[[Any], tuple[Any, Any]] | None:

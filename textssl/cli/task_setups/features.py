@@ -29,6 +29,7 @@ from ...features import (
 from ...features.cache import cache_folder
 from ...features.settings import EncoderSettings
 from ...modalities.features.modality import FeatureModality
+from ...modalities.text.encoding import TextEncoder
 from ...notices import warn_once
 from ..data.task_data import TaskData
 from ..options import RecipeOptions, rename_argument_in_errors
@@ -37,6 +38,7 @@ from .model_loading import label_settings
 from .pixel_features import PIXELS, image_encoder_of, with_image_features
 from .probe_head import probe_of, resolved_feature_head
 from .strong_view import strong_view
+from .text_models import load_tokenizer
 
 
 __all__ = ["FeatureTaskSetup"]
@@ -86,6 +88,13 @@ class FeatureTaskSetup(TaskSetup):
         if not isinstance(self.encoder, VisionEncoder):
             return f"none, {PIXELS} are the features; --model names an image encoder"
         return f"{self.options.model} (frozen encoder, {self.encoder.pooling})"
+
+    @property
+    def reads(self) -> TextEncoder | None:
+        """With the encoder's tokenizer, of texts."""
+        if self.data.modality != "text":
+            return None
+        return TextEncoder(load_tokenizer(self.options.model), self.config.max_length)
 
     def trainer_config(self, config: C, **changes: Any) -> C:
         """The column and the length of texts, or the column of images, mean nothing once there are features."""

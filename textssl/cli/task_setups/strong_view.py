@@ -23,6 +23,7 @@ from ...augment.text import (
 )
 from ...config import SSLConfig
 from ...modalities.text.truncation import head_size
+from ..console import is_terminal
 from ..options import RecipeOptions
 
 
@@ -59,7 +60,9 @@ def strong_view(
     # A word has at least one token: earlier words are cut off anyway.
     keep_last = config.max_length if config.truncation == "start" else None
     first, second = config.text_column, config.text_pair_column
-    columns, progress = [first] if second is None else [first, second], PartialState().is_main_process
+    columns = [first] if second is None else [first, second]
+    # Words are counted within seconds, which a log need not tell.
+    progress = PartialState().is_main_process and is_terminal()
     texts = [text for column in columns for text in unlabeled[column]]
     if options.strong == "ctaugment":
         ctaugment = TextCTAugment.fit(

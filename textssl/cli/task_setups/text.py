@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from ...augment.text import TfIdfReplacement, for_pairs
 from ...augment.text.special_tokens import special_tokens_of
 from ...config import SSLConfig
+from ...modalities.text.encoding import TextEncoder
 from ...modalities.text.modality import TextModality
 from ...pretraining import PretrainingConfig, pretrain_in_domain
 from ...pretraining.config import before_fine_tuning
@@ -45,6 +46,13 @@ class TextTaskSetup(TaskSetup):
         self.start = options.model
         self.head = resolved_head(options.head, options.model)
         self._probe_models = ProbeHeadModels(options.model, self.processing_class, config)
+
+    @property
+    def reads(self) -> TextEncoder:
+        """With the model's tokenizer."""
+        config = self.config
+        pairs = config.text_pair_column is not None
+        return TextEncoder(self.processing_class, config.max_length, config.truncation, pairs=pairs)
 
     def prepare(self, folder: Path) -> None:
         """Fit word replacements, translate."""

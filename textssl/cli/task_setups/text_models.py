@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
@@ -20,9 +21,12 @@ from ...models.sentence_transformers_files import read_sentence_files
 from .model_loading import label_settings, load_named
 
 
-__all__ = ["load_classifier", "load_pooled_classifier", "load_tokenizer"]
+__all__ = ["load_classifier", "load_pooled_classifier", "load_tokenizer", "token_limit"]
 
 logger = logging.getLogger(__name__)
+
+# What tokenizers without a limit say is beyond it.
+UNLIMITED = 10**9
 
 
 def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
@@ -34,6 +38,19 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
         )
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def token_limit(model: str) -> int | None:
+    """The most tokens that a model reads, by its config and its tokenizer; ``None`` where neither sets a limit.
+
+    Raises:
+        UserError: no such model, or the Hub is out of reach.
+    """
+    config: Any = load_named(model, AutoConfig.from_pretrained, place_of(model))
+    tokenizer: Any = load_named(model, AutoTokenizer.from_pretrained, place_of(model))
+    limits = [getattr(config, "max_position_embeddings", None), tokenizer.model_max_length]
+    known = [int(limit) for limit in limits if limit is not None and 0 < limit < UNLIMITED]
+    return min(known, default=None)
 
 
 def load_classifier(model: str, label_names: tuple[str, ...], seed: int) -> PreTrainedModel:

@@ -39,7 +39,7 @@ def train_program(argv: Sequence[str] | None = None) -> dict[str, dict[str, Any]
     parser = _MethodParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--method")
     known, rest = parser.parse_known_args(list(sys.argv[1:] if argv is None else argv))
-    if known.method is None and {"-h", "--help"} & set(rest):
+    if known.method is None and {"-h", "--help", "--help-all"} & set(rest):
         print("\n".join([ABOUT, *(f"  {name:<22} {line}" for name, line in first_lines().items())]))
         return {}
     if known.method is None:
