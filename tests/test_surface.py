@@ -139,6 +139,7 @@ MAY_IMPORT = {
         "forward",
         "functional",
         "hub",
+        "inference",
         "methods",
         "modalities",
         "models",

@@ -8,7 +8,8 @@ Main entries:
 
 - A trainer and a config per method: ``FixMatchTrainer`` and ``FixMatchConfig``, ``UDATrainer`` and ``UDAConfig``, and
   so on. ``METHODS`` maps the name of each method to its trainer.
-- ``fit_classifier`` chooses a classifier for given data, ``fit_from_names`` trains one from class names alone.
+- ``fit`` chooses a classifier for data of any kind, such as a DataFrame, ``fit_classifier`` for data sets;
+  ``fit_from_names`` trains one from class names alone.
 - ``SSLTrainer``, ``SSLConfig``, ``Objective``, ``Task`` and ``Citation`` are what a new method is made of.
 - ``FeatureClassifier``, ``PooledTextClassifier``, ``PooledImageClassifier`` and ``Ensemble`` are models beside those
   of transformers; ``HeadTailPipeline`` is a pipeline for texts that were cut in the middle.
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .citation import Citation
     from .config import SSLConfig
     from .errors import UserError
-    from .fit import FitResult, fit_classifier, fit_from_names
+    from .fit import FitResult, fit, fit_classifier, fit_from_names
     from .methods import METHODS
     from .methods.adversarial import AdversarialConfig, AdversarialTrainer
     from .methods.co_training import CoTrainingConfig, CoTrainingTrainer
@@ -80,7 +81,7 @@ else:
             "citation": ["Citation"],
             "config": ["SSLConfig"],
             "errors": ["UserError"],
-            "fit": ["FitResult", "fit_classifier", "fit_from_names"],
+            "fit": ["FitResult", "fit", "fit_classifier", "fit_from_names"],
             "methods": ["METHODS"],
             "methods.adversarial": ["AdversarialConfig", "AdversarialTrainer"],
             "methods.co_training": ["CoTrainingConfig", "CoTrainingTrainer"],
@@ -192,6 +193,7 @@ __all__ = [
     "VATConfig",
     "VATTrainer",
     "embedded_model_path",
+    "fit",
     "fit_classifier",
     "fit_from_names",
     "pretrain_in_domain",

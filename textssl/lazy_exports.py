@@ -30,7 +30,9 @@ def lazy_exports(
     def get_export(name: str) -> Any:
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f".{module_of[name]}", package), name)
+        module = import_module(f".{module_of[name]}", package)
+        # A package with the name of what it exports is called itself: whatever imports it puts it in this place.
+        value = module if name == module_of[name] else getattr(module, name)
         # The next access finds it without this function.
         setattr(sys.modules[package], name, value)
         return value

@@ -121,6 +121,7 @@ def fit_classifier(
         search = Search(data, folds, tried, ResultStore(folder / "search"), budget, say)
         search.run()
         result = outcome(search, encoder, clock.spent)
+        result.facts.update({f"{modality}_column": column, "label_column": label_column})
         result.save(folder / "model")
     return result
 

@@ -80,6 +80,10 @@ def check_inputs(
     _check_classes(labels, names, described)
     if unlabeled is not None:
         unlabeled = _unlabeled(unlabeled, column, check)
+    kind = labeled.select_columns([column]).features
+    if unlabeled is not None and unlabeled.features != kind:
+        # Of strings Arrow has two kinds, which do not go into one column.
+        unlabeled = unlabeled.cast(kind)
     numbered = labeled.select_columns([column]).add_column(label_column, pa.array(labels))
     quality = DataQuality([column], label_column, "warn", label_names=names)
     quality.report(label_findings(labeled, label_column, "labeled"))

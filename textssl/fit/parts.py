@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..own_data import OwnData, read_own_data
+from ..own_data.reading import spoken_name
 
 
 __all__ = ["Columns", "FitParts", "read_parts"]
@@ -135,7 +136,8 @@ def _like(
         given = {first.modality: first.column}
         found = _read(data, argument, replace(columns, **given), splits, labeled=labeled)
     if found.modality != first.modality:
-        raise UserError(f"{argument}: {found.name} holds {found.modality}s, and {first.name} {first.modality}s")
+        where = spoken_name(argument, found.name)
+        raise UserError(f"{where} holds {found.modality}s, and {first.name} {first.modality}s")
     if found.column == first.column:
         return found
     rows = found.rows.rename_column(found.column, first.column)
@@ -168,9 +170,10 @@ def _joined(parts: Collection[OwnData], column: str) -> datasets.Dataset | None:
 
 
 def _no_labels(found: OwnData, argument: str) -> UserError:
+    where = spoken_name(argument, found.name)
     if found.label_column is None:
         return UserError(
-            f"{argument}: {found.name}: no column of labels (label_column); its columns are "
+            f"{where}: no column of labels (label_column); its columns are "
             f"{found.rows.column_names}. Without labels, the classes can be given by label_names"
         )
-    return UserError(f"{argument}: {found.name}: no row has a label in column {found.label_column!r}")
+    return UserError(f"{where}: no row has a label in column {found.label_column!r}")

@@ -7,17 +7,21 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from PIL.Image import Image
 from scipy.special import softmax
 from transformers import PreTrainedModel
 
 from .. import __version__
 from ..errors import UserError
 from ..files import write_atomically
-from ..hub import RunFacts, SplitFacts, write_model_card
+from ..hub import RunFacts, SplitFacts, push_folder, write_model_card
 from ..hub.facts import TextFacts
+from ..inference import load_classifier
+from ..own_data.in_memory import as_inputs
 from .estimates import Estimate
 from .prediction import predict_logits
 from .table import CandidateRow, candidate_table
@@ -25,6 +29,12 @@ from .table import CandidateRow, candidate_table
 
 __all__ = ["FitResult"]
 
+EXPECTED = {"text": "a text", "image": "an image of Pillow"}
+# What ``fit.json`` holds of each result, beside further facts.
+KNOWN = {
+    "candidates", "chosen", "encoder", "expected_accuracy", "expected_macro_f1", "label_names", "log_loss",
+    "max_length", "modality", "num_labeled", "num_unlabeled", "seconds", "temperature", "textssl", "warnings",
+}  # fmt: skip
 TASKS = {"text": "text-classification", "image": "image-classification"}
 
 
@@ -50,6 +60,7 @@ class FitResult:
         num_labeled: number of labeled examples.
         num_unlabeled: number of unlabeled examples.
         seconds: that all took.
+        facts: what else ``fit.json`` holds, such as the names of the columns.
     """
 
     model: PreTrainedModel
@@ -70,26 +81,37 @@ class FitResult:
     seconds: float
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def predict_proba(self, inputs: Sequence[Any]) -> np.ndarray:
+    def predict_proba(self, inputs: Any) -> np.ndarray:
         """Probabilities, float64 ``[n, C]``, of n texts or images; columns are in the order of ``label_names``.
 
+        Args:
+            inputs: a list, an array, a Series, a column of a data set; or a DataFrame or a data set with the column
+                that the training read.
+
         Raises:
-            UserError: a string instead of a list of them.
+            UserError: a string instead of a list of them, an input that is missing or of another kind, no such column.
         """
-        if isinstance(inputs, str):
-            raise UserError("inputs: got a string; expected a list of texts")
-        logits = predict_logits(self.model, self.processor, list(inputs), self.modality, self.max_length)
+        column = str(self.facts.get(f"{self.modality}_column", self.modality))
+        rows = as_inputs(inputs, column)
+        kind: type = str if self.modality == "text" else Image
+        strange = next((row for row, value in enumerate(rows) if not isinstance(value, kind)), None)
+        if strange is not None:
+            raise UserError(f"inputs: row {strange} is {rows[strange]!r:.60}; expected {EXPECTED[self.modality]}")
+        if not rows:
+            return np.empty((0, len(self.label_names)))
+        logits = predict_logits(self.model, self.processor, rows, self.modality, self.max_length)
         probs: np.ndarray = softmax(logits, axis=1)
         return probs
 
-    def predict(self, inputs: Sequence[Any]) -> list[str]:
-        """The name of the most probable class of each of n texts or images."""
+    def predict(self, inputs: Any) -> list[str]:
+        """The name of the most probable class of each of n texts or images; see :meth:`predict_proba`."""
         return [self.label_names[number] for number in self.predict_proba(inputs).argmax(1)]
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the model with its tokenizer or image processor, a model card and ``fit.json``.
 
-        ``pipeline("text-classification", model=folder)`` answers with it, once ``textssl.models`` was imported.
+        ``pipeline("text-classification", model=folder)`` answers with it, once ``textssl.models`` was imported;
+        :meth:`load` gives back all of the result.
 
         Returns:
             ``folder``.
@@ -100,6 +122,71 @@ class FitResult:
         write_model_card(folder, self._card_facts())
         write_atomically(folder / "fit.json", (json.dumps(self.to_dict(), indent=2) + "\n").encode())
         return folder
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> FitResult:
+        """Read what :meth:`save` wrote.
+
+        Args:
+            folder: of the model, or the output folder that holds it.
+
+        Raises:
+            UserError: no such folder, or one of a model that was trained otherwise; a damaged model.
+        """
+        classifier = load_classifier(folder)
+        known = classifier.place.settings
+        if "candidates" not in known or "chosen" not in known:
+            raise UserError(
+                f"folder: {str(folder)!r} has no fit.json of a choice; textssl.inference.load_classifier loads "
+                "models of any kind"
+            )
+        return cls(
+            model=classifier.model,
+            processor=classifier.processor,
+            label_names=classifier.label_names,
+            modality=classifier.modality,
+            max_length=known["max_length"],
+            candidates=tuple(CandidateRow(**row) for row in known["candidates"]),
+            chosen=tuple(known["chosen"]),
+            expected_accuracy=_estimate(known["expected_accuracy"]),
+            expected_macro_f1=_estimate(known["expected_macro_f1"]),
+            log_loss=known["log_loss"],
+            temperature=known["temperature"],
+            warnings=tuple(known["warnings"]),
+            encoder=known["encoder"],
+            num_labeled=known["num_labeled"],
+            num_unlabeled=known["num_unlabeled"],
+            seconds=known["seconds"],
+            facts={name: value for name, value in known.items() if name not in KNOWN},
+        )
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        revision: str | None = None,
+        message: str = "Upload model",
+    ) -> str:
+        """Upload the model, its tokenizer or image processor and its card to the Hub, in one commit.
+
+        Args:
+            repo_id: ``"user/name"``, or ``"name"`` for one of the token's own; it is made if it does not exist.
+            private: whether a repository that is made is private; ``None`` for the default of the account.
+            token: with write permission; by default the one that is logged in.
+            revision: branch to commit to.
+            message: of the commit.
+
+        Returns:
+            The address of the model's page.
+
+        Raises:
+            UserError: no token, one that may not write, a Hub that cannot be reached or refuses.
+        """
+        with TemporaryDirectory(prefix="textssl-push-") as folder:
+            self.save(folder)
+            return push_folder(folder, repo_id, private=private, token=token, revision=revision, message=message)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``fit.json`` holds."""
@@ -117,6 +204,8 @@ class FitResult:
             **estimates,
             "log_loss": self.log_loss,
             "label_names": list(self.label_names),
+            "modality": self.modality,
+            "encoder": self.encoder,
             "max_length": self.max_length,
             "num_labeled": self.num_labeled,
             "num_unlabeled": self.num_unlabeled,
@@ -145,6 +234,10 @@ class FitResult:
             label_names=self.label_names,
             split=SplitFacts(labeled=self.num_labeled, unlabeled=self.num_unlabeled),
         )
+
+
+def _estimate(known: dict[str, float] | None) -> Estimate | None:
+    return None if known is None else Estimate(**known)
 
 
 def _joined(names: Sequence[str]) -> str:

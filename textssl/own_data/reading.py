@@ -25,7 +25,7 @@ from .in_memory import as_dataset
 from .places import hub_dataset, inner_place, is_hub_name
 
 
-__all__ = ["OwnData", "read_own_data"]
+__all__ = ["OwnData", "read_own_data", "spoken_name"]
 
 WITH_HEADER = (".csv", ".tsv")
 # What a class is hardly called, but what programs write where a label is missing.
@@ -100,7 +100,7 @@ class OwnData:
         if not blank.any():
             return self
         if blank.all():
-            raise UserError(f"{_spoken(argument, self.name)}: no row has a text in column {self.column!r}")
+            raise UserError(f"{spoken_name(argument, self.name)}: no row has a text in column {self.column!r}")
         note = (
             f"{self.name}: {blank.sum():,} of {len(blank):,} rows have no text and are left out; the first is row "
             f"{int(np.argmax(blank))}"
@@ -148,14 +148,15 @@ def read_own_data(
         rows, notes = _file(place, text_column, argument)
     if not len(rows):
         raise UserError(f"{argument}: {name} holds no rows")
-    chosen = choose_columns(rows, _spoken(argument, name), text_column, image_column, label_column)
+    chosen = choose_columns(rows, spoken_name(argument, name), text_column, image_column, label_column)
     if chosen.modality == "image":
         rows = as_images(rows, chosen.inputs, place)
     notes = (*notes, *(f"{name}: {note}" for note in chosen.notes))
     return OwnData(name, rows, chosen.modality, chosen.inputs, chosen.label, notes)
 
 
-def _spoken(argument: str, name: str) -> str:
+def spoken_name(argument: str, name: str) -> str:
+    """What messages call data: the argument, and the file where there is one."""
     return argument if argument == name else f"{argument}: {name}"
 
 
