@@ -82,14 +82,22 @@ def interval(low: float | None, high: float | None, written: Callable[[float | N
     return f"{first.removesuffix(unit) if last.endswith(unit) else first} to {last}"
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
+def ticks(low: float, high: float, most: int = 5, whole: bool = False) -> list[float]:
     """At most ``most`` round numbers from ``low`` to ``high``, evenly spaced; at least one.
+
+    Args:
+        low: end of the axis.
+        high: its other end.
+        most: at most so many.
+        whole: whole numbers alone.
 
     Examples:
         >>> ticks(0.0, 1.0)
         [0.0, 0.25, 0.5, 0.75, 1.0]
         >>> ticks(3, 587)
         [200.0, 400.0]
+        >>> ticks(4, 12, most=4, whole=True)
+        [5.0, 10.0]
     """
     span = high - low
     if not span > 0 or not math.isfinite(span):
@@ -97,6 +105,6 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     magnitude = 10.0 ** math.floor(math.log10(span))
     for step in (factor * magnitude for factor in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 2.5, 5.0)):
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if 0 < last - first + 1 <= most:
+        if 0 < last - first + 1 <= most and (not whole or step == round(step)):
             return [round(place * step, 12) for place in range(first, last + 1)]
     return [low]

@@ -159,7 +159,7 @@ def chart(
         return BOTTOM - (BOTTOM - TOP) * min(1.0, max(0.0, place))
 
     frame = Frame(
-        tuple((round(across(step), 1), count(round(step))) for step in ticks(start, last, 4)),
+        tuple((round(across(step), 1), count(round(step))) for step in ticks(start, last, 4, whole=True)),
         tuple((round(up(value), 1), _axis_label(value, write)) for value in ticks(*limits, 5)),
     )
     styles = _styles(list(curves))

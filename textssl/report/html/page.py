@@ -32,8 +32,8 @@ from textssl.report.strict_json import parsed, plain
 __all__ = ["PAGE", "render_page", "write_page"]
 
 PAGE = "report.html"
-# Parts of facts' names that belong to the last section.
-HOW = ("version", "device", "seed", "python", "commit")
+# Facts with such a word in their names belong to the last section.
+HOW = {"version", "versions", "device", "seed", "seeds", "python", "commit"}
 
 
 def write_page(report: RunReport, folder: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> Path:
@@ -75,7 +75,7 @@ def render_page(report: RunReport, link: str | None = None) -> str:
     report = parsed(RunReport, json.loads(text), FILE)
     images, evaluation, style = Images(), report.evaluation, _style()
     parts = _parts(report, images)
-    how = [fact for fact in report.facts if any(word in fact[0].lower() for word in HOW)]
+    how = [fact for fact in report.facts if HOW & {*fact[0].lower().split()}]
     html: str = (
         _environment()
         .get_template("page.html.jinja")
