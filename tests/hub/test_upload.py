@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard, constants
 
+from tests.command_line import Ended
 from tests.hub_server import LocalHub, local_hub  # noqa: F401, the fixture hub
 from textssl.errors import UserError
 from textssl.hub import RunFacts, push_folder, write_model_card
+from textssl.report.contents import RunReport
+from textssl.report.parts import Item, Mistake
 
 
 # The client of the Hub sends bytes in a way that its HTTP library has deprecated.
@@ -128,3 +132,36 @@ def test_a_missing_folder(tmp_path: Path, hub: LocalHub) -> None:
     with pytest.raises(UserError, match="does not exist"):
         push(tmp_path / "none", hub)
     assert json.dumps(hub.requests) == "[]"
+
+
+REPORT = RunReport(
+    kind="fit",
+    title="fit on few.csv",
+    classes=("neg", "pos"),
+    mistakes=(Mistake(item=Item(text="a text of the data"), label="neg", predicted="pos", confidence=0.9, row=3),),
+    findings=("expected accuracy: 90.0 %",),
+)
+
+
+def test_the_command_pushes_the_report_without_texts_of_the_data(
+    command_line: Callable[..., Ended], model_folder: Path, hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    REPORT.write(model_folder.parent)
+    ended = command_line("push", model_folder.parent, "me/model", "--private", "--widget", "A fine film.")
+    assert (ended.code, ended.out) == (0, f"{hub.url}/me/model\n")
+    assert ended.err == "next: textssl predict me/model FILE -o OUT.csv\n"
+    assert hub.private["me/model"]
+    page = hub.repos["me/model"].files["report.html"].decode()
+    assert "expected accuracy: 90.0 %" in page
+    assert "a text of the data" not in page
+    command_line("push", model_folder, "me/model", "--with-examples")
+    assert "a text of the data" in hub.repos["me/model"].files["report.html"].decode()
+    command_line("push", model_folder, "me/other", "--no-report")
+    assert "report.html" not in hub.repos["me/other"].files
+    assert all("hf_test" not in path for _, path, _ in hub.requests)
+
+
+def test_a_command_without_a_token_says_how_to_log_in(command_line: Callable[..., Ended], model_folder: Path) -> None:
+    assert "run `hf auth login` or set HF_TOKEN" in command_line("push", model_folder, "me/model").error
+    assert "expected a folder on this machine" in command_line("push", "me/other", "me/model").error

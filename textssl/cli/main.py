@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": FIT,
     "export": USE,
     "serve": USE,
+    "push": USE,
     "pseudo-label": DATA,
     "report": LOOK,
     "methods": LOOK,
