@@ -27,7 +27,7 @@ from textssl.methods import METHODS
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 # Pages that are written by hand; Sphinx makes the others.
-MADE = re.compile(r"docs/(_build/.*|methods/(?!index).*|reference/config\.md|reference/api/(?!index).*)")
+MADE = re.compile(r"docs/(_build/.*|methods/(?!index).*|reference/(commands|config)\.md|reference/api/(?!index).*)")
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",

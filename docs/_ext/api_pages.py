@@ -29,6 +29,7 @@ PARTS = {
     "textssl.models": "Models",
     "textssl.features": "Features",
     "textssl.fit": "The choice among classifiers",
+    "textssl.inference": "Saved classifiers",
     "textssl.retrieval": "Retrieval",
     "textssl.pretraining": "In-domain pretraining",
     "textssl.jobs": "Jobs over a corpus",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from api_pages import PARTS, api_page, config_page
+from command_pages import commands_page
 from docutils import nodes
 from method_pages import METHODS, method_page, methods_table
 from references import prepare, resolve, short_signature
@@ -20,6 +21,7 @@ def generated() -> dict[str, str]:
     """All pages that are made, by their path below the documentation."""
     described: dict[int, str] = {}
     pages = {f"methods/{name}.md": method_page(name) for name in METHODS}
+    pages["reference/commands.md"] = commands_page()
     pages["reference/config.md"] = config_page()
     pages |= {f"reference/api/{part}.md": api_page(part, described) for part in PARTS}
     return pages

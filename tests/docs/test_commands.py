@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from textssl.cli.arguments import parse_arguments, parse_flags
 from textssl.cli.fit.options import FitOptions
-from textssl.cli.main import _app
+from textssl.cli.main import command_line_app
 from textssl.cli.main import main as command_line
 from textssl.cli.options import RecipeOptions
 from textssl.methods import METHODS
@@ -68,7 +68,7 @@ def test_a_command_is_understood(
 
 def _command(words: tuple[str, ...]) -> None:
     """A command of ``textssl``: click makes its context, which reads the flags and runs nothing."""
-    command: Any = get_command(_app())
+    command: Any = get_command(command_line_app())
     rest = list(words)
     while hasattr(command, "commands"):
         command = command.commands[rest.pop(0)]

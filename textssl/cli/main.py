@@ -14,7 +14,7 @@ from .program import run_program
 from .quiet import silence_other_libraries
 
 
-__all__ = ["COMMANDS", "main", "run"]
+__all__ = ["COMMANDS", "command_line_app", "main", "run"]
 
 FIT, USE, DATA, LOOK = "Train a classifier", "Use it", "Prepare data", "Look things up"
 # Each has the module of its name in ``commands``, with a function ``command``, or an ``app`` of further commands.
@@ -52,7 +52,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         UserError: no such command or flag, or input that cannot work.
     """
     try:
-        status = _app()(argv, prog_name="textssl", standalone_mode=False)
+        status = command_line_app()(argv, prog_name="textssl", standalone_mode=False)
     except Exception as error:
         # Errors of click, which some releases of typer bring along and others import.
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -65,7 +65,8 @@ def run(argv: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _app() -> typer.Typer:
+def command_line_app() -> typer.Typer:
+    """The command with all its commands."""
     app = typer.Typer(
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": _normalized},
