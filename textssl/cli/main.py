@@ -25,6 +25,7 @@ COMMANDS = {
     "export": USE,
     "serve": USE,
     "push": USE,
+    "check": DATA,
     "pseudo-label": DATA,
     "report": LOOK,
     "methods": LOOK,

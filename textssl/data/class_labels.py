@@ -18,7 +18,7 @@ from .columns import label_column_of
 from .quality import space_findings
 
 
-__all__ = ["with_class_labels"]
+__all__ = ["MAX_CLASS_ID", "with_class_labels"]
 
 # Above this an integer column is a column of codes, and ids from 0 to its maximum would be absurd.
 MAX_CLASS_ID = 10_000

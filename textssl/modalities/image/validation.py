@@ -20,7 +20,7 @@ from ...errors import UserError
 from ...notices import warn_once
 
 
-__all__ = ["check_images"]
+__all__ = ["CHANGED", "SeenImage", "check_images", "seen_image"]
 
 CHANNELS = (1, 3)
 BATCH_IMAGES = 64
@@ -41,13 +41,14 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """A decoded image: its size, the share of it that 8 bits change, and what is wrong with it, if anything."""
+class SeenImage:
+    """A decoded image: its size, the share of it that 8 bits change, what is wrong with it if anything, its mode."""
 
     name: str
     size: tuple[int, int] = (0, 0)
     changed: float = 0.0
     fault: str = ""
+    mode: str = ""
 
 
 def check_images(
@@ -95,8 +96,8 @@ def check_images(
         )
     _check_feature(dataset, column, argument)
     left_out = np.zeros(len(dataset), bool)
-    faults: dict[str, list[_Seen]] = {}
-    first_whole: _Seen | None = None
+    faults: dict[str, list[SeenImage]] = {}
+    first_whole: SeenImage | None = None
     stretches = []
     for row, image in enumerate(_decoded(dataset, column, argument)):
         if image.fault or image.changed > CHANGED:
@@ -127,7 +128,7 @@ def _check_feature(dataset: Dataset, column: str, argument: str) -> None:
         )
 
 
-def _decoded(dataset: Dataset, column: str, argument: str) -> Iterator[_Seen]:
+def _decoded(dataset: Dataset, column: str, argument: str) -> Iterator[SeenImage]:
     hidden = len(dataset) <= PROGRESS_ROWS
     threads = min(8, os.cpu_count() or 1)
     large = False
@@ -137,37 +138,38 @@ def _decoded(dataset: Dataset, column: str, argument: str) -> Iterator[_Seen]:
     ):
         for start, images in stored_images(dataset, column, BATCH_IMAGES):
             rows = range(start, start + len(images))
-            seen = list(pool.map(_look, images, rows) if large else map(_look, images, rows))
+            seen = list(pool.map(seen_image, images, rows) if large else map(seen_image, images, rows))
             large = seen[0].size[0] * seen[0].size[1] > LARGE_PIXELS
             yield from seen
             bar.update(len(seen))
 
 
-def _look(stored: dict[str, Any] | None, row: int) -> _Seen:
+def seen_image(stored: dict[str, Any] | None, row: int) -> SeenImage:
+    """Decode an image as it is stored, the one of row ``row``."""
     from PIL import UnidentifiedImageError
 
     path = stored["path"] if stored else None
     name = f"row {row}, {path!r}" if path else f"row {row}"
     if stored is None or (path is None and stored["bytes"] is None):
-        return _Seen(name, fault="no image")
+        return SeenImage(name, fault="no image")
     try:
         # As the file has it: a mode that the feature asks for would hide what is lost.
         image = Image().decode_example(stored)
     except UnidentifiedImageError:
-        return _Seen(name, fault="not a file of a known image format")
+        return SeenImage(name, fault="not a file of a known image format")
     except Exception as error:  # a broken file has more kinds of failure than can be listed
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return _Seen(name, fault=" ".join(f"{type(error).__name__}: {reason}".split()))
+        return SeenImage(name, fault=" ".join(f"{type(error).__name__}: {reason}".split()))
     try:
         changed = changed_share(image)
         eight_bit(image)
     except (UserError, ValueError) as error:
-        return _Seen(name, fault=" ".join(str(error).split()))
-    return _Seen(name, image.size, changed)
+        return SeenImage(name, fault=" ".join(str(error).split()))
+    return SeenImage(name, image.size, changed, mode=image.mode)
 
 
 def _without(
-    dataset: Dataset, left_out: np.ndarray, faults: dict[str, list[_Seen]], where: str, skip: bool
+    dataset: Dataset, left_out: np.ndarray, faults: dict[str, list[SeenImage]], where: str, skip: bool
 ) -> Dataset:
     """The rows whose image is intact."""
     problems = []

@@ -1,0 +1,1 @@
+"""``textssl check``: whether training would take the data, and the findings as lines."""
