@@ -144,6 +144,7 @@ MAY_IMPORT = {
         "modalities",
         "models",
         "own_data",
+        "report",
         "textssl",
         "training",
     },

@@ -17,6 +17,7 @@ from textssl.data.tables import load_table
 from textssl.fit import classifier
 from textssl.fit.candidates.heads import Probe
 from textssl.fit.candidates.self_training import SelfTraining
+from textssl.report import RunReport
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +150,21 @@ def test_the_example_of_the_page_runs(task: TinyTask, tmp_path: Path, monkeypatc
         exec(block.replace("output_dir=", "max_length=16, output_dir="), scope)
     told = scope["classify"](["Some text."])[0]["label"]
     assert told == scope["result"].predict(["Some text."])[0]
+
+
+def test_a_choice_writes_its_report(task: TinyTask, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = fit(task, out)
+    assert done.code == 0, done.stderr
+    report = RunReport.read(out)
+    tested = json.loads((out / "test.json").read_text())
+    assert report.evaluation is not None
+    assert report.evaluation.accuracy == pytest.approx(tested["accuracy"])
+    assert report.evaluation.log_loss == pytest.approx(tested["log_loss"])
+    assert [candidate.name for candidate in report.candidates][:2] == ["probe", "self_training"]
+    assert report.command is not None
+    assert report.command.startswith(f"textssl fit {task.folder / 'few.csv'} {task.folder / 'many.jsonl'} --test")
+    assert (out / "label_next.csv").is_file()
+    assert str(out / "report.html") in done.stdout
+    assert fit(task, out).code == 0
+    assert fit(task, out, overwrite=True).code == 0

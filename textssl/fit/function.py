@@ -114,6 +114,8 @@ def fit(
             progress=progress,
             overwrite=overwrite,
         )
+        if output_dir is not None:
+            result.report(output_dir, source=parts.unlabeled_source, label_column=parts.label_column)
     for warning in result.warnings:
         logger.warning("%s.", warning)
     return result

@@ -18,6 +18,7 @@ from .choose import Choice
 from .estimates import Estimate, expected_scores, optimism, scores_of
 from .findings import label_warnings, prediction_warnings
 from .names_evidence import names_agree
+from .report_data import fit_report
 from .result import FitResult
 from .search import Search
 from .store import Outputs
@@ -69,6 +70,9 @@ def outcome(search: Search, encoder: str, seconds: float) -> FitResult:
         num_labeled=len(data.labels),
         num_unlabeled=len(data.unlabeled),
         seconds=seconds,
+        report_data=fit_report(
+            search, choice, probs, accuracy, encoder=encoder, seconds=f"{seconds:,.0f}", warnings=tuple(warnings)
+        ),
     )
 
 

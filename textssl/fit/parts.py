@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +41,7 @@ class FitParts:
         unlabeled: rows without a label; ``None`` where there are none.
         test: held-out rows with a label, or ``None``.
         notes: what was chosen for a person, in words.
+        unlabeled_source: the unlabeled rows with further columns of a person, for what is written for that person.
     """
 
     modality: str
@@ -50,6 +51,7 @@ class FitParts:
     unlabeled: datasets.Dataset | None
     test: datasets.Dataset | None
     notes: tuple[str, ...]
+    unlabeled_source: datasets.Dataset | None = None
 
 
 def read_parts(
@@ -107,6 +109,7 @@ def read_parts(
         unlabeled=_joined(parts, first.column),
         test=held_out,
         notes=tuple(dict.fromkeys(notes)),
+        unlabeled_source=_source(parts),
     )
 
 
@@ -167,6 +170,16 @@ def _joined(parts: Collection[OwnData], column: str) -> datasets.Dataset | None:
     if len(rows) < 2:
         return rows[0] if rows else None
     return datasets.concatenate_datasets([rows[0], *(part.cast(rows[0].features) for part in rows[1:])])
+
+
+def _source(parts: Sequence[OwnData]) -> datasets.Dataset | None:
+    """The unlabeled rows with the columns that all parts have alike."""
+    if not parts:
+        return None
+    first = parts[0].rows
+    alike = [n for n in first.column_names if all(p.rows.features.get(n) == first.features[n] for p in parts)]
+    rows = [part.rows.select_columns(alike) for part in parts]
+    return rows[0] if len(rows) == 1 else datasets.concatenate_datasets(rows)
 
 
 def _no_labels(found: OwnData, argument: str) -> UserError:

@@ -24,6 +24,7 @@ from ..inference import load_classifier
 from ..own_data.in_memory import as_inputs
 from .estimates import Estimate
 from .prediction import predict_logits
+from .report_data import FitReport
 from .table import CandidateRow, candidate_table
 
 
@@ -61,6 +62,7 @@ class FitResult:
         num_unlabeled: number of unlabeled examples.
         seconds: that all took.
         facts: what else ``fit.json`` holds, such as the names of the columns.
+        report_data: what :meth:`report` writes; ``None`` of a result that was loaded.
     """
 
     model: PreTrainedModel
@@ -80,6 +82,7 @@ class FitResult:
     num_unlabeled: int
     seconds: float
     facts: dict[str, Any] = field(default_factory=dict)
+    report_data: FitReport | None = field(default=None, repr=False)
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
         """Probabilities, float64 ``[n, C]``, of n texts or images; columns are in the order of ``label_names``.
@@ -187,6 +190,28 @@ class FitResult:
         with TemporaryDirectory(prefix="textssl-push-") as folder:
             self.save(folder)
             return push_folder(folder, repo_id, private=private, token=token, revision=revision, message=message)
+
+    def report(self, folder: str | os.PathLike[str], **more: Any) -> Path:
+        """Write ``report.html`` of the choice, ``report.json``, from which it is made, and ``label_next.csv``.
+
+        The last is a table of the unlabeled examples that are worth labeling next.
+
+        Args:
+            folder: where the files go; made if missing.
+            **more: as :meth:`textssl.fit.report_data.FitReport.write` takes them.
+
+        Returns:
+            The page.
+
+        Raises:
+            UserError: the result was loaded: what the report tells is not kept with a model.
+        """
+        if self.report_data is None:
+            raise UserError(
+                "report: this result was loaded, and a model does not keep its report; that of the choice lies where "
+                "its output_dir was, and textssl report writes its page again"
+            )
+        return self.report_data.write(folder, **more)
 
     def to_dict(self) -> dict[str, Any]:
         """What ``fit.json`` holds."""

@@ -16,6 +16,7 @@ from ..errors import UserError
 from .estimates import Estimate
 from .from_names import fit_from_names
 from .names import Descriptions
+from .report_data import report_without_labels
 from .result import FitResult
 from .zero_label import ZeroLabel
 
@@ -96,6 +97,7 @@ def fit_without_labels(
         num_unlabeled=len(found.probs),
         seconds=time.perf_counter() - start,
         facts={"trust": round(found.trust, 4), "to_label": found.to_label.tolist()},
+        report_data=report_without_labels(unlabeled, text_column, found.probs, label_names, _warnings(found)),
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datasets
 
 from ...config import SSLConfig
+from ...data.hidden_labels import hidden_labels
 from ...errors import UserError
 from ...hub import DataFacts
 from ...sources.named import SOURCES, LoadedSource, load_source
 from ...sources.splits import Split, few_labels
 from ..options import RecipeOptions, rename_argument_in_errors
-from .hidden_labels import hidden_labels
 from .subsets import data_seed, facts_of_split, random_rows
 from .task_data import TaskData
 

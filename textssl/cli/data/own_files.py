@@ -8,6 +8,7 @@ import datasets
 import numpy as np
 
 from ...config import SSLConfig
+from ...data.hidden_labels import hidden_labels
 from ...data.validation import check_every_class
 from ...errors import UserError
 from ...hub import DataFacts
@@ -16,7 +17,6 @@ from ...modalities.image.validation import check_images
 from ...sources.named import load_table
 from ...sources.splits import Split
 from ..options import RecipeOptions, rename_argument_in_errors
-from .hidden_labels import hidden_labels
 from .modality import modality_of_task
 from .own_split import own_split
 from .pseudo_labeled import teacher_columns

@@ -14,9 +14,11 @@ from ...fit import FitResult, fit_classifier
 from ...fit.budget import LEVEL_SECONDS
 from ...fit.classifier import candidates_of
 from ...fit.estimates import macro_f1_of
+from ...notices import recorded_warnings
 from ..arguments import parse_flags
 from ..console import next_step, print_json, result, say
 from .options import FitOptions
+from .report import write_fit_report
 from .task import FitTask, load_fit_task
 
 
@@ -46,6 +48,11 @@ def run_fit(options: FitOptions, as_json: bool = False) -> FitResult:
     Raises:
         UserError: data that cannot work, before any training.
     """
+    with recorded_warnings() as warned:
+        return _fitted(options, as_json, warned)
+
+
+def _fitted(options: FitOptions, as_json: bool, warned: Sequence[str]) -> FitResult:
     described = options.descriptions()
     task = load_fit_task(options, described)
     parts = task.parts
@@ -69,27 +76,27 @@ def run_fit(options: FitOptions, as_json: bool = False) -> FitResult:
         overwrite=options.overwrite,
     )
     folder = Path(options.output_dir)
-    scores = None if parts.test is None else test_scores(found, task)
+    probs = None if parts.test is None else found.predict_proba(parts.test[parts.column][:])
+    scores = None if probs is None else test_scores(task, probs)
     if scores is not None:
         write_atomically(folder / "test.json", (json.dumps(scores, indent=2) + "\n").encode())
+    page = write_fit_report(found, options, task, probs, warned)
     if as_json:
-        print_json({"model": str(folder / "model"), "test": scores, **found.to_dict()})
+        print_json({"model": str(folder / "model"), "report": str(page), "test": scores, **found.to_dict()})
     else:
-        result(_answer(found, scores, folder))
+        result(_answer(found, scores, folder, page))
     next_step("textssl", "predict", folder / "model", _file_to_predict(options), "-o", "predictions.csv")
     return found
 
 
-def test_scores(found: FitResult, task: FitTask) -> dict[str, Any]:
+def test_scores(task: FitTask, probs: np.ndarray) -> dict[str, Any]:
     """Number of examples, accuracy, macro-F1 and log-loss on held-out examples.
 
     Args:
-        found: what was chosen.
         task: with held-out examples.
+        probs: predicted for them ``[n, C]``.
     """
-    assert task.parts.test is not None
-    labels, classes = task.test_labels, len(found.label_names)
-    probs = found.predict_proba(task.parts.test[task.parts.column][:])
+    labels, classes = task.test_labels, probs.shape[1]
     counts = np.zeros((classes, classes))
     np.add.at(counts, (labels, probs.argmax(1)), 1)
     losses = -np.log(np.maximum(probs[np.arange(len(labels)), labels], 1e-12))
@@ -124,14 +131,14 @@ def _plan(options: FitOptions, task: FitTask, described: Mapping[str, Any] | Non
     return lines
 
 
-def _answer(found: FitResult, scores: Mapping[str, Any] | None, folder: Path) -> str:
+def _answer(found: FitResult, scores: Mapping[str, Any] | None, folder: Path, page: Path) -> str:
     lines = [str(found)]
     if scores is not None:
         lines.append(
             f"on {scores['examples']:,} held-out examples: accuracy {100 * scores['accuracy']:.1f} %, "
             f"macro-F1 {100 * scores['macro_f1']:.1f} %, log-loss {scores['log_loss']:.3f}"
         )
-    lines.append(f"{found.seconds:,.0f} s; the model is in {folder / 'model'}")
+    lines.append(f"{found.seconds:,.0f} s; the model is in {folder / 'model'}, the report is {page}")
     return "\n".join(lines)
 
 

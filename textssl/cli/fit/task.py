@@ -19,6 +19,7 @@ from ...fit.parts import Columns, FitParts, read_parts
 from ...sources.named import SOURCES, load_source
 from ...sources.splits import stratified_rows
 from ..data.loading import load_task
+from ..data.task_data import TaskData
 from ..options import RecipeOptions, rename_argument_in_errors
 from .options import FitOptions
 
@@ -128,7 +129,7 @@ def _own_parts(options: FitOptions, described: Mapping[str, Any] | None) -> FitP
 
 def _fewer(parts: FitParts, options: FitOptions) -> FitParts:
     """As many labeled, unlabeled and held-out examples as were asked for; labels that are not kept leave examples."""
-    labeled, unlabeled = parts.labeled, parts.unlabeled
+    labeled, unlabeled, source = parts.labeled, parts.unlabeled, parts.unlabeled_source
     if options.num_labeled is not None and labeled is not None:
         names, labels = class_labels(labeled, parts.label_column)
         if not len(names) <= options.num_labeled <= len(labels):
@@ -137,8 +138,10 @@ def _fewer(parts: FitParts, options: FitOptions) -> FitParts:
                 f"most {len(labels)}, the labeled examples"
             )
         kept = stratified_rows(labels, options.num_labeled, seed=options.seed)
-        rest = labeled.select(np.setdiff1d(np.arange(len(labels)), kept)).select_columns([parts.column])
+        hidden = labeled.select(np.setdiff1d(np.arange(len(labels)), kept))
+        rest = hidden.select_columns([parts.column])
         if options.unlabeled_file is None and len(rest):
+            source = hidden if unlabeled is None else None
             unlabeled = rest if unlabeled is None else datasets.concatenate_datasets([unlabeled, rest])
         labeled = labeled.select(kept)
     return FitParts(
@@ -149,6 +152,7 @@ def _fewer(parts: FitParts, options: FitOptions) -> FitParts:
         unlabeled=_random_subset(unlabeled, options.num_unlabeled, options.seed),
         test=_random_subset(parts.test, options.num_test, 0),
         notes=parts.notes,
+        unlabeled_source=_random_subset(source, options.num_unlabeled, options.seed),
     )
 
 
@@ -172,6 +176,7 @@ def _named_parts(options: FitOptions) -> tuple[str, FitParts]:
         unlabeled=data.unlabeled,
         test=data.test,
         notes=(),
+        unlabeled_source=_with_hidden_labels(data, config.label_column),
     )
     return f"{data.data_facts.name} ({data.data_facts.origin})", parts
 
@@ -182,17 +187,28 @@ def _names_alone(options: FitOptions, name: str) -> tuple[str, FitParts]:
     with rename_argument_in_errors("source", "name", "origin"):
         source = load_source(name, origin)  # type: ignore[arg-type]
     rows = [source.train] if source.unlabeled is None else [source.train, source.unlabeled]
-    unlabeled = datasets.concatenate_datasets([part.select_columns([source.column]) for part in rows])
+    columns = [source.column, source.label_column]
+    known = datasets.concatenate_datasets([part.select_columns(columns) for part in rows])
+    known = _random_subset(known, options.num_unlabeled, options.seed)
     parts = FitParts(
         modality=source.modality,
         column=source.column,
         label_column=source.label_column,
         labeled=None,
-        unlabeled=_random_subset(unlabeled, options.num_unlabeled, options.seed),
+        unlabeled=None if known is None else known.select_columns([source.column]),
         test=_random_subset(source.test, options.num_test, 0),
         notes=(),
+        unlabeled_source=known,
     )
     return f"{source.name} ({source.origin})", parts
+
+
+def _with_hidden_labels(data: TaskData, label_column: str) -> datasets.Dataset | None:
+    """The unlabeled examples of a named source with their classes, for the report alone."""
+    if data.unlabeled is None or data.unlabeled_truth is None:
+        return data.unlabeled
+    names = [data.label_names[number] if number >= 0 else None for number in data.unlabeled_truth]
+    return data.unlabeled.add_column(label_column, pa.array(names))
 
 
 def _random_subset(rows: datasets.Dataset | None, count: int | None, seed: int) -> datasets.Dataset | None:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import torch
 
-from ...data.image_tables import image_digests, is_image_column
+from ...data.plain_rows import content_keys, csv_columns
 from ...report.items import item_of
 from ...report.parts import Uncertain
 from ...report.uncertain import most_uncertain, write_label_next
@@ -89,9 +88,9 @@ def label_next(found: UnlabeledPredictions, data: TaskData, folder: Path, number
         numbered: whether the numbers of rows are those of a person's file.
     """
     assert data.unlabeled is not None
-    known = set(_keys(data.labeled, data))
+    known = set(content_keys(data.labeled, data.columns))
     candidates = data.unlabeled.select(found.rows)
-    keys = _keys(candidates, data)
+    keys = content_keys(candidates, data.columns)
     fresh = np.array([place for place, key in enumerate(keys) if key not in known], dtype=np.int64)
     if not len(fresh):
         return ()
@@ -102,9 +101,8 @@ def label_next(found: UnlabeledPredictions, data: TaskData, folder: Path, number
     table = source.select(found.rows[chosen])
     if data.unlabeled_source is None:
         table = table.select_columns(data.columns)
-    columns = {name: values for name in table.column_names if (values := _cells(table, name)) is not None}
     # Images without a path are known by their place alone.
-    write_label_next(folder, columns or {"row": found.rows[chosen].tolist()}, suggested, probs.max(1))
+    write_label_next(folder, csv_columns(table) or {"row": found.rows[chosen].tolist()}, suggested, probs.max(1))
     return tuple(
         Uncertain(
             item=item_of(_content(candidates[int(place)], data)),
@@ -119,22 +117,3 @@ def label_next(found: UnlabeledPredictions, data: TaskData, folder: Path, number
 def _content(example: dict[str, Any], data: TaskData) -> Any:
     parts = [example[column] for column in data.columns]
     return parts[0] if len(parts) == 1 else tuple(parts)
-
-
-def _keys(rows: datasets.Dataset, data: TaskData) -> list[Any]:
-    """What tells contents apart."""
-    if is_image_column(rows, data.column):
-        return list(image_digests(rows, data.column).to_pylist())
-    return list(zip(*(rows[column][:] for column in data.columns), strict=True))
-
-
-def _cells(table: datasets.Dataset, name: str) -> list[Any] | None:
-    """Values of a column; paths of images; ``None`` of what no CSV file can hold."""
-    if is_image_column(table, name):
-        stored = table.cast_column(name, datasets.Image(decode=False))[name]
-        paths = [None if image is None else image.get("path") for image in stored]
-        return paths if any(paths) else None
-    feature, values = table.features[name], list(table[name])
-    if isinstance(feature, datasets.ClassLabel):
-        return [None if value is None or value < 0 else feature.names[value] for value in values]
-    return values if isinstance(feature, datasets.Value) else None

@@ -8,7 +8,7 @@ import datasets
 import numpy as np
 from datasets import ClassLabel
 
-from ...data.predicted_columns import are_predictions
+from .predicted_columns import are_predictions
 
 
 __all__ = ["hidden_labels"]
