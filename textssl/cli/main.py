@@ -22,6 +22,7 @@ COMMANDS = {
     "fit": FIT,
     "train": FIT,
     "compare": FIT,
+    "predict": USE,
     "export": USE,
     "serve": USE,
     "push": USE,

@@ -25,7 +25,7 @@ from .text_files import (
 )
 
 
-__all__ = ["TABLE_SUFFIXES", "read_table_file"]
+__all__ = ["BLOCK_BYTES", "NOTHING", "TABLE_SUFFIXES", "check_start", "read_table_file"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt")
 # A single text longer than a block cannot be parsed, and Arrow's own blocks are only 1 MiB.
@@ -88,17 +88,17 @@ def _read_csv(path: Path, text_columns: Sequence[str], usual: str, as_text: bool
 
 
 def _checked(path: Path, content: bytes) -> bytes:
-    """The content with a line break at its end.
-
-    Raises:
-        UserError: nothing but white space, or a page of the web.
-    """
-    start = content[:200].lstrip().lower()
+    """The content with a line break at its end; a UserError of nothing but white space, or a page of the web."""
     if not content.strip():
         raise UserError(f"path: {str(path)!r} is empty")
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise UserError(f"path: {str(path)!r} holds a page of HTML or XML, not a table")
+    check_start(path, content[:200])
     return content if content.endswith((b"\n", b"\r")) else content + b"\n"
+
+
+def check_start(path: Path, start: bytes) -> None:
+    """Raise UserError where the first bytes of a file are those of a page of the web."""
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise UserError(f"path: {str(path)!r} holds a page of HTML or XML, not a table")
 
 
 def _parsed(content: bytes, delimiter: str, header: Sequence[str], text_columns: Sequence[str]) -> pa.Table:

@@ -6,25 +6,30 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import json
 import logging
 import re
 import string
 import sys
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from ..errors import UserError
 from ..notices import warn_once
 
 
 __all__ = [
+    "as_file",
     "bad_csv_line",
     "bad_json_line",
     "delimiter_of",
     "header_of",
     "suffix_of",
     "utf8_content",
+    "utf8_stream",
     "warn_of_guessed_format",
 ]
 
@@ -60,30 +65,99 @@ def utf8_content(path: Path) -> tuple[bytes, str]:
     Raises:
         UserError: an encoding that is none of these, or a damaged archive.
     """
-    content = _unpacked(path)
+    content = b"".join(_pieces(path))
+    encoding, mark = _encoding_of((content[start : start + CHUNK] for start in range(0, len(content), CHUNK)), path)
+    rest = content[mark:]
+    return (rest if encoding == UTF8 else _recoded(rest, encoding, path)), encoding
+
+
+def utf8_stream(path: Path) -> tuple[BinaryIO, str]:
+    """As :func:`utf8_content`, but a file to read from, of which little is held in memory; it ends in a line break.
+
+    Raises:
+        UserError: as from :func:`utf8_content`; where a file is damaged only further on, when it is read there.
+    """
+    encoding, mark = _encoding_of(_pieces(path), path)
+    return as_file(_in_utf8(path, encoding, mark)), encoding
+
+
+def as_file(pieces: Iterator[bytes]) -> BinaryIO:
+    """Pieces of bytes, one after the other, as a file to read from."""
+    return io.BufferedReader(_Pieces(pieces), CHUNK)
+
+
+class _Pieces(io.RawIOBase):
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._rest = pieces, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = piece
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+
+def _in_utf8(path: Path, encoding: str, mark: int) -> Iterator[bytes]:
+    decoder, last = codecs.getincrementaldecoder(encoding)(), b""
+    try:
+        for piece in _pieces(path):
+            content, mark = piece[mark:], max(mark - len(piece), 0)
+            content = content if encoding == UTF8 else decoder.decode(content).encode()
+            last = content[-1:] or last
+            yield content
+        if encoding != UTF8:
+            decoder.decode(b"", final=True)
+        if last not in (b"\n", b"\r"):
+            yield b"\n"
+    except UnicodeDecodeError as error:
+        raise _undecodable(encoding, path, error) from error
+
+
+def _encoding_of(pieces: Iterable[bytes], path: Path) -> tuple[str, int]:
+    """The encoding of a file, and the bytes of its mark."""
+    rest = iter(pieces)
+    first = next(rest, b"")
     for mark, encoding in MARKS:
-        if content.startswith(mark):
-            rest = content[len(mark) :]
-            return (rest if encoding == UTF8 else _recoded(rest, encoding, path)), encoding
-    head = content[:HEAD]
+        if first.startswith(mark):
+            return encoding, len(mark)
+    head = first[:HEAD]
     for place, encoding in ((1, "UTF-16-LE"), (0, "UTF-16-BE")):
         # Of western letters, commas and line breaks every second byte is null.
         if len(head) > 1 and head[place::2].count(0) > len(head) / 4 > head[1 - place :: 2].count(0):
-            return _recoded(content, encoding, path), encoding
-    if _is_utf8(content):
-        return content, UTF8
-    beyond = len(content.translate(None, bytes(range(128))))
-    letters = len(content) - len(content.translate(None, string.ascii_letters.encode()))
+            return encoding, 0
+    decoder, is_utf8, beyond, letters = codecs.getincrementaldecoder("utf-8")(), True, 0, 0
+    for piece in itertools.chain([first], rest):
+        is_utf8 = is_utf8 and _decodes(decoder, piece, final=False)
+        beyond += len(piece.translate(None, bytes(range(128))))
+        letters += len(piece) - len(piece.translate(None, string.ascii_letters.encode()))
+    if is_utf8 and _decodes(decoder, b"", final=True):
+        return UTF8, 0
     if beyond > WESTERN_SHARE * (beyond + letters):
         raise UserError(_unknown(path))
-    return _recoded(content, WESTERN, path), WESTERN
+    return WESTERN, 0
 
 
-def _unpacked(path: Path) -> bytes:
-    if path.suffix.lower() != ".gz":
-        return path.read_bytes()
+def _decodes(decoder: codecs.IncrementalDecoder, piece: bytes, final: bool) -> bool:
     try:
-        return gzip.decompress(path.read_bytes())
+        decoder.decode(piece, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """The content of a file, unpacked, in pieces."""
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            while piece := file.read(CHUNK):
+                yield piece
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"path: {str(path)!r} is no whole gzip archive ({error})") from error
 
@@ -92,9 +166,11 @@ def _recoded(content: bytes, encoding: str, path: Path) -> bytes:
     try:
         return content.decode(encoding).encode()
     except UnicodeDecodeError as error:
-        raise UserError(
-            _unknown(path) if encoding == WESTERN else f"path: {str(path)!r} is no {encoding}: {error}"
-        ) from error
+        raise _undecodable(encoding, path, error) from error
+
+
+def _undecodable(encoding: str, path: Path, error: UnicodeDecodeError) -> UserError:
+    return UserError(_unknown(path) if encoding == WESTERN else f"path: {str(path)!r} is no {encoding}: {error}")
 
 
 def _unknown(path: Path) -> str:
@@ -102,17 +178,6 @@ def _unknown(path: Path) -> str:
         f"path: {str(path)!r} has an encoding that cannot be detected reliably: neither UTF-8, UTF-16, UTF-32 nor "
         f"{WESTERN}; save it in UTF-8, such as by iconv -f ENCODING -t UTF-8"
     )
-
-
-def _is_utf8(content: bytes) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(content), CHUNK):
-            decoder.decode(content[start : start + CHUNK])
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def delimiter_of(content: bytes, column: str, usual: str) -> str:

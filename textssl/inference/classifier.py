@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..forward.device_transfer import inputs_to_device
 from .place import ModelPlace
 from .readers import Reader
+from .tables import predicted_dataset
 
 
 __all__ = ["Classifier"]
@@ -89,8 +90,6 @@ class Classifier:
         Raises:
             UserError: no such column, or names of columns that are taken.
         """
-        from .tables import predicted_dataset
-
         return predicted_dataset(self, dataset, column, probabilities)
 
     @torch.inference_mode()

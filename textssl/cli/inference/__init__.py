@@ -1,0 +1,1 @@
+"""Programs around saved classifiers: ``predict`` and ``evaluate``."""

@@ -1,0 +1,144 @@
+"""``textssl predict`` as a program: what was chosen is said first, then the rows are written, then counted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from ...errors import UserError
+from ...inference.classifier import Classifier
+from ...inference.loading import load_classifier
+from ...inference.output import FORMATS
+from ...inference.predicting import Predictions, plan_prediction
+from ...own_data.opening import open_rows
+from ...own_data.streams import RowStream
+from ..console import print_json, progress, say
+
+
+__all__ = ["PredictOptions", "described_model", "open_input", "run_predict"]
+
+COLUMNS = ("text_column", "image_column", "feature_column")
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """Arguments of ``textssl predict``."""
+
+    model: str
+    file: str
+    output: str = "-"
+    probabilities: bool = False
+    text_column: str | None = None
+    text_pair_column: str | None = None
+    image_column: str | None = None
+    feature_column: str | None = None
+    format: str | None = None
+    batch_size: int | None = None
+    encoder: str | None = None
+    overwrite: bool = False
+    json: bool = False
+
+
+def run_predict(options: PredictOptions) -> None:
+    """Predict for a file.
+
+    Raises:
+        UserError: a model, a file, columns or an output that cannot work.
+    """
+    if options.json and options.output == "-":
+        raise UserError("json: got --json with standard output, which the rows take; name a file by --output")
+    column = _column(options)
+    rows = open_input(options)
+    classifier = load_classifier(
+        options.model,
+        batch_size=options.batch_size,
+        pairs=True if options.text_pair_column is not None else None,
+        encoder=options.encoder,
+    )
+    say(described_model(classifier))
+    with _flags_in_errors(options):
+        plan = plan_prediction(
+            classifier,
+            rows,
+            options.output,
+            column=column,
+            pair_column=options.text_pair_column,
+            form=options.format,
+            probabilities=options.probabilities,
+            overwrite=options.overwrite,
+        )
+    for note in plan.notes:
+        say(f"{rows.name}: {note.removeprefix(f'{rows.name}: ')}")
+    if plan.part is not None and plan.part.done:
+        say(f"{options.output}: {plan.part.done:,} rows are there from the call before")
+    with _closed_pipe_is_no_error():
+        done = plan.run(progress)
+    _report(done, classifier)
+    if options.json:
+        print_json(asdict(done))
+
+
+def open_input(options: PredictOptions) -> RowStream:
+    """The rows that a person named."""
+    if options.format is not None and options.format not in FORMATS:
+        raise UserError(f"format: got {options.format!r}; allowed: {', '.join(FORMATS)}")
+    if options.format is not None and "-" not in (options.file, options.output):
+        raise UserError(
+            f"format: got {options.format!r}; it is for standard input and output, and files say theirs by the suffix"
+        )
+    return open_rows(options.file, options.format, options.text_column)
+
+
+def described_model(classifier: Classifier) -> str:
+    """A line about the model."""
+    names = ", ".join(classifier.label_names[:10]) + (", ..." if len(classifier.label_names) > 10 else "")
+    encode = getattr(classifier.reader, "encode", None)
+    length = getattr(encode, "max_length", None)
+    cut = "" if length is None else f", texts cut at {length} tokens"
+    kind = "pairs of texts" if classifier.pairs else f"{classifier.modality}s".replace("featuress", "features")
+    return f"{classifier.place.name}: {len(classifier.label_names)} classes of {kind} ({names}){cut}"
+
+
+def _column(options: PredictOptions) -> str | None:
+    given = [(name, getattr(options, name)) for name in COLUMNS if getattr(options, name) is not None]
+    if len(given) > 1:
+        raise UserError(f"{given[1][0]}: got {given[1][1]!r} beside {given[0][0]}; name one column")
+    return given[0][1] if given else None
+
+
+@contextmanager
+def _flags_in_errors(options: PredictOptions) -> Iterator[None]:
+    """Messages name the flag that a person gave."""
+    flag = next((name for name in COLUMNS if getattr(options, name) is not None), "text_column")
+    names = {"column": flag, "pair_column": "text_pair_column"}
+    try:
+        yield
+    except UserError as error:
+        name, _, message = str(error).partition(": ")
+        raise UserError(f"{names.get(name, name)}: {message}") from error
+
+
+@contextmanager
+def _closed_pipe_is_no_error() -> Iterator[None]:
+    """Who reads the rows has read enough, as ``head`` does."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python would try to write what is left when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _report(done: Predictions, classifier: Classifier) -> None:
+    if done.empty:
+        lacking = "image that can be read" if classifier.modality == "image" else "text"
+        say(f"warning: {done.empty:,} of {done.rows:,} rows have no {lacking}; their label is empty")
+    labeled = max(done.rows - done.empty, 1)
+    most = sorted(done.counts.items(), key=lambda item: -item[1])[:10]
+    shares = ", ".join(f"{name} {count:,} ({100 * count / labeled:.0f} %)" for name, count in most)
+    rate = (done.rows - done.resumed) / max(done.seconds, 1e-9)
+    place = "standard output" if done.output == "-" else done.output
+    say(f"{place}: {done.rows:,} rows in {done.seconds:,.1f} s ({rate:,.0f} a second): {shares}")
