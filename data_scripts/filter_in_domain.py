@@ -1,12 +1,12 @@
 """Keep the texts of another domain that a trained classifier is most confident about.
 
     python data_scripts/filter_in_domain.py --model runs/imdb --dataset rotten_tomatoes \
-        --keep 2000 --threshold 0.9 --output snippets.parquet
+        --keep 2000 --threshold 0.9 --output snippets.csv
 
 filters the training snippets of Rotten Tomatoes with a classifier of IMDb reviews; `--table FILE`
-filters a table of your own. The output has the columns of the input, `in_domain_label` and
-`in_domain_confidence`, and serves as an unlabeled data set (UDA, Xie et al., 2020,
-arXiv:1904.12848).
+filters a table of your own. The output has the columns of the input, `label` (the name of a class; `predicted_label`
+where the input has labels) and `confidence`, and serves as an unlabeled data set (UDA, Xie et al., 2020,
+arXiv:1904.12848). `textssl pseudo-label --per-class 1000 --threshold 0.9` does the same, resumably.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from datasets import Dataset
 
-from textssl.data.files import write_parquet
+from textssl.data.written_tables import check_written_suffix, write_table
 from textssl.errors import UserError
+from textssl.inference import load_classifier
 from textssl.retrieval.in_domain import filter_in_domain
 from textssl.sources.named import SOURCES, load_source, load_table
 
@@ -31,10 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _check_output(args.output, args.overwrite)
         dataset = _read(args)
-        model, tokenizer = load_classifier(args.model)
+        classifier = load_classifier(args.model)
+        if classifier.modality != "text" or classifier.processor is None:
+            raise UserError(f"--model: {str(args.model)!r} classifies {classifier.modality}; expected one of texts")
         kept = filter_in_domain(
-            model,
-            tokenizer,
+            classifier.model,
+            classifier.processor,
             dataset,
             keep=args.keep,
             threshold=args.threshold,
@@ -43,44 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             batch_size=args.batch_size,
             max_length=args.max_length,
         )
-        write_parquet(kept, args.output)
+        write_table(kept, args.output)
     except (UserError, OSError) as error:
         print(f"filter_in_domain: error: {error}", file=sys.stderr)
         return 2
     print(f"{args.output}: kept {len(kept)} of {len(dataset)} texts")
     return 0
-
-
-def load_classifier(folder: Path) -> tuple[Any, Any]:
-    """Load a trained classifier and its tokenizer from a folder, without the network.
-
-    Raises:
-        UserError: No such folder, no safetensors weights or tokenizer in it, or weights without a
-            trained classifier.
-    """
-    if not (folder / "config.json").is_file():
-        raise UserError(f"--model: {str(folder)!r} is not a folder with a model (no config.json)")
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"--model: cannot load {str(folder)!r}: {reason}") from error
-    if info["missing_keys"]:
-        missing = sorted(info["missing_keys"])
-        raise UserError(f"--model: {str(folder)!r} holds no trained classifier; it lacks the weights {missing}")
-    if torch.cuda.is_available():
-        model = model.to("cuda")
-    return model, tokenizer
 
 
 def _read(args: argparse.Namespace) -> Dataset:
@@ -90,8 +60,7 @@ def _read(args: argparse.Namespace) -> Dataset:
 
 
 def _check_output(path: Path, overwrite: bool) -> None:
-    if path.suffix != ".parquet":
-        raise UserError(f"--output: {str(path)!r} must end in .parquet")
+    check_written_suffix(path, "--output")
     if not path.parent.is_dir():
         raise UserError(f"--output: no folder {str(path.parent)!r}")
     if path.exists() and not overwrite:
@@ -114,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     texts.add_argument("--dataset", help=f"one of {', '.join(sorted(SOURCES))}")
     parser.add_argument("--source", default="auto", help="of --dataset: auto, hub or embedded")
     parser.add_argument("--text_column", default="text", help="column of texts")
-    parser.add_argument("--output", type=Path, required=True, help="Parquet file to write")
+    parser.add_argument(
+        "--output", "-o", type=Path, required=True, help="file to write: .csv, .tsv, .jsonl or .parquet"
+    )
     parser.add_argument("--keep", type=_number, required=True, help="rows (1000) or share (0.1)")
     parser.add_argument("--threshold", type=float, default=0.0, help="least confidence")
     parser.add_argument("--unbalanced", action="store_true", help="do not balance the classes")

@@ -2,7 +2,7 @@
 
     accelerate launch recipes/sentaugment_imdb.py                          # the preset that fits this machine
     accelerate launch recipes/sentaugment_imdb.py --variant few_shot       # hard labels, and the labeled examples
-    accelerate launch recipes/sentaugment_imdb.py --bank my_bank           # of data_scripts/build_bank.py
+    accelerate launch recipes/sentaugment_imdb.py --bank my_bank           # of textssl bank build
 
 The bank is made of the sentences of the unlabeled reviews and of Rotten Tomatoes. The teacher is the supervised
 baseline; a third row is a student of as many sentences that were drawn at random. Every field of the student's config

@@ -167,6 +167,7 @@ MAY_IMPORT = {
         "jobs",
         "retrieval",
         "self_training",
+        "sources",
         "training",
     },
     "cli": {

@@ -67,10 +67,10 @@ def test_a_table_is_filtered(folders, table, tmp_path, capsys):
     dataset = load_table(table, label_column=None)
     probs = predict_probs(model, tokenizer, dataset, progress=False)
     rows = select_in_domain(probs, 8, 0.6)
-    kept = load_table(output, label_column="in_domain_label")
+    kept = load_table(output, label_column=None)
     assert kept["id"][:] == rows.tolist()
-    assert kept["in_domain_label"][:] == probs[rows].argmax(axis=1).tolist()
-    assert kept.features["in_domain_label"].names == ["negative", "positive"]
+    assert kept["label"][:] == [["negative", "positive"][i] for i in probs[rows].argmax(axis=1)]
+    np.testing.assert_allclose(kept["confidence"][:], probs[rows].max(axis=1), atol=1e-6)
     assert f"kept {len(rows)} of 30 texts" in capsys.readouterr().out
 
 
@@ -86,6 +86,8 @@ def test_a_named_data_set(folders, tmp_path, capsys):
     command += ["--source", "embedded", "--output", str(output), "--keep", "50"]
     assert filter_in_domain.main([*command, "--batch_size", "256"]) == 0
     assert "of 7464 texts" in capsys.readouterr().out
+    # Their own labels stay.
+    assert {"label", "predicted_label", "confidence"} <= {*load_table(output).column_names}
 
 
 def error_of(capsys, *arguments):
@@ -98,12 +100,12 @@ def error_of(capsys, *arguments):
 def test_models_that_cannot_work(folders, table, tmp_path, capsys):
     output = tmp_path / "kept.parquet"
     error = error_of(capsys, folders / "encoder", table, output)
-    assert "holds no trained classifier; it lacks the weights ['classifier.bias'" in error
-    assert "(no config.json)" in error_of(capsys, tmp_path / "none", table, output)
+    assert "is a BertModel, no classifier" in error
+    assert "no folder" in error_of(capsys, tmp_path / "none", table, output)
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_text((folders / "classifier" / "config.json").read_text())
-    assert "--model: cannot load" in error_of(capsys, broken, table, output)
+    assert "model: " in error_of(capsys, broken, table, output)
     assert not output.exists()
 
 
@@ -113,7 +115,7 @@ def test_output_that_cannot_work(folders, table, tmp_path, capsys):
     output.write_text("precious")
     assert "exists; pass --overwrite" in error_of(capsys, model, table, output)
     assert output.read_text() == "precious"
-    assert "must end in .parquet" in error_of(capsys, model, table, tmp_path / "kept.csv")
+    assert "expected a file that ends in .csv," in error_of(capsys, model, table, tmp_path / "kept.xlsx")
     assert "no folder" in error_of(capsys, model, table, tmp_path / "none" / "kept.parquet")
     assert run(model, table, output, "--overwrite") == 0
     assert len(load_table(output, label_column=None)) <= 8

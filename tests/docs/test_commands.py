@@ -24,6 +24,12 @@ from textssl.methods import METHODS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts)]
+# Scripts that call a command.
+THIN_CALLERS = {
+    "build_bank": ("bank", "build"),
+    "pseudo_label": ("pseudo-label",),
+    "retrieve": ("bank", "search"),
+}
 SCRIPT = re.compile(r"(?:^|/)((?:recipes|data_scripts|tests/benchmarks)/\w+\.py)$")
 
 
@@ -106,7 +112,7 @@ def _script(path: Path, words: tuple[str, ...], read: list[Any], monkeypatch: py
     main = runpy.run_path(str(path), run_name="script")["main"]
     if main is command_line:
         # A thin caller of a command.
-        _command((path.stem.replace("_", "-"), *words))
+        _command((*THIN_CALLERS[path.stem], *words))
         read.append(words)
         return
     monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", parse)

@@ -47,6 +47,7 @@ def test_each_reason_is_counted_and_the_best_of_each_kind_kept() -> None:
         "evaluation_exact": 1,
         "evaluation_contained": 1,
         "evaluation_near": 1,
+        "labeled": 0,
         "duplicates": 1,
         "near_duplicates": 1,
         "kept": 2,
@@ -54,6 +55,19 @@ def test_each_reason_is_counted_and_the_best_of_each_kind_kept() -> None:
     everything = clean(texts, vectors, scores, near_duplicate=None, progress=False)
     assert everything.counts["kept"] == 6
     assert everything.rows.tolist() == [0, 1, 5, 2, 4, 6]
+
+
+def test_sentences_of_labeled_examples_are_left_out() -> None:
+    texts = [
+        "I LIKED it a lot!",  # 0: a sentence of a labeled text, whatever its case and marks
+        "the cast is what made us go and see it",  # 1: a part of another
+        "The cast is what",  # 2: too short to be taken for a part
+        "Nobody labeled this one",  # 3
+    ]
+    labeled = ["It ended. I liked it a lot.", "Well, the cast is what made us go and see it twice"]
+    cleaned = clean(texts, at_angles(0, 40, 80, 120), np.arange(4.0), labeled=labeled, progress=False)
+    assert cleaned.rows.tolist() == [3, 2]
+    assert cleaned.counts["labeled"] == 2
 
 
 def test_short_sentences_are_compared_whole() -> None:

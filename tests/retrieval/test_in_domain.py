@@ -164,10 +164,9 @@ def test_filtering(model, tokenizer, snippets):
     rows = naive_selection(probs.tolist(), 9, 0.4, True)
     assert kept["text"][:] == [snippets[i]["text"] for i in rows]
     assert kept["source"][:] == ["web"] * len(rows)
-    assert kept["in_domain_label"][:] == [int(np.argmax(probs[i])) for i in rows]
-    np.testing.assert_allclose(kept["in_domain_confidence"][:], probs[rows].max(axis=1), rtol=1e-6)
-    assert kept.features["in_domain_label"].names == ["low", "mid", "high"]
-    assert "in_domain_label" not in snippets.column_names
+    assert kept["label"][:] == [["low", "mid", "high"][int(np.argmax(probs[i]))] for i in rows]
+    np.testing.assert_allclose(kept["confidence"][:], probs[rows].max(axis=1), rtol=1e-6)
+    assert "label" not in snippets.column_names
 
 
 def test_filtering_that_cannot_work(model, tokenizer, snippets):
@@ -176,8 +175,8 @@ def test_filtering_that_cannot_work(model, tokenizer, snippets):
 
     with pytest.raises(UserError, match=r"no text reaches 1.0; the largest confidence is 0\.\d+"):
         run(threshold=1.0)
-    with pytest.raises(UserError, match="already has a column 'in_domain_label'"):
-        run(snippets.add_column("in_domain_label", [0] * 37))
+    with pytest.raises(UserError, match="already have a column 'predicted_label'"):
+        run(snippets.add_column("label", [0] * 37).add_column("predicted_label", [0] * 37))
     with pytest.raises(UserError, match="dataset: no column 'review'"):
         run(text_column="review")
     with pytest.raises(UserError, match="dataset: the data set is empty"):

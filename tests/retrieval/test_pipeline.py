@@ -86,10 +86,16 @@ def found(bank: Bank, teacher: Path, output: Path, *, evaluation=(), labeled=Non
     )
 
 
+def probs_of(rows: Dataset) -> np.ndarray:
+    return np.stack([np.array(rows[f"probability_{name}"][:]) for name in NAMES], axis=1)
+
+
 def test_the_whole_road(bank: Bank, teacher: Path, tmp_path: Path) -> None:
     rows = found(bank, teacher, tmp_path / "out", balance="labeled")
-    assert rows.column_names == ["text", "probs", "label", "similarity", "query_label", "source", "document"]
-    assert rows.features["label"].names == NAMES
+    assert rows.column_names == [
+        "text", "label", "confidence", "probability_bad", "probability_good", "similarity", "query_label", "source",
+        "document",
+    ]  # fmt: skip
     # Similarity and query by hand: cosines of word counts to the averages of the classes.
     counts = WordEncoder()
     unit = lambda v: v / np.linalg.norm(v, axis=-1, keepdims=True)  # noqa: E731
@@ -98,23 +104,23 @@ def test_the_whole_road(bank: Bank, teacher: Path, tmp_path: Path) -> None:
     cosines = unit(counts(list(rows["text"]))) @ averages.T
     np.testing.assert_allclose(rows["similarity"][:], cosines.max(1), atol=2e-3)
     clear = np.abs(cosines[:, 0] - cosines[:, 1]) > 0.01
-    np.testing.assert_array_equal(np.array(rows["query_label"][:])[clear], cosines.argmax(1)[clear])
-    probs = np.array(rows["probs"][:])
+    np.testing.assert_array_equal(np.array(rows["query_label"][:])[clear], np.array(NAMES)[cosines.argmax(1)[clear]])
+    probs = probs_of(rows)
     np.testing.assert_allclose(probs.sum(1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(rows["label"][:], probs.argmax(1))
+    assert rows["label"][:] == [NAMES[i] for i in probs.argmax(1)]
+    np.testing.assert_array_equal(rows["confidence"][:], probs.max(1))
     # The teacher's probabilities are those of a text by itself.
     alone = ScoreJob(teacher)({"text": [rows["text"][0]]})["probs"][0]
     np.testing.assert_allclose(probs[0], alone, atol=1e-5)
     # One labeled example of the first class, two of the second.
-    sizes = np.bincount(rows["label"][:])
-    assert abs(2 * sizes[0] - sizes[1]) <= 2
+    assert abs(2 * rows["label"][:].count("bad") - rows["label"][:].count("good")) <= 2
     texts = bank.texts(range(400))
     for row in rows:
         assert row["source"] == "made up"
         assert texts[row["document"]] == row["text"]
     read = load_table(tmp_path / "out" / "retrieved.parquet")
     assert read.features["label"].names == NAMES
-    assert read.to_dict() == rows.to_dict()
+    assert load_table(tmp_path / "out" / "retrieved.parquet", label_column=None).to_dict() == rows.to_dict()
 
 
 def test_the_record_has_all_that_the_examples_were_made_of(bank: Bank, teacher: Path, tmp_path: Path) -> None:
@@ -173,9 +179,28 @@ def test_the_control_is_cleaned_scored_and_selected_alike(bank: Bank, teacher: P
 def test_all_average_and_per_sentence(bank: Bank, teacher: Path, tmp_path: Path) -> None:
     rows = found(bank, teacher, tmp_path / "all", queries="all_average", balance="none", near_duplicate=None)
     assert len(rows) == 50
-    assert set(rows["query_label"][:]) == {-1}
+    assert set(rows["query_label"][:]) == {None}
     rows = found(bank, teacher, tmp_path / "each", queries="per_sentence", balance="none")
-    assert set(rows["query_label"][:]) == {0, 1}
+    assert set(rows["query_label"][:]) == {"bad", "good"}
+
+
+def test_without_a_teacher_the_most_similar_come_first(bank: Bank, teacher: Path, tmp_path: Path) -> None:
+    rows = found(bank, None, tmp_path, num_neighbors=400, near_duplicate=None)
+    assert rows.column_names == ["text", "similarity", "query_label", "source", "document"]
+    assert rows["similarity"][:] == sorted(rows["similarity"][:], reverse=True)
+    record = json.loads((tmp_path / "provenance.json").read_text())
+    assert "teacher" not in record
+    assert record["rows"] == len(rows) == record["cleaning"]["kept"]
+
+
+def test_labeled_sentences_do_not_come_back(bank: Bank, teacher: Path, tmp_path: Path) -> None:
+    mine = [bank.texts([3])[0].upper(), f"First. {bank.texts([5])[0]} Last."]
+    features = Features({"text": Value("string"), "label": ClassLabel(names=NAMES)})
+    labeled = Dataset.from_dict({"text": mine, "label": [0, 1]}, features=features)
+    rows = found(bank, teacher, tmp_path, num_neighbors=400, labeled=labeled, near_duplicate=None, balance="none")
+    assert not {bank.texts([i])[0] for i in (3, 5)} & {*rows["text"][:]}
+    assert json.loads((tmp_path / "provenance.json").read_text())["cleaning"]["labeled"] == 2
+    assert len(rows) == 398
 
 
 def test_classes_of_the_teacher_are_matched_by_name(bank: Bank, teacher: Path, tmp_path: Path) -> None:
@@ -185,7 +210,7 @@ def test_classes_of_the_teacher_are_matched_by_name(bank: Bank, teacher: Path, t
     said = found(bank, teacher, tmp_path / "a", **keep_all)
     opposite = found(bank, swapped, tmp_path / "b", **keep_all)
     assert opposite["text"][:] == said["text"][:]
-    np.testing.assert_array_equal(np.array(opposite["probs"][:]), np.array(said["probs"][:])[:, ::-1])
+    np.testing.assert_array_equal(probs_of(opposite), probs_of(said)[:, ::-1])
 
 
 def test_bad_input_is_refused_before_anything_is_made(bank: Bank, teacher: Path, tmp_path: Path) -> None:
@@ -211,6 +236,7 @@ def test_bad_input_is_refused_before_anything_is_made(bank: Bank, teacher: Path,
         ({"index": "tree"}, "index: got 'tree'"),
         ({"near_duplicate": 2.0}, "near_duplicate: got 2.0"),
         ({"threshold": 2.0}, "threshold: got 2.0"),
+        ({"teacher": None, "total": 5}, "total: got 5, which is about a teacher's labels; give a teacher"),
     ]
     for changes, message in cases:
         with pytest.raises(UserError, match=message):

@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": USE,
     "push": USE,
     "check": DATA,
+    "bank": DATA,
     "pseudo-label": DATA,
     "report": LOOK,
     "methods": LOOK,

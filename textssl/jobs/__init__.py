@@ -5,9 +5,9 @@ than one machine; ``pip install 'textssl[ray]'``), write the same files.
 """
 
 from .job import Job
-from .progress import ShowProgress
+from .progress import ShowProgress, counted
 from .run import ENGINES, run_job
 from .shards import Shards, open_shards
 
 
-__all__ = ["ENGINES", "Job", "Shards", "ShowProgress", "open_shards", "run_job"]
+__all__ = ["ENGINES", "Job", "Shards", "ShowProgress", "counted", "open_shards", "run_job"]

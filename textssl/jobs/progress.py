@@ -17,26 +17,26 @@ class Advances(Protocol):
         """Count what was done since the last call."""
 
 
-# Given what is left to do and a description.
-ShowProgress: TypeAlias = Callable[[int, str], AbstractContextManager[Advances]]
+# Given how much is left to do, None if nobody knows, and a description.
+ShowProgress: TypeAlias = Callable[[int | None, str], AbstractContextManager[Advances]]
 
 
 @contextmanager
 def counted(
-    progress: bool | ShowProgress, total: int, done: int, description: str, unit: str = "row"
+    progress: bool | ShowProgress, total: int | None, done: int, description: str, unit: str = "row"
 ) -> Iterator[Advances]:
     """What is told of each piece of work.
 
     Args:
         progress: whether a bar of tqdm is shown, or what shows the progress.
-        total: of all.
+        total: of all; ``None`` if nobody knows.
         done: before, by an earlier call.
         description: of the work.
         unit: of what is counted.
     """
     if not isinstance(progress, bool):
         before = f" ({done:,} done before)" if done else ""
-        with progress(total - done, f"{description}{before}") as bar:
+        with progress(None if total is None else total - done, f"{description}{before}") as bar:
             yield bar
         return
     from tqdm.auto import tqdm

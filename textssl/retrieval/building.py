@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from tqdm.auto import tqdm
 
 from ..augment.text.sentences import cut
 from ..errors import UserError
 from ..files import write_atomically
+from ..jobs import ShowProgress, counted
 from .bank import FACTS, Bank, BankFacts, BankShard, BankSource, check_shard, open_bank
 from .documents import Documents, TextSource, as_documents
 from .keys import KeySet, sentence_keys
@@ -38,7 +38,7 @@ def build_bank(
     max_chars: int = 300,
     shard_sentences: int = 1 << 20,
     add: bool = False,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
 ) -> Bank:
     """Cut texts into sentences and keep the different ones on disk.
 
@@ -56,7 +56,7 @@ def build_bank(
         max_chars: longer sentences are cut, at a punctuation mark or a space where there is one.
         shard_sentences: of a shard, about: what a kill can lose, and what an index is built for apart.
         add: let a bank grow by sources that it has not yet; its shards are left as they are.
-        progress: show a progress bar.
+        progress: as for :func:`textssl.jobs.run_job`.
 
     Returns:
         The bank.
@@ -92,15 +92,15 @@ class _Filling:
         self.source: BankSource = facts.sources[number]
         self.batches: list[pa.RecordBatch] = []
 
-    def fill(self, documents: Documents, progress: bool) -> None:
+    def fill(self, documents: Documents, progress: bool | ShowProgress) -> None:
         """Read on from the first document that is in no shard."""
         first, finished = 0, self.source.documents
-        with tqdm(desc=documents.name, unit="document", initial=finished, disable=not progress) as bar:
+        with counted(progress, None, finished, documents.name, "document") as bar:
             for texts in documents.batches(BATCH_DOCUMENTS):
                 # Shards end where batches do, and batches are always the same.
                 if first >= finished:
                     self._take(first, texts)
-                    bar.update(len(texts))
+                    bar.advance(len(texts))
                 first += len(texts)
         self.source.complete = True
         self._flush()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from datasets import ClassLabel, Dataset, Features, List, Value
+import pyarrow.compute as pc
+from datasets import Dataset
 
+from ..data.predicted_columns import predicted_columns
+from ..data.tables import table_to_dataset, take_rows
 from ..self_training.selection import Selection
 
 
-__all__ = ["Candidates", "as_examples", "best_of_each"]
+__all__ = ["Candidates", "as_examples", "best_of_each", "labeled_examples"]
 
 
 @dataclass(frozen=True)
@@ -47,37 +51,37 @@ def best_of_each(rows: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.n
     return rows[places], places
 
 
-def as_examples(
-    table: pa.Table, found: Candidates, probs: np.ndarray, selection: Selection, label_names: list[str]
-) -> Dataset:
-    """The selected candidates as a data set, see :func:`textssl.retrieval.retrieve`.
+def as_examples(table: pa.Table, found: Candidates, label_names: Sequence[str]) -> Dataset:
+    """The candidates as a data set, see :func:`textssl.retrieval.retrieve`.
 
     Args:
         table: text, source and document of N candidates.
         found: the same candidates.
+        label_names: of the classes.
+    """
+    names = pa.array(label_names, pa.string())
+    of_all = pa.array(found.query_labels < 0)
+    columns = {
+        "text": table["text"],
+        "similarity": pa.array(found.similarity, pa.float32()),
+        "query_label": names.take(pc.if_else(of_all, None, pa.array(found.query_labels))),
+        "source": table["source"],
+        "document": table["document"],
+    }
+    return table_to_dataset(pa.table(columns).replace_schema_metadata(None))
+
+
+def labeled_examples(
+    examples: Dataset, probs: np.ndarray, selection: Selection, label_names: Sequence[str]
+) -> Dataset:
+    """Those that were selected, with what the teacher said of them.
+
+    Args:
+        examples: N rows of :func:`as_examples`.
         probs: ``[N, C]`` by the teacher.
         selection: of them.
         label_names: C names.
     """
-    kept = selection.rows
-    features = Features(
-        {
-            "text": Value("string"),
-            "probs": List(Value("float32")),
-            "label": ClassLabel(names=label_names),
-            "similarity": Value("float32"),
-            "query_label": ClassLabel(names=label_names),
-            "source": Value("string"),
-            "document": Value("int64"),
-        }
-    )
-    columns = {
-        "text": table["text"].take(kept).to_pylist(),
-        "probs": list(probs[kept]),
-        "label": selection.labels,
-        "similarity": found.similarity[kept],
-        "query_label": found.query_labels[kept],
-        "source": table["source"].take(kept).to_pylist(),
-        "document": table["document"].take(kept).to_pylist(),
-    }
-    return Dataset.from_dict(columns, features=features)
+    columns = predicted_columns(examples.column_names, probs[selection.rows], label_names)
+    labeled = take_rows(examples, selection.rows, columns)
+    return labeled.select_columns(["text", *columns, *examples.column_names[1:]])

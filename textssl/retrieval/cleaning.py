@@ -1,4 +1,4 @@
-"""Candidates without repeats, and without what evaluation sets hold.
+"""Candidates without repeats, and without what evaluation sets and labeled examples hold.
 
 SentAugment (Du et al., 2021, arXiv:2010.02194, section 3) removes sentences of the test sets that a bank happens to
 have. Here a sentence also goes if it is a part of a longer evaluation text, or nearly one of its sentences.
@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from ..augment.text.sentences import cut
 from ..errors import UserError
+from ..jobs import ShowProgress, counted
 
 
 __all__ = [
@@ -42,7 +42,7 @@ class Cleaned:
     Args:
         rows: ``[K]`` of the candidates, best first.
         counts: ``candidates``; of these ``evaluation_exact``, ``evaluation_contained``, ``evaluation_near``,
-            ``duplicates`` and ``near_duplicates`` were removed, in this order; ``kept``.
+            ``labeled``, ``duplicates`` and ``near_duplicates`` were removed, in this order; ``kept``.
     """
 
     rows: np.ndarray
@@ -55,12 +55,13 @@ def clean(
     scores: np.ndarray,
     *,
     evaluation: Sequence[str] = (),
+    labeled: Sequence[str] = (),
     evaluation_vectors: np.ndarray | None = None,
     near_duplicate: float | None = 0.95,
     near_evaluation: float | None = 0.95,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
 ) -> Cleaned:
-    """Remove repeats among candidates, and what evaluation sets hold.
+    """Remove repeats among candidates, and what evaluation sets and labeled examples hold.
 
     Texts are compared by their words in lower case; punctuation makes no difference. Of texts that are the same, or
     whose embeddings are near each other, the one with the highest score is kept.
@@ -71,10 +72,12 @@ def clean(
         scores: ``[N]``; of equal ones the earlier is better.
         evaluation: texts of evaluation sets. A candidate is removed that is one of their sentences, or that has 6
             words or more and is a part of one of them.
+        labeled: texts of the labeled examples. A candidate that stands in one of them, as for ``evaluation``, is
+            removed: it would be learned from twice, once under a label that nobody checked.
         evaluation_vectors: ``[E, D]``, of norm 1, of :func:`evaluation_sentences`.
         near_duplicate: least cosine of a near-duplicate; ``None`` keeps them.
         near_evaluation: least cosine to a sentence of an evaluation set; ``None`` keeps what is near.
-        progress: show a progress bar.
+        progress: as for :func:`textssl.jobs.run_job`.
 
     Raises:
         UserError: a cosine out of range, or other numbers of rows.
@@ -91,13 +94,14 @@ def clean(
         counts[name] = int(len(rows) - good.sum())
         rows = rows[good]
 
-    known = {_key(sentence) for sentence in evaluation_sentences(evaluation)}
-    keep("evaluation_exact", np.array([keys[row] not in known for row in rows], bool))
+    keep("evaluation_exact", ~_sentences_of(evaluation, [keys[row] for row in rows]))
     keep("evaluation_contained", ~contained_in([keys[row] for row in rows], evaluation, progress))
     near = np.zeros(len(rows), bool)
     if evaluation_vectors is not None and near_evaluation is not None:
         near = near_to(vectors[rows], evaluation_vectors, near_evaluation)
     keep("evaluation_near", ~near)
+    left = [keys[row] for row in rows]
+    keep("labeled", ~(_sentences_of(labeled, left) | contained_in(left, labeled, progress)))
     keep("duplicates", _firsts([keys[row] for row in rows]))
     near = np.zeros(len(rows), bool)
     if near_duplicate is not None:
@@ -118,7 +122,7 @@ def evaluation_sentences(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(part for text in texts for part in (text, *cut(text)) if part.strip()))
 
 
-def contained_in(keys: Sequence[str], texts: Iterable[str], progress: bool = True) -> np.ndarray:
+def contained_in(keys: Sequence[str], texts: Iterable[str], progress: bool | ShowProgress = True) -> np.ndarray:
     """Whether a candidate of 6 words or more is a part of one of ``texts``, by their words.
 
     The beginnings of the candidates are held in memory, and the texts pass by once.
@@ -126,7 +130,7 @@ def contained_in(keys: Sequence[str], texts: Iterable[str], progress: bool = Tru
     Args:
         keys: n candidates: words in lower case, with a space between.
         texts: as they are.
-        progress: show a progress bar.
+        progress: as for :func:`textssl.jobs.run_job`.
 
     Returns:
         ``[n]`` bool.
@@ -138,12 +142,15 @@ def contained_in(keys: Sequence[str], texts: Iterable[str], progress: bool = Tru
             starts.setdefault(tuple(words[:CONTAINED_WORDS]), []).append((row, f" {key} "))
     if not starts:
         return found
-    for text in tqdm(texts, desc="compare with evaluation texts", unit="text", disable=not progress):
-        words = _WORDS.findall(text.casefold())
-        whole = f" {' '.join(words)} "
-        for start in _windows(words):
-            for row, key in starts.get(start, ()):
-                found[row] |= key in whole
+    texts = list(texts)
+    with counted(progress, len(texts), 0, "compare with texts that must not come back", "text") as bar:
+        for text in texts:
+            words = _WORDS.findall(text.casefold())
+            whole = f" {' '.join(words)} "
+            for start in _windows(words):
+                for row, key in starts.get(start, ()):
+                    found[row] |= key in whole
+            bar.advance()
     return found
 
 
@@ -157,31 +164,39 @@ def near_to(vectors: np.ndarray, others: np.ndarray, cosine: float) -> np.ndarra
     return near
 
 
-def near_duplicates(vectors: np.ndarray, cosine: float, progress: bool = True) -> np.ndarray:
+def near_duplicates(vectors: np.ndarray, cosine: float, progress: bool | ShowProgress = True) -> np.ndarray:
     """Whether a vector is near one before it that is kept itself; n^2 D / 2 multiplications.
 
     Args:
         vectors: ``[n, D]``, of norm 1, the most wanted first.
         cosine: least inner product of two that are near.
-        progress: show a progress bar.
+        progress: as for :func:`textssl.jobs.run_job`.
 
     Returns:
         ``[n]`` bool.
     """
     near = np.zeros(len(vectors), bool)
     starts = range(0, len(vectors), BLOCK)
-    for start in tqdm(starts, desc="near-duplicates", unit="block", disable=not progress):
-        part = slice(start, start + BLOCK)
-        near[part] = near_to(vectors[part], vectors[:start][~near[:start]], cosine)
-        alike = vectors[part] @ vectors[part].T >= cosine
-        for i in range(len(alike)):
-            # Row by row: one that falls away makes none after it fall.
-            near[start + i] |= bool((alike[i, :i] & ~near[start : start + i]).any())
+    with counted(progress, len(starts), 0, "near-duplicates", "block") as bar:
+        for start in starts:
+            part = slice(start, start + BLOCK)
+            near[part] = near_to(vectors[part], vectors[:start][~near[:start]], cosine)
+            alike = vectors[part] @ vectors[part].T >= cosine
+            for i in range(len(alike)):
+                # Row by row: one that falls away makes none after it fall.
+                near[start + i] |= bool((alike[i, :i] & ~near[start : start + i]).any())
+            bar.advance()
     return near
 
 
 def _key(text: str) -> str:
     return " ".join(_WORDS.findall(text.casefold()))
+
+
+def _sentences_of(texts: Iterable[str], keys: Sequence[str]) -> np.ndarray:
+    """Whether each key is that of one of the texts, or of one of their sentences."""
+    known = {_key(sentence) for sentence in evaluation_sentences(texts)}
+    return np.array([key in known for key in keys], bool)
 
 
 def _windows(words: Sequence[str]) -> Iterator[tuple[str, ...]]:

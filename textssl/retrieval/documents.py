@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -18,12 +19,15 @@ from datasets import Dataset, load_from_disk
 from ..data.columns import check_column
 from ..data.files import content_checksum
 from ..data.table_files import BLOCK_BYTES
+from ..data.tables import read_table
+from ..data.text_files import delimiter_of, suffix_of
 from ..errors import UserError
 from ..files import sha256_of
 
 
 __all__ = ["SUFFIXES", "Documents", "TextSource", "as_documents"]
 
+HEAD_BYTES = 1 << 16
 SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".parquet")
 
 TextSource: TypeAlias = str | os.PathLike[str] | Dataset
@@ -108,12 +112,30 @@ def as_documents(source: TextSource, name: str | None, column: str) -> Documents
         return as_documents(_saved(path), name or path.name, column)
     if not path.is_file():
         raise UserError(f"sources: no such file: {str(path)!r}")
-    if path.suffix not in SUFFIXES:
+    if suffix_of(path) not in (*SUFFIXES, ".json"):
         raise UserError(
-            f"sources: {str(path)!r} ends in {path.suffix!r}; allowed are {', '.join(SUFFIXES)} and a folder of "
-            "Dataset.save_to_disk"
+            f"sources: {str(path)!r} ends in {path.suffix!r}; allowed are {', '.join(SUFFIXES)}, .json, those of text "
+            "also with .gz, and a folder of Dataset.save_to_disk"
         )
-    return Documents(name or path.name, path, column)
+    if path.suffix in SUFFIXES and (path.suffix not in (".csv", ".tsv") or _is_usual(path, column)):
+        return Documents(name or path.name, path, column)
+    try:
+        return as_documents(read_table(path, column), name or path.name, column)
+    except UserError as error:
+        raise UserError(f"sources: {str(error).removeprefix('path: ').removeprefix('sources: ')}") from error
+
+
+def _is_usual(path: Path, column: str) -> bool:
+    """Whether a CSV or TSV file can be read in pieces: in UTF-8, and with the delimiter that its suffix says."""
+    usual = "\t" if path.suffix == ".tsv" else ","
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    try:
+        # A letter of several bytes may be cut at the end.
+        head[: head.rfind(b"\n") + 1].decode()
+    except UnicodeDecodeError:
+        return False
+    return not head.startswith(BOM_UTF8) and delimiter_of(head, column, usual) == usual
 
 
 def _saved(path: Path) -> Dataset:

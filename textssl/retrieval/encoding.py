@@ -13,7 +13,7 @@ from datasets import Dataset
 
 from ..errors import UserError
 from ..features import Encoder, SentenceEncoder
-from ..jobs import Shards, open_shards, run_job
+from ..jobs import Shards, ShowProgress, open_shards, run_job
 from ..jobs.outputs import as_numpy
 from ..jobs.shards import open_finished
 from .bank import Bank
@@ -169,7 +169,7 @@ def embed_bank(
     rows_per_shard: int = 4096,
     engine: str = "local",
     workers: int = 2,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
 ) -> Embeddings:
     """Embed all sentences of a bank. What is there already is checked and kept, whatever was added to the bank since.
 
@@ -180,7 +180,7 @@ def embed_bank(
         rows_per_shard: sentences that a kill can lose.
         engine: as for :func:`textssl.jobs.run_job`.
         workers: as for :func:`textssl.jobs.run_job`.
-        progress: show a progress bar.
+        progress: as for :func:`textssl.jobs.run_job`.
 
     Raises:
         UserError: the folder has embeddings of another encoder; see also :func:`textssl.jobs.run_job`.
@@ -238,7 +238,7 @@ def embed_texts(
     *,
     engine: str = "local",
     workers: int = 2,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
     description: str = "embed texts",
 ) -> np.ndarray:
     """Embed texts that are in no bank: queries, or sentences of evaluation sets.
@@ -249,7 +249,7 @@ def embed_texts(
         job: encoder and settings.
         engine: as for :func:`textssl.jobs.run_job`.
         workers: as for :func:`textssl.jobs.run_job`.
-        progress: show a progress bar.
+        progress: as for :func:`textssl.jobs.run_job`.
         description: of the progress bar.
 
     Returns:

@@ -7,15 +7,14 @@ is most confident about, equally many of each class (Xie et al., 2020, arXiv:190
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from ..data.class_names import check_classifier
+from ..data.class_names import check_classifier, label_names
+from ..data.predicted_columns import check_new_columns, predicted_columns
 from ..data.probabilities import checked_probs
 from ..data.tables import take_rows
 from ..data.validation import check_texts, check_unlabeled
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["filter_in_domain", "predict_probs", "select_in_domain"]
-
-LABEL_COLUMN = "in_domain_label"
-CONFIDENCE_COLUMN = "in_domain_confidence"
 
 
 def select_in_domain(
@@ -174,17 +170,15 @@ def filter_in_domain(
         progress: Show a bar.
 
     Returns:
-        The kept rows in their order, with the columns `in_domain_label`, the predicted class, and
-        `in_domain_confidence`, its probability.
+        The kept rows in their order, with the columns `label`, the name of the predicted class, and `confidence`,
+        its probability; `predicted_label` and `predicted_confidence` where the data have such columns.
 
     Raises:
-        UserError: As in `predict_probs` and `select_in_domain`; the data set has one of the two
-            columns; no row reaches the threshold.
+        UserError: As in `predict_probs` and `select_in_domain`; no row reaches the threshold.
     """
     check_unlabeled(dataset, text_column, argument="dataset")
-    for column in (LABEL_COLUMN, CONFIDENCE_COLUMN):
-        if column in dataset.column_names:
-            raise UserError(f"dataset: it already has a column {column!r}")
+    names = label_names(model.config)
+    check_new_columns(dataset.column_names, names, probabilities=False)
     _number_to_keep(keep, len(dataset))
     probs = predict_probs(
         model,
@@ -198,11 +192,8 @@ def filter_in_domain(
     kept = select_in_domain(probs, keep, threshold, balanced)
     if len(kept) == 0:
         raise UserError(f"threshold: no text reaches {threshold}; the largest confidence is {probs.max():.4f}")
-    id2label: Mapping[Any, str] = model.config.id2label or {}
-    names = [str(id2label.get(i, i)) for i in range(probs.shape[1])]
-    predicted, confidence = probs[kept].argmax(axis=1), probs[kept].max(axis=1)
-    columns = {LABEL_COLUMN: pa.array(predicted), CONFIDENCE_COLUMN: pa.array(confidence)}
-    return take_rows(dataset, kept, columns, **{LABEL_COLUMN: names})
+    columns = predicted_columns(dataset.column_names, probs[kept], names, probabilities=False)
+    return take_rows(dataset, kept, columns)
 
 
 def _number_to_keep(keep: int | float, num_rows: int) -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from ..errors import UserError
 from ..files import atomic_path, sha256_of
+from ..jobs import ShowProgress, counted
 from .encoding import Embeddings
 from .index import FACTS, Index, IndexFacts, IndexFile, check_file, check_searching, load_faiss, open_index
 
@@ -44,7 +44,7 @@ def build_index(
     rerank: int | None = None,
     train_sentences: int | None = None,
     seed: int = 0,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
 ) -> Index:
     """Build an index, or the parts of it that are missing, and open it.
 
@@ -69,7 +69,7 @@ def build_index(
             0, for none.
         train_sentences: that the centres are found from, 64 ``nlist`` by default.
         seed: of their draw.
-        progress: show a progress bar.
+        progress: as for :func:`textssl.jobs.run_job`.
 
     Raises:
         UserError: settings out of range or other than those of an index that is there; an index of another encoder or
@@ -203,18 +203,18 @@ def _empty(facts: IndexFacts, size: int) -> Any:
     return index
 
 
-def _add_parts(folder: Path, facts: IndexFacts, embeddings: Embeddings, progress: bool) -> None:
+def _add_parts(folder: Path, facts: IndexFacts, embeddings: Embeddings, progress: bool | ShowProgress) -> None:
     """Build the parts that are missing; none of the others is touched."""
     assert facts.trained is not None, "training comes first"
     faiss = load_faiss()
     shards = embeddings.bank.facts.shards
     initial = int(embeddings.bank.first_rows[len(facts.shards)])
-    with tqdm(desc="index", unit="row", total=len(embeddings), initial=initial, disable=not progress) as bar:
+    with counted(progress, len(embeddings), initial, "index") as bar:
         for number in range(len(facts.shards), len(shards)):
             part = faiss.read_index(str(folder / facts.trained.file))
             for first, block in embeddings.blocks(number):
                 part.add_with_ids(block.astype(np.float32), np.arange(first, first + len(block)))
-                bar.update(len(block))
+                bar.advance(len(block))
             facts.parts.append(_written(folder, f"part-{number:05d}.faiss", part))
             facts.shards.append(shards[number].sha256)
             facts.merged = []

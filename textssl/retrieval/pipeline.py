@@ -1,4 +1,4 @@
-"""The retrieval pipeline: from a bank of sentences to pseudo-labeled examples of a task.
+"""The retrieval pipeline: from a bank of sentences to examples of a task, labeled by a teacher if there is one.
 
 SentAugment (Du et al., 2021, arXiv:2010.02194): embed the bank, ask it with the labeled examples of each class, clean
 what is found, let a fine-tuned teacher score it, and keep the most confident of each class in the proportions of the
@@ -22,10 +22,10 @@ from ..data.validation import check_labeled, check_texts
 from ..errors import UserError
 from ..features import Encoder
 from ..files import write_atomically
-from ..jobs import run_job
-from ..self_training.selection import Selection, select_pseudo_labels
+from ..jobs import ShowProgress, run_job
+from ..self_training.selection import select_pseudo_labels
 from .bank import Bank, check_k, random_bank_sample
-from .candidates import Candidates, as_examples, best_of_each
+from .candidates import Candidates, as_examples, best_of_each, labeled_examples
 from .cleaning import Cleaned, clean, evaluation_sentences
 from .encoding import Embeddings, EmbedJob, embed_bank, embed_texts, open_embeddings
 from .indexing import build_index
@@ -43,11 +43,12 @@ PROVENANCE = "provenance.json"
 def retrieve(
     bank: Bank,
     labeled: Dataset,
-    teacher: str | os.PathLike[str],
+    teacher: str | os.PathLike[str] | None,
     output: str | os.PathLike[str],
     config: RetrievalConfig | None = None,
     *,
     encoder: str | os.PathLike[str] | Encoder = "embedded",
+    teacher_encoder: str | None = None,
     text_column: str = "text",
     label_column: str = "label",
     evaluation: Sequence[Dataset] = (),
@@ -55,9 +56,11 @@ def retrieve(
     batch_size: int = 64,
     engine: str = "local",
     workers: int = 2,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
 ) -> Dataset:
     """Find examples of a task in a bank, and label them by a teacher.
+
+    What evaluation sets or the labeled examples hold does not come back.
 
     Every stage is kept, and the same call goes on where a kill cut it off. ``output`` then holds
     ``retrieved.parquet``, the examples, and ``provenance.json``: what they were made of, what was removed and why,
@@ -66,10 +69,12 @@ def retrieve(
     Args:
         bank: of sentences.
         labeled: examples with a ``ClassLabel``. A text is asked for whole, as far as the encoder reads.
-        teacher: folder of a classifier of these classes.
+        teacher: a classifier of these classes, see :class:`textssl.retrieval.ScoreJob`; ``None`` finds sentences and
+            labels none.
         output: folder of all results; made where it is missing.
         config: all other settings.
         encoder: see :class:`textssl.retrieval.EmbedJob`.
+        teacher_encoder: of a teacher on features, where it does not name what made them.
         text_column: of ``labeled`` and ``evaluation``.
         label_column: of ``labeled``.
         evaluation: data sets whose texts must not come back.
@@ -78,15 +83,18 @@ def retrieve(
         batch_size: texts per pass of encoder and teacher.
         engine: as for :func:`textssl.jobs.run_job`.
         workers: as for :func:`textssl.jobs.run_job`.
-        progress: show progress bars.
+        progress: as for :func:`textssl.jobs.run_job`.
 
     Returns:
-        K rows: ``text``; ``probs`` ``[C]``; ``label``, the most likely class; ``similarity`` to the query that found
-        it, and ``query_label``, its class, -1 if it was of all classes; ``source`` and ``document`` in the bank.
+        K rows: ``text``; with a teacher ``label``, the name of the most likely class, its ``confidence``, and
+        ``probability_NAME`` of each class; ``similarity`` to the query that found it, and ``query_label``, the name of
+        its class, ``None`` if it was of all classes; ``source`` and ``document`` in the bank. Without a teacher the
+        most similar come first.
 
     Raises:
         UserError: a class without a labeled example, ``num_neighbors`` above the size of the bank, other classes,
-            an evaluation set without texts; nothing that could be kept; a folder with results of other settings.
+            an evaluation set without texts; a selection by confidence without a teacher; nothing that could be kept; a
+            folder with results of other settings.
     """
     task = _Retrieval(
         bank=bank,
@@ -99,16 +107,24 @@ def retrieve(
     )
     label_names = task.check(evaluation)
     embed = EmbedJob(encoder, max_length=task.config.max_length, batch_size=batch_size)
-    score = ScoreJob(
-        teacher,
-        max_length=task.config.teacher_max_length,
-        truncation=task.config.truncation,
-        batch_size=batch_size,
-    )
-    order = check_teacher(score, label_names)
+    score = None
+    if teacher is None:
+        task.config.check_without_teacher()
+    else:
+        score = ScoreJob(
+            teacher,
+            max_length=task.config.teacher_max_length,
+            truncation=task.config.truncation,
+            batch_size=batch_size,
+            encoder=teacher_encoder,
+        )
+        order = check_teacher(score, label_names)
     found = task.candidates(embed, label_names)
     cleaned = task.cleaned(found, embed, evaluation)
-    return task.selected(found.take(cleaned.rows), cleaned, score, label_names, order)
+    found = found.take(cleaned.rows)
+    if score is None:
+        return task.unlabeled(found, cleaned, label_names)
+    return task.selected(found, cleaned, score, label_names, order)
 
 
 @dataclass(frozen=True)
@@ -206,6 +222,7 @@ class _Retrieval:
             found.similarity,
             evaluation=texts,
             evaluation_vectors=vectors,
+            labeled=[str(text) for text in self.labeled.with_format(None)[self.columns[0]]],
             near_duplicate=self.config.near_duplicate,
             near_evaluation=self.config.near_evaluation,
             progress=self.run["progress"],
@@ -214,14 +231,20 @@ class _Retrieval:
             raise UserError(f"evaluation: of {len(found.rows)} candidates none remains: {cleaned.counts}")
         return cleaned
 
+    def unlabeled(self, found: Candidates, cleaned: Cleaned, label_names: list[str]) -> Dataset:
+        """Write what was found."""
+        dataset = as_examples(self.bank.rows(found.rows), found, label_names)
+        write_parquet(dataset, self.output / RETRIEVED)
+        self._write_provenance(found.facts, cleaned, len(dataset), {})
+        return dataset
+
     def selected(
         self, found: Candidates, cleaned: Cleaned, score: ScoreJob, label_names: list[str], order: list[int]
     ) -> Dataset:
         """Score, select, and write."""
-        table = self.bank.rows(found.rows)
-        texts = Dataset.from_dict({"text": table["text"].to_pylist()})
+        examples = as_examples(self.bank.rows(found.rows), found, label_names)
         folder = self.output / "scores"
-        shards = run_job(score, texts, folder, columns=["text"], description="score candidates", **self.run)
+        shards = run_job(score, examples, folder, columns=["text"], description="score candidates", **self.run)
         assert shards is not None, "one process makes all shards"
         probs = shards.column("probs")[:, order]
         config = self.config
@@ -234,31 +257,24 @@ class _Retrieval:
             prior=self._shares(len(label_names)),
             seed=config.seed,
         )
-        dataset = as_examples(table, found, probs, selection, label_names)
+        dataset = labeled_examples(examples, probs, selection, label_names)
         write_parquet(dataset, self.output / RETRIEVED)
-        self._write_provenance(found.facts, cleaned, score, selection, label_names)
+        labels = {"teacher": score.name, "classes": {"names": label_names, **selection.facts()}}
+        self._write_provenance(found.facts, cleaned, len(dataset), labels)
         return dataset
 
     def _shares(self, classes: int) -> np.ndarray:
         labels = np.asarray(self.labeled.with_format(None)[self.columns[1]][:], np.int64)
         return np.bincount(labels, minlength=classes) / len(labels)
 
-    def _write_provenance(
-        self,
-        facts: dict[str, str],
-        cleaned: Cleaned,
-        score: ScoreJob,
-        selection: Selection,
-        label_names: list[str],
-    ) -> None:
+    def _write_provenance(self, facts: dict[str, str], cleaned: Cleaned, rows: int, labels: dict[str, Any]) -> None:
         content = {
             "bank": {"folder": str(self.bank.folder), "fingerprint": self.bank.fingerprint, "rows": len(self.bank)},
             "labeled": {"rows": len(self.labeled), "checksum": content_checksum(self.labeled, self.columns)},
             **facts,
-            "teacher": score.name,
             "config": asdict(self.config),
             "cleaning": cleaned.counts,
-            "classes": {"names": label_names, **selection.facts()},
-            "rows": len(selection.rows),
+            **labels,
+            "rows": rows,
         }
         write_atomically(self.output / PROVENANCE, json.dumps(content, indent=1).encode())

@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset
 
 from ..errors import UserError
-from ..jobs import run_job
+from ..jobs import ShowProgress, run_job
 from .bank import check_k, open_bank
 from .encoding import Embeddings, normalized, open_embeddings
 from .index import Index, open_index
@@ -179,7 +179,7 @@ def find_neighbours(
     *,
     engine: str = "local",
     workers: int = 2,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Search for all queries by a corpus job.
 
@@ -189,7 +189,7 @@ def find_neighbours(
         folder: of the results, for :func:`textssl.jobs.run_job`.
         engine: as for :func:`textssl.jobs.run_job`.
         workers: as for :func:`textssl.jobs.run_job`.
-        progress: show a progress bar.
+        progress: as for :func:`textssl.jobs.run_job`.
 
     Returns:
         Scores and row numbers ``[Q, k]``, best first.

@@ -62,6 +62,14 @@ class RetrievalConfig:
     balance: str = "labeled"
     seed: int = 0
 
+    def check_without_teacher(self) -> None:
+        """Raise UserError for a selection by confidence, which nobody would have."""
+        for name in ("threshold", "per_class", "total"):
+            if getattr(self, name):
+                raise UserError(
+                    f"{name}: got {getattr(self, name)}, which is about a teacher's labels; give a teacher"
+                )
+
     def __post_init__(self) -> None:
         if self.queries not in (*QUERIES, RANDOM):
             raise UserError(f"queries: got {self.queries!r}; allowed: {', '.join((*QUERIES, RANDOM))}")
