@@ -16,14 +16,9 @@ ADDS_HELP = True
 
 
 def command(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[LABELED [UNLABELED]] [FLAGS OF TRAINING]",
-            help="Labeled and unlabeled data: CSV, TSV, JSONL, Parquet or a folder. After them any flag of "
-            "`textssl train` that the methods have, such as `--backend features` or `--max_steps 300`.",
-        ),
-    ] = None,
+    context: typer.Context,
+    labeled: Annotated[str | None, typer.Argument(help="Labeled data: CSV, TSV, JSONL, Parquet or a folder.")] = None,
+    unlabeled: Annotated[str | None, typer.Argument(help="Unlabeled data of the same kinds.")] = None,
     methods: Annotated[
         str | None, typer.Option(help="Names with commas between; `textssl train --help` lists them.")
     ] = None,
@@ -57,16 +52,19 @@ def command(
     """Train several methods over several seeds, beside the supervised baseline on the same labels.
 
     Each cell is a run of its own and is trained once: the same command goes on after an interruption, and `--add` or
-    more `--seeds` run what is missing. Texts are embedded once for all cells.
+    more `--seeds` run what is missing. Texts are embedded once for all cells. After the files, any flag of
+    `textssl train` that the methods have goes to all of them, such as `--backend features` or `--max_steps 300`.
 
     `textssl compare few.csv many.csv --test held_out.csv --methods uda,fixmatch,vat --seeds 3`
     """
     from ..compare.program import compare_program
     from ..compare.request import CompareRequest
 
+    # A flag of training may stand where a file could.
+    words = [word for word in (labeled, unlabeled, *context.args) if word is not None]
     return compare_program(
         CompareRequest(
-            words=words or (), source=source, test=test, methods=methods, add=add, seeds=seeds, labels=labels,
+            words=words, source=source, test=test, methods=methods, add=add, seeds=seeds, labels=labels,
             settings=settings or (), baseline=baseline, jobs=jobs, output=output, json=json,
         )
     )  # fmt: skip

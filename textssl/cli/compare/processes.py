@@ -131,7 +131,8 @@ def _work(
         answer = Answer(getattr(import_module(module), name)(*arguments))
     except UserError as error:
         answer = Answer(reason=" ".join(str(error).split()))
-        print(f"error: {answer.reason}", file=sys.stderr)
+        if log is not None:
+            print(f"error: {answer.reason}", file=sys.stderr)
     except BaseException as error:
         traceback.print_exc()
         answer = Answer(reason=" ".join(f"{type(error).__name__}: {error}".split()))
