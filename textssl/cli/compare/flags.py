@@ -29,6 +29,7 @@ REFUSED = {
     "push_to_hub": "each cell would be pushed; push the one that you choose",
     "resume_from_checkpoint": "the same command goes on by itself",
     "overwrite": "delete the folder, or choose another -o",
+    "hub_token": "nothing is pushed; hf auth login lets cells read private models",
     "teacher": "the baseline of each seed is the teacher; without --no-baseline there is always one",
 }
 

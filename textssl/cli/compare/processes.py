@@ -24,7 +24,12 @@ from ..run.log_file import print_into
 __all__ = ["Answer", "Processes", "Running"]
 
 # What the cells import, which takes longer than a short training.
-IMPORTED_ONCE = ("textssl.cli.compare.checks", "textssl.cli.compare.cells")
+IMPORTED_ONCE = (
+    "textssl.cli.compare.checks",
+    "textssl.cli.compare.cells",
+    "matplotlib.backends.backend_agg",
+    "sentence_transformers",
+)
 # Devices of NVIDIA's and AMD's drivers: a process that has seen them must not be forked.
 ACCELERATORS = ("/dev/nvidiactl", "/dev/kfd")
 # Seconds that a process has to end by itself.

@@ -11,6 +11,7 @@ from ...files import write_atomically
 from ..console import next_step, print_json, result, say, table
 from .cell_files import cell_result, right_in
 from .grid import Cell, Grid
+from .page import write_report
 from .plot import comparison_figure, save_figure
 from .summary import MethodSummary, findings, summarize
 from .tables import as_csv, as_document, as_markdown, columns_of, notes_on, rows_of
@@ -30,9 +31,10 @@ def report(grid: Grid, failures: Mapping[Cell, str], folder: Path, as_json: bool
         folder: of the comparison.
         as_json: print what is in ``compare.json`` in place of the table.
     """
-    results = {cell: found for cell in grid.cells() if (found := cell_result(grid, cell, folder)) is not None}
+    results = {cell: kept for cell in grid.cells() if (kept := cell_result(grid, cell, folder)) is not None}
     lines = summarize(grid, results, failures, lambda cell: right_in(grid, cell, folder))
-    notes = [*notes_on(grid, lines, grid.measured), *findings(lines)]
+    found, explained = findings(lines), notes_on(grid, lines, grid.measured)
+    notes = [*explained, *found]
     command = shlex.join(_command_of(grid, folder))
     facts = {"kind": NAME, "data": grid.described, "measured": grid.measured, "command": command}
     document = as_document(grid, lines, notes, folder, facts)
@@ -49,7 +51,8 @@ def report(grid: Grid, failures: Mapping[Cell, str], folder: Path, as_json: bool
         result(table(columns_of(grid), rows_of(grid, lines)))
         result("")
         result("\n".join(notes))
-    say(f"files: {path}.md, .csv, .json" + ("" if figure is None else ", .png, .svg"))
+    page = write_report(grid, lines, folder, found, explained, command)
+    say(f"files: {path}.md, .csv, .json" + ("" if figure is None else ", .png, .svg") + f"; {page}")
     if failures:
         say(f"{len(failures)} of {len(grid.cells())} cells failed; the same command tries them again")
     best = _best(lines)

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ...report.paired_accuracy import paired_accuracy
 
-__all__ = ["LEVEL", "Interval", "mean_interval", "paired_bootstrap"]
+
+__all__ = ["LEVEL", "Interval", "mean_interval", "paired_by_example"]
 
 LEVEL = 0.95
-RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -60,22 +61,12 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     return Interval(mean, mean - half, mean + half, count, "seeds")
 
 
-def paired_bootstrap(right: np.ndarray, baseline_right: np.ndarray, seed: int = 0) -> Interval:
-    """Difference of two accuracies on the same examples, with the percentile interval of the paired bootstrap.
-
-    Drawing N examples with replacement is one draw of a multinomial over the three differences that an example can
-    have, so the cost does not depend on N.
+def paired_by_example(right: np.ndarray, baseline_right: np.ndarray) -> Interval:
+    """Difference of two accuracies on the same examples, for one seed.
 
     Args:
         right: whether each example ``[N]`` is predicted right.
         baseline_right: the same of the baseline.
-        seed: of the draws.
     """
-    count = len(right)
-    gained = int(np.count_nonzero(right & ~baseline_right))
-    lost = int(np.count_nonzero(~right & baseline_right))
-    shares = np.array([gained, lost, count - gained - lost]) / count
-    drawn = np.random.default_rng(seed).multinomial(count, shares, size=RESAMPLES)
-    differences = (drawn[:, 0] - drawn[:, 1]) / count
-    low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval((gained - lost) / count, float(low), float(high), count, "examples")
+    found = paired_accuracy(right, baseline_right, LEVEL)
+    return Interval(found.value, found.low, found.high, len(right), "examples")

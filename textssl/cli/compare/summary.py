@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .grid import BASELINE, Cell, Grid
-from .statistics import Interval, mean_interval, paired_bootstrap
+from .statistics import Interval, mean_interval, paired_by_example
 
 
 __all__ = ["MethodSummary", "findings", "summarize"]
@@ -76,14 +76,22 @@ def summarize(
 
 
 def findings(lines: list[MethodSummary]) -> list[str]:
-    """A sentence for each method that is less accurate than the baseline: unlabeled data may hurt."""
+    """A sentence for each method that is worse than the baseline: unlabeled data may hurt."""
     found = []
+    baselines = {line.labels: line for line in lines if line.method == BASELINE}
     for line in lines:
-        if line.difference is None or line.difference.mean >= 0:
+        if line.difference is None:
             continue
         seeds = f"{len(line.differences)} seed" + ("s" if len(line.differences) > 1 else "")
-        labels = "" if line.labels is None else f" with {line.labels} labels"
-        found.append(f"{line.method}{labels} lost to {BASELINE}: {100 * line.difference.mean:+.1f} points ({seeds})")
+        name = line.method if line.labels is None else f"{line.method} with {line.labels} labels"
+        losses = line.mean("log_loss"), baselines[line.labels].mean("log_loss")
+        if line.difference.mean < 0:
+            found.append(f"{name} lost to {BASELINE}: {100 * line.difference.mean:+.1f} points ({seeds})")
+        elif losses[0] is not None and losses[1] is not None and losses[0] > losses[1]:
+            found.append(
+                f"{name}: log-loss {losses[0]:.3f} against {losses[1]:.3f} of {BASELINE}: its "
+                "accuracy is not lower, its probabilities are worse"
+            )
     return found
 
 
@@ -105,7 +113,7 @@ def _summary(
         cell = Cell(method, labels, *differences)
         pair = right_of(cell), right_of(cell.baseline)
         if pair[0] is not None and pair[1] is not None and len(pair[0]) == len(pair[1]):
-            difference = paired_bootstrap(pair[0], pair[1])
+            difference = paired_by_example(pair[0], pair[1])
     return MethodSummary(method, labels, own, failed, mean_interval([*accuracies.values()]), difference, differences)
 
 

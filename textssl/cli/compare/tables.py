@@ -48,7 +48,7 @@ def notes_on(grid: Grid, lines: Sequence[MethodSummary], measured: str) -> list[
         )
     if "examples" in over:
         notes.append(
-            f"difference: to the baseline in points; paired bootstrap over {over['examples'].count:,} examples of "
+            f"difference: to the baseline in points; paired interval over {over['examples'].count:,} examples of "
             "one seed, which says nothing of other seeds"
         )
     for line in lines:
