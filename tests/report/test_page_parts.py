@@ -7,10 +7,12 @@ import math
 
 import pytest
 
-from textssl.report import Bin, Candidate, ClassShares, Curve
+from textssl.report import Bin, Candidate, ClassShares, Curve, Item, PseudoLabelQuality, ViewExample
 from textssl.report.html.formats import interval, number, percent, points, seconds, signed, ticks
 from textssl.report.html.interval_chart import comparison
+from textssl.report.html.items import Images, shown_example
 from textssl.report.html.line_chart import curve_panels
+from textssl.report.html.pseudo_labels import pseudo_labels
 from textssl.report.html.score_charts import confusion, reliability
 from textssl.report.html.share_chart import share_panels, shares
 from textssl.report.html.shown import cut, preview, visible
@@ -221,7 +223,35 @@ def test_of_many_classes_those_that_differ_are_drawn() -> None:
     assert found.rows[-1].name == "c39"
     assert len(found.table.rows) == 40
     panels, tables = share_panels(series, classes)
-    assert len(panels) == 12
+    assert len(panels) == 6
     assert panels[-1].title == "c39"
     assert [line.name for line in panels[-1].lines] == ["pseudo-labels", "labels"]
     assert len(tables[0][1].rows) == 2
+
+
+def test_pseudo_labels_of_which_few_were_kept_come_with_their_doubt() -> None:
+    found = pseudo_labels(
+        [PseudoLabelQuality(10, 0.0, None, count=240), PseudoLabelQuality(30, 0.0083, 0.5, (None, 0.5), 240)],
+        ("a", "b"),
+    )
+    # One of two: Wilson's interval, from scipy's binomtest(1, 2).proportion_ci(method="wilson").
+    assert found.told.replace("\u00a0", " ") == (
+        "0.8 % of 240 unlabeled examples (2) are kept at step 30, and 50.0 % of those are right "
+        "(95 % interval: 9.5 to 90.5 %)."
+    )
+    assert [row[:1] for row in found.classes.rows] == [("b",)]
+    assert found.panel is not None
+    right, kept = found.panel.lines
+    # The first step has no accuracy, so its line is a single dot with its interval.
+    assert len(right.errors) == 1
+    assert kept.errors == ()
+    nothing = pseudo_labels([PseudoLabelQuality(5, 0.0, None, count=100)], ())
+    assert nothing.told.replace("\u00a0", " ") == "0.0 % of 100 unlabeled examples (0) are kept at step 5."
+
+
+def test_the_end_of_a_cut_text_is_no_change() -> None:
+    text = " ".join(f"w{number}" for number in range(500))
+    view = shown_example(ViewExample(Item(text), (("strong", Item("new " + text)),)), Images()).views[0]
+    assert [tuple(piece) for piece in view.pieces if piece.change != "same"] == [("added", "new")]
+    whole = shown_example(ViewExample(Item("one two"), (("strong", Item("one")),)), Images()).views[0]
+    assert [tuple(piece) for piece in whole.pieces if piece.change != "same"] == [("removed", "two")]

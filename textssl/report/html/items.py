@@ -15,7 +15,7 @@ from textssl.report.parts import Item, ViewExample
 __all__ = ["Images", "ShownExample", "ShownText", "ShownView", "shown_example", "shown_text"]
 
 # Characters: of what is seen at once, of what can be unfolded, and of what is compared word by word.
-SHORT, LONG, COMPARED = 320, 4_000, 1_500
+SHORT, LONG, COMPARED = 320, 4_000, 1_000
 # Characters of base64: of one image that is kept as it is, and of all images of a page.
 SMALL, ROOM = 6_000, 900_000
 SIDE = 160
@@ -54,10 +54,10 @@ class ShownExample:
 
 
 def shown_text(text: str) -> ShownText:
-    """What is seen at once and what can be unfolded."""
-    return ShownText(
-        preview(text, SHORT), preview(text, LONG) if len(text) > SHORT else "", len(text), len(text) > LONG
-    )
+    """What is seen at once and what can be unfolded; a text that is little longer than the one is not folded."""
+    if len(text) <= 1.5 * SHORT:
+        return ShownText(text, "", len(text), False)
+    return ShownText(preview(text, SHORT), preview(text, LONG), len(text), len(text) > LONG)
 
 
 class Images:
@@ -127,4 +127,8 @@ def _shown_view(name: str, text: str | None, view: Item, images: Images) -> Show
     pieces = [] if view.text is None else [Piece("same", preview(view.text, COMPARED))]
     if text is not None and view.text is not None and not same:
         pieces = word_diff(preview(text, COMPARED), preview(view.text, COMPARED))
+        if max(len(text), len(view.text)) > COMPARED:
+            # Both were cut, and not at the same word: the last words are no change.
+            while len(pieces) > 1 and pieces[-1].change != "same":
+                pieces.pop()
     return ShownView(name, tuple(pieces), images.shown(view.image), same)

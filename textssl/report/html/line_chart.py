@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from textssl.report.html.formats import UNKNOWN, count, number, percent, round_percent, ticks
 from textssl.report.html.tables import Table, left_out, some_of
@@ -45,6 +46,7 @@ class Line:
         path: of an SVG.
         dots: drawn where there are few points, or none beside one.
         last: the last value, as text.
+        errors: place across and ends of the interval of each dot that has one.
         told: the line in words.
     """
 
@@ -54,6 +56,7 @@ class Line:
     dots: tuple[tuple[float, float], ...]
     last: str
     told: str
+    errors: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def _panels(group: str, curves: list[Curve]) -> list[Panel]:
         told = {_label(curve, names, runs): curve for curve in curves}
         if len(told) == len(curves):
             return [chart(_title(group, names), told, write, _limits(curves, group))]
-    limits = None if group == "loss" else _limits(curves, group)
+    limits = None if group in ("loss", "accuracy") else _limits(curves, group)
     found = []
     for name in names:
         own = {curve.run: curve for curve in curves if curve.name == name}
@@ -138,6 +141,7 @@ def chart(
     curves: Mapping[str, Curve],
     write: Callable[[float | None], str],
     limits: tuple[float, float],
+    bounds: Mapping[str, Sequence[tuple[float, float] | None]] = MappingProxyType({}),
 ) -> Panel:
     """One chart of a few curves.
 
@@ -146,6 +150,7 @@ def chart(
         curves: by the name in the legend.
         write: how a value is written.
         limits: ends of the vertical axis.
+        bounds: by name, the interval of each value, drawn where the points are few.
     """
     first = min((curve.steps[0] for curve in curves.values() if curve.steps), default=0)
     last = max((curve.steps[-1] for curve in curves.values() if curve.steps), default=1)
@@ -163,7 +168,10 @@ def chart(
         tuple((round(up(value), 1), _axis_label(value, write)) for value in ticks(*limits, 5)),
     )
     styles = _styles(list(curves))
-    lines = tuple(_line(name, styles[name], curve, across, up, write) for name, curve in curves.items())
+    lines = tuple(
+        _with_errors(_line(name, styles[name], curve, across, up, write), curve, bounds.get(name), across, up)
+        for name, curve in curves.items()
+    )
     averaged = max(math.ceil(len(curve.steps) / POINTS) for curve in curves.values())
     note = f"Each point is the mean of {averaged} logged values." if averaged > 1 else ""
     return Panel(title, frame, lines, steps_table(curves, write), note)
@@ -196,12 +204,26 @@ def _line(
     segments = [segment for segment in segments if segment]
     path = " ".join("M" + " ".join(f"{x:g},{y:g}" for x, y in segment) for segment in segments if len(segment) > 1)
     # A level line needs none.
-    few = 2 < sum(map(len, segments)) <= DOTS
+    few = sum(map(len, segments)) <= DOTS and len({y for segment in segments for _, y in segment}) > 1
     dots = tuple(point for segment in segments for point in segment if few or len(segment) == 1)
     known = [(step, value) for step, value in zip(curve.steps, curve.values, strict=True) if _known(value)]
     (start, begun), (end, ended) = known[0], known[-1]
     told = f"{name}: {write(begun)} at step {count(start)}, {write(ended)} at step {count(end)}."
     return Line(name, style, path, dots, write(ended), told)
+
+
+def _with_errors(
+    line: Line,
+    curve: Curve,
+    bounds: Sequence[tuple[float, float] | None] | None,
+    across: Callable[[float], float],
+    up: Callable[[float], float],
+) -> Line:
+    if not line.dots or bounds is None:
+        return line
+    ends = [(step, pair) for step, pair in zip(curve.steps, bounds, strict=True) if pair is not None]
+    errors = ((round(across(step), 1), round(up(low), 1), round(up(high), 1)) for step, (low, high) in ends)
+    return replace(line, errors=tuple(errors))
 
 
 def _averaged(curve: Curve) -> Iterable[tuple[float, float | None]]:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -82,6 +83,7 @@ def render_page(report: RunReport, link: str | None = None) -> str:
         .render(
             report=report,
             e=evaluation,
+            measured_on="" if evaluation is None else _measured_on(evaluation),
             facts=[fact for fact in report.facts if fact not in how],
             how=how,
             sections=_sections(parts, evaluation, bool(report.command or how)),
@@ -93,6 +95,13 @@ def render_page(report: RunReport, link: str | None = None) -> str:
         )
     )
     return html
+
+
+def _measured_on(evaluation: Evaluation) -> str:
+    """In words, with the number of examples."""
+    number = f"{evaluation.count:,}"
+    stated = re.search(rf"(?<![\d,]){number}(?![\d,])", evaluation.measured_on)
+    return evaluation.measured_on if stated else f"{number} examples: {evaluation.measured_on}"
 
 
 def _parts(report: RunReport, images: Images) -> dict[str, Any]:
@@ -107,7 +116,7 @@ def _parts(report: RunReport, images: Images) -> dict[str, Any]:
         "shares": shares(report.class_shares, classes) if report.class_shares and classes else None,
         "share_panels": panels,
         "share_tables": tables,
-        "pseudo_labels": pseudo_labels(report.pseudo_labels) if report.pseudo_labels else None,
+        "pseudo_labels": pseudo_labels(report.pseudo_labels, classes) if report.pseudo_labels else None,
         "confusion": confusion(table, classes) if table else None,
         "reliability": None if evaluation is None else reliability(evaluation.reliability),
         "examples": [shown_example(example, images) for example in report.examples],

@@ -15,6 +15,9 @@ from textssl.report.parts import Curve, PseudoLabelQuality
 __all__ = ["PseudoLabels", "pseudo_labels"]
 
 
+RIGHT = "right among the kept"
+
+
 @dataclass(frozen=True)
 class PseudoLabels:
     """What the page shows of them.
@@ -23,26 +26,46 @@ class PseudoLabels:
         panel: chart of the share that is kept and of its accuracy; none of a single step.
         table: the same figures.
         last: of the last step.
+        told: the last step in words.
+        classes: share of the right ones among the kept of each class that has any, at the last step.
     """
 
     panel: Panel | None
     table: Table
     last: PseudoLabelQuality
+    told: str
+    classes: Table
 
 
-def pseudo_labels(quality: Sequence[PseudoLabelQuality]) -> PseudoLabels:
+def pseudo_labels(quality: Sequence[PseudoLabelQuality], classes: Sequence[str]) -> PseudoLabels:
     """Chart and table of what was measured at some steps."""
     steps = tuple(one.step for one in quality)
     curves = {
-        "right among the kept": Curve("", "", "", steps, tuple(one.accuracy for one in quality)),
+        RIGHT: Curve("", "", "", steps, tuple(one.accuracy for one in quality)),
         "kept": Curve("", "", "", steps, tuple(one.kept_share for one in quality)),
     }
     curves = {name: curve for name, curve in curves.items() if any(value is not None for value in curve.values)}
-    table = _table(quality)
-    panel = None
+    table, panel, last = _table(quality), None, quality[-1]
     if len(steps) > 1 and curves:
-        panel = replace(chart("Pseudo-labels", curves, percent, (0.0, 1.0)), table=table)
-    return PseudoLabels(panel, table, quality[-1])
+        bounds = {RIGHT: tuple(_bounds(one) for one in quality)}
+        panel = replace(chart("Pseudo-labels", curves, percent, (0.0, 1.0), bounds), table=table)
+    known = zip(classes, last.per_class, strict=False)
+    rows = tuple((name, percent(share)) for name, share in known if share is not None)
+    return PseudoLabels(panel, table, last, _told(last), Table(("class", "right"), rows))
+
+
+def _told(one: PseudoLabelQuality) -> str:
+    """One step in a sentence; the number of examples and the interval tell how much it says."""
+    if one.kept_share is None:
+        return ""
+    kept, ends = _kept(one), _bounds(one)
+    of = "the" if one.count is None else count(one.count)
+    told = f"{percent(one.kept_share)} of {of} unlabeled examples" + ("" if kept is None else f" ({count(kept)})")
+    told += " are kept" + (f" at step {count(one.step)}" if one.step else "")
+    if one.accuracy is None or kept == 0:
+        return f"{told}."
+    told += f", and {percent(one.accuracy)} of those are right"
+    return f"{told}." if ends is None else f"{told} (95 % interval: {interval(*ends, percent)})."
 
 
 def _table(quality: Sequence[PseudoLabelQuality]) -> Table:
@@ -52,8 +75,16 @@ def _table(quality: Sequence[PseudoLabelQuality]) -> Table:
 
 
 def _row(one: PseudoLabelQuality) -> tuple[str, ...]:
-    kept = None if one.count is None or one.kept_share is None else round(one.kept_share * one.count)
-    ends = ""
-    if kept and one.accuracy is not None:
-        ends = interval(*wilson_interval(round(one.accuracy * kept), kept), percent)
-    return count(one.step), percent(one.kept_share), count(kept), percent(one.accuracy), ends
+    ends = _bounds(one)
+    told = "" if ends is None else interval(*ends, percent)
+    return count(one.step), percent(one.kept_share), count(_kept(one)), percent(one.accuracy), told
+
+
+def _kept(one: PseudoLabelQuality) -> int | None:
+    return None if one.count is None or one.kept_share is None else round(one.kept_share * one.count)
+
+
+def _bounds(one: PseudoLabelQuality) -> tuple[float, float] | None:
+    """Interval of 95 % of the share of right ones among the kept."""
+    kept = _kept(one)
+    return wilson_interval(round(one.accuracy * kept), kept) if kept and one.accuracy is not None else None

@@ -19,7 +19,7 @@ LARGEST = 30
 SHADES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.7, 0.9)
 PAIRS = 12
 # The drawing's own units, as in the charts of lines.
-LEFT, RIGHT, TOP, BOTTOM, FLOOR = 46.0, 338.0, 12.0, 252.0, 310.0
+LEFT, RIGHT, TOP, BOTTOM, FLOOR = 46.0, 338.0, 12.0, 252.0, 316.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def reliability(bins: Sequence[Bin]) -> Reliability | None:
         confidence, accuracy = one.confidence or 0.0, one.accuracy or 0.0
         low, high = wilson_interval(round(accuracy * one.count), one.count)
         marks.append((_across(confidence), _up(accuracy), _up(low), _up(high), one.count < 10))
-        height = round((FLOOR - BOTTOM - 12) * one.count / largest, 1)
+        height = round((FLOOR - BOTTOM - 26) * one.count / largest, 1)
         left, width = _across(one.low), round(_across(one.high) - _across(one.low), 1)
         bars.append((left, max(1.0, width - 1), round(FLOOR - height, 1), height))
         span = f"{percent(one.low, 0)} to {percent(one.high, 0)}"

@@ -14,7 +14,7 @@ from textssl.report.parts import ClassShares, Curve
 __all__ = ["ShareRow", "Shares", "share_panels", "shares"]
 
 # More classes than that stand in the table alone.
-ROWS, PANELS, COLUMNS = 24, 12, 30
+ROWS, PANELS, COLUMNS = 24, 6, 30
 MARKERS = {"labels": "ring", "unlabeled truth": "bar", "predictions": "dot", "pseudo-labels": "diamond"}
 # What is so from the first step on.
 LEVEL = ("labels", "unlabeled truth")
