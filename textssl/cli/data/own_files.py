@@ -8,14 +8,18 @@ import datasets
 import numpy as np
 
 from ...config import SSLConfig
+from ...data.class_labels import with_class_labels
 from ...data.hidden_labels import hidden_labels
-from ...data.validation import check_every_class
+from ...data.validation import check_every_class, check_texts
 from ...errors import UserError
 from ...hub import DataFacts
-from ...modalities.image.folder import load_images
+from ...modalities.image.folder import is_image_folder, load_images
 from ...modalities.image.validation import check_images
+from ...own_data import OwnData, read_own_data
+from ...own_data.places import inner_place, is_hub_name
 from ...sources.named import load_table
 from ...sources.splits import Split
+from ..console import say
 from ..options import RecipeOptions, rename_argument_in_errors
 from .modality import modality_of_task
 from .own_split import own_split
@@ -25,6 +29,14 @@ from .task_data import OWN_FILES, TaskData
 
 
 __all__ = ["own_task"]
+
+# Of a data set of the Hub, or of a folder with several: the first that there is.
+SPLITS = {
+    "train_file": ("train",),
+    "unlabeled_file": ("unsupervised", "unlabeled", "train"),
+    "validation_file": ("validation", "dev", "test"),
+    "test_file": ("test",),
+}
 
 
 def own_task(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool) -> TaskData:
@@ -112,12 +124,60 @@ def _read(
     label_column: str | None,
     label_names: tuple[str, ...] | None = None,
 ) -> datasets.Dataset:
-    """One of a person's own files, its texts or images checked; sizes of images are left to the trainer."""
-    path = str(getattr(options, flag))
+    """One of a person's own files, its texts or images checked; sizes of images are left to the trainer.
+
+    Columns that nobody named, and that are not called as usual, are found and take the usual names.
+    """
+    path, modality = str(getattr(options, flag)), modality_of_task(options, "")
     with rename_argument_in_errors(flag, "path"):
-        if modality_of_task(options, "") == "text":
+        found = None if config.text_pair_column is not None else _found(flag, path, options, config, label_column)
+        if found is not None and found.modality == modality:
+            rows = _called(found, column, label_column)
+            if modality == "text":
+                check_texts(rows, column, path)
+            rows = rows if label_column is None else with_class_labels(rows, label_column, label_names, Path(path))
+        elif modality == "text":
             return load_table(
                 path, column, label_column, label_names=label_names, text_pair_column=config.text_pair_column
             )
-        images = load_images(path, column, label_column, label_names=label_names)
-        return check_images(images, column, path, skip_corrupt=config.skip_corrupt_images)
+        else:
+            rows = load_images(path, column, label_column, label_names=label_names)
+        return (
+            rows if modality == "text" else check_images(rows, column, path, skip_corrupt=config.skip_corrupt_images)
+        )
+
+
+def _found(
+    flag: str, path: str, options: RecipeOptions, config: SSLConfig, label_column: str | None
+) -> OwnData | None:
+    """The file with its columns; ``None`` where the usual readers shall read it, or tell what is wrong."""
+    asked = ("text_column", "image_column", *(() if label_column is None else ("label_column",)))
+    named: dict[str, str] = {name: getattr(config, name) for name in asked if name in options.explicit}
+    try:
+        if is_image_folder(inner_place(Path(path), SPLITS[flag], flag)):
+            return None
+        found = read_own_data(path, flag, labeled=label_column is not None, splits=SPLITS[flag], **named)
+    except UserError:
+        if is_hub_name(path):
+            raise
+        return None
+    if label_column is not None and found.label_column is None:
+        return None
+    inputs = config.text_column if found.modality == "text" else config.image_column
+    usual = found.column == inputs and (label_column is None or found.label_column == label_column)
+    # Without a note, so that its first line is a header.
+    return None if usual and not found.notes and Path(path).is_file() else found
+
+
+def _called(found: OwnData, column: str, label_column: str | None) -> datasets.Dataset:
+    """The rows with columns of these names."""
+    rows = found.rows
+    for own, name in ((found.column, column), (found.label_column, label_column)):
+        if own is None or name is None or own == name:
+            continue
+        if name in rows.column_names:
+            rows = rows.remove_columns(name)
+        rows = rows.rename_column(own, name)
+    for note in found.notes:
+        say(note)
+    return rows
