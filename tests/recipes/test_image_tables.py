@@ -103,5 +103,5 @@ def test_columns_of_texts_are_found(task: TinyTask, tmp_path: Path) -> None:
         "train.py", tmp_path / "named", method="supervised", **flags, text_column="review", label_column="stars"
     )
     assert "is taken as" not in named.stderr
-    refused = run("train.py", tmp_path / "refused", **flags, text_column="body")
+    refused = run("train.py", tmp_path / "refused", **{**flags, "method": "supervised"}, text_column="body")
     assert "no column 'body' (text_column); its columns are ['review', 'stars']" in refused.stderr

@@ -132,7 +132,8 @@ class RecipeOptions:
         metadata={
             "help": "Strong view of texts: tfidf, uniform, apertium, tfidf+apertium, seq2seq or ctaugment, which "
             "learns its strength; of images: randaugment or ctaugment; of features: noise, or tfidf for "
-            "embeddings of changed texts. auto: what suits the data."
+            "embeddings of changed texts. auto: what suits the data. Or a column of the unlabeled data that holds "
+            "such texts, or several with commas, one of which is drawn at each visit."
         },
     )
     second_view: str = field(
@@ -201,7 +202,9 @@ class RecipeOptions:
         check_allowed("backend", self.backend, BACKENDS)
         self._check_noise()
         check_allowed("head", self.head, HEADS)
-        check_allowed("strong", self.strong, STRONG_VIEWS)
+        # Of own data it may be a column, which is looked for when they are read.
+        if self.train_file is None:
+            check_allowed("strong", self.strong, STRONG_VIEWS)
         check_allowed("second_view", self.second_view, ("same", "tfidf"))
         if self.replace is not None:
             check_unit_interval("replace", self.replace)

@@ -24,6 +24,7 @@ from ..options import RecipeOptions, rename_argument_in_errors
 from .modality import modality_of_task
 from .own_split import own_split
 from .pseudo_labeled import teacher_columns
+from .strong_columns import strong_columns
 from .subsets import data_seed, facts_of_split, random_rows
 from .task_data import OWN_FILES, TaskData
 
@@ -53,7 +54,9 @@ def own_task(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool) -
     columns = [column] if pair_column is None else [column, pair_column]
     split = own_split(labeled, options, data_seed(config), [*columns, config.label_column])
     source = _unlabeled(options, config, columns, labeled, split, needs_unlabeled)
-    unlabeled = None if source is None else source.select_columns([*columns, *teacher_columns(source, config)])
+    strong = strong_columns(source, options, columns)
+    kept = [*columns, *strong, *(() if source is None else teacher_columns(source, config))]
+    unlabeled = None if source is None else source.select_columns(list(dict.fromkeys(kept)))
     validation, test = (
         None if getattr(options, flag) is None else _read(flag, options, config, column, config.label_column, names)
         for flag in ("validation_file", "test_file")
@@ -76,6 +79,7 @@ def own_task(options: RecipeOptions, config: SSLConfig, needs_unlabeled: bool) -
         pair_column=pair_column,
         unlabeled_truth=None if source is None else hidden_labels(source, config.label_column, names),
         unlabeled_source=source,
+        strong_columns=strong,
     )
 
 

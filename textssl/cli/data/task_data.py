@@ -50,6 +50,8 @@ class TaskData:
     unlabeled_truth: np.ndarray | None = None
     # The unlabeled examples with all columns of a person's file, for what is written for that person.
     unlabeled_source: datasets.Dataset | None = None
+    # Of ``unlabeled``, strong views that a person made.
+    strong_columns: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -62,7 +64,7 @@ class TaskData:
         unlabeled = ""
         if self.unlabeled is not None:
             told = [name for name in self.unlabeled.column_names if name.startswith((PROBABILITY, PROBABILITIES))]
-            unlabeled = content_checksum(self.unlabeled, [*self.columns, *told])
+            unlabeled = content_checksum(self.unlabeled, [*self.columns, *told, *self.strong_columns])
         return hashlib.sha256((labeled + unlabeled).encode()).hexdigest()
 
     def held_out_checksum(self) -> str:

@@ -42,6 +42,7 @@ class TaskSetup:
         modality: of the model.
         given: the data as they were loaded, with the texts or images whose place features may take.
         strong_views: what ``--strong`` may name, the default first.
+        takes_columns: whether it may name columns of the unlabeled data too.
         pipeline: of transformers that takes the model; ``None`` if there is none.
         features_alone: why the model takes features and has no encoder in front; ``None`` where it has one.
         head: how the head is initialized, ``"probe"`` or ``"random"``; ``None`` if there is no choice.
@@ -49,12 +50,13 @@ class TaskSetup:
 
     modality: ClassVar[type[Modality]]
     strong_views: ClassVar[tuple[str, ...]]
+    takes_columns: ClassVar[bool] = False
     pipeline: str | None
     features_alone: str | None = None
     head: str | None = None
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
-        if options.strong not in ("auto", *self.strong_views):
+        if options.strong not in ("auto", *self.strong_views) and not (data.strong_columns and self.takes_columns):
             raise UserError(f"strong: got {options.strong!r}; here allowed: auto, {', '.join(self.strong_views)}")
         if options.embedding_cache is not None and self.modality.name != FeatureModality.name:
             raise UserError(f"embedding_cache: got {options.embedding_cache!r}; it is for --backend features")
@@ -65,6 +67,8 @@ class TaskSetup:
         self.wants_strong_view = "strong" in views
         self.wants_second_view = "weak_2" in views
         self.strong = self.strong_views[0] if options.strong == "auto" else options.strong
+        if data.strong_columns:
+            self.strong = f"column {' or '.join(data.strong_columns)}"
         if not self.wants_strong_view:
             self.strong = "none"
         self.processing_class: Any = None

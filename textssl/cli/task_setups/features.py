@@ -58,6 +58,7 @@ class FeatureTaskSetup(TaskSetup):
 
     modality = FeatureModality
     strong_views = ("noise", "tfidf", "uniform")
+    takes_columns = True
     encoder: Any = None
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
@@ -106,7 +107,12 @@ class FeatureTaskSetup(TaskSetup):
         """Embed every text once, and changed versions of the unlabeled ones if they are the strong view."""
         data, into = self.data, self.config.feature_column
         parts = {name: self._embedded(getattr(data, name), folder) for name in ("labeled", "unlabeled")}
-        if self.wants_strong_view and self.strong != "noise":
+        if self.wants_strong_view and data.strong_columns:
+            for number, name in enumerate(data.strong_columns):
+                views = self._embedded(parts["unlabeled"], folder, column=name, into=f"{into}_strong_{number}")
+                parts["unlabeled"] = views
+            self._read_strong(len(data.strong_columns))
+        elif self.wants_strong_view and self.strong != "noise":
             kept = parts["unlabeled"]
             changed = replace(self.options, strong=self.strong)
             _, augmentation = strong_view(changed, self.config, data.unlabeled, folder)
@@ -115,7 +121,7 @@ class FeatureTaskSetup(TaskSetup):
                 self.options.embedding_cache, VERSIONS, self.config.seed,
                 fallback_dir=folder / "embeddings", into=into, progress=PartialState().is_main_process,
             )  # fmt: skip
-            self.augmentations["strong"] = OneOf([Column(f"{into}_strong_{k}", into) for k in range(VERSIONS)])
+            self._read_strong(VERSIONS)
         self.data = replace(data, **parts)
         self._try_export()
         if self.pipeline is not None and data.modality == "text":
@@ -169,13 +175,20 @@ class FeatureTaskSetup(TaskSetup):
         """Of the encoder; ``None`` for pixels."""
         return None if self.encoder is None else self.encoder.settings
 
-    def _embedded(self, part: Any, folder: Path, held_out: bool = False) -> Any:
+    def _read_strong(self, count: int) -> None:
+        """The strong view is one of this many columns of embeddings."""
+        into = self.config.feature_column
+        self.augmentations["strong"] = OneOf([Column(f"{into}_strong_{k}", into) for k in range(count)])
+
+    def _embedded(
+        self, part: Any, folder: Path, held_out: bool = False, column: str | None = None, into: str | None = None
+    ) -> Any:
         if part is None:
             return None
-        data, into = self.data, self.config.feature_column
+        data, into = self.data, into or self.config.feature_column
         places: dict[str, Any] = {"cache_dir": self.options.embedding_cache, "fallback_dir": folder / "embeddings"}
         if data.modality == "image":
             return with_image_features(part, data.column, into, self.encoder, self._size, **places)
         progress = PartialState().is_main_process
         encoder = self._measured_by if held_out else self.encoder
-        return embed(part, data.column, encoder, into=into, progress=progress, **places)
+        return embed(part, column or data.column, encoder, into=into, progress=progress, **places)

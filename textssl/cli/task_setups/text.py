@@ -8,6 +8,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from ...augment import Column, OneOf
 from ...augment.text import TfIdfReplacement, for_pairs
 from ...augment.text.special_tokens import special_tokens_of
 from ...config import SSLConfig
@@ -36,11 +37,12 @@ class TextTaskSetup(TaskSetup):
 
     modality = TextModality
     strong_views = ("tfidf", "uniform", "apertium", "tfidf+apertium", "seq2seq", "ctaugment")
+    takes_columns = True
     pipeline = "text-classification"
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         super().__init__(options, config, data, views)
-        if self.wants_strong_view:
+        if self.wants_strong_view and not data.strong_columns:
             self.strong = choose_strong(options.strong)
         self.processing_class = load_tokenizer(options.model)
         self.start = options.model
@@ -57,7 +59,9 @@ class TextTaskSetup(TaskSetup):
     def prepare(self, folder: Path) -> None:
         """Fit word replacements, translate."""
         special = special_tokens_of(self.processing_class)
-        if self.wants_strong_view:
+        if self.wants_strong_view and self.data.strong_columns:
+            self.augmentations["strong"] = OneOf([Column(name, self.data.column) for name in self.data.strong_columns])
+        elif self.wants_strong_view:
             unlabeled, augmentation = strong_view(
                 self.options, self.config, self.data.unlabeled, folder / "translations", special
             )
