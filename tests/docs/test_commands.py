@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts)]
 # Scripts that call a command.
 THIN_CALLERS = {
+    "back_translate": ("back-translate",),
     "build_bank": ("bank", "build"),
     "pseudo_label": ("pseudo-label",),
     "retrieve": ("bank", "search"),

@@ -29,6 +29,7 @@ COMMANDS = {
     "check": DATA,
     "bank": DATA,
     "pseudo-label": DATA,
+    "back-translate": DATA,
     "report": LOOK,
     "methods": LOOK,
     "doctor": LOOK,

@@ -4,8 +4,8 @@ A job is a callable from columns of rows to columns of results. Its engines, ``l
 than one machine; ``pip install 'textssl[ray]'``), write the same files.
 """
 
+from ..progress import ShowProgress, counted
 from .job import Job
-from .progress import ShowProgress, counted
 from .run import ENGINES, run_job
 from .shards import Shards, open_shards
 

@@ -10,8 +10,8 @@ from datasets import Dataset
 
 from ..data.files import content_checksum
 from ..errors import UserError
+from ..progress import ShowProgress, counted
 from .job import Job
-from .progress import ShowProgress, counted
 from .shards import Shards, intact_shards, open_finished, remove_leftovers, shard_count, write_or_check_facts
 from .task import ShardTask
 

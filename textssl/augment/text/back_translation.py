@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from ...errors import UserError
+from ...progress import ShowProgress, counted
 from .translation_guard import TranslationGuard, TranslationReport, accept_translation
 from .translation_store import TranslationStore, translation_key
 
@@ -125,14 +126,15 @@ class BackTranslation:
             translation = self._translate([text], rng)[0]
         return {**example, self.column: text if self.guard.reason(text, translation) else translation}
 
-    def fill(self, texts: Sequence[str], *, batch_size: int = 512, progress: bool = True) -> int:
+    def fill(self, texts: Sequence[str], *, batch_size: int = 512, progress: bool | ShowProgress = True) -> int:
         """Translate every text that is not in the store yet.
 
         Args:
             texts: any number; equal ones are translated once.
             batch_size: texts per call of the engine. Each call's results are written before the
                 next call, so this much work is lost when the job is killed.
-            progress: show a bar with the number of translations and the folder.
+            progress: show a bar with the number of translations and the folder; or what shows the progress, see
+                :func:`textssl.progress.counted`.
 
         Returns:
             The number of new translations.
@@ -146,14 +148,15 @@ class BackTranslation:
         distinct = list(dict.fromkeys(texts))
         missing = [self._missing(distinct, copy) for copy in range(self.copies)]
         new = sum(map(len, missing))
-        with _bar(self.copies * len(distinct), new, self.store, progress) as bar:
+        total, where = self.copies * len(distinct), "memory" if self.store.folder is None else self.store.folder
+        with counted(progress, total, total - new, f"back-translation into {where}", "text") as bar:
             for copy, keyed in enumerate(missing):
                 for batch in _batches(keyed, batch_size):
                     # Anew for each call, so that a resumed job draws as an uninterrupted one.
                     rng = np.random.default_rng([self.seed, copy])
                     results = self._translate(list(batch.values()), rng)
                     self.store.add(dict(zip(batch, results, strict=True)))
-                    bar.update(len(batch))
+                    bar.advance(len(batch))
         return new
 
     def add_column(
@@ -162,7 +165,7 @@ class BackTranslation:
         name: str = "back_translation",
         *,
         batch_size: int = 512,
-        progress: bool = True,
+        progress: bool | ShowProgress = True,
         reasons: bool = False,
     ) -> Dataset:
         """Fill the store with a data set's texts and add the results as columns.
@@ -189,16 +192,35 @@ class BackTranslation:
         if taken := sorted({*new} & {*dataset.column_names}):
             raise UserError(f"name: got {name!r}, but the data already have {taken}")
         texts = dataset.with_format(None)[self.column][:]
-        self.fill(texts, batch_size=batch_size, progress=progress)
-        triples = [self._guarded(texts, copy) for copy in range(self.copies)]
-        for column, rows in zip(names, triples, strict=True):
-            dataset = dataset.add_column(column, [text if reason else new for text, new, reason in rows])
+        for column, rows in zip(names, self.guarded(texts, batch_size=batch_size, progress=progress), strict=True):
+            dataset = dataset.add_column(column, [text for text, _ in rows])
             if reasons:
-                dataset = dataset.add_column(f"{column}_kept_reason", [reason for *_, reason in rows])
-        self.report = TranslationReport.of(self.guard, [triple for rows in triples for triple in rows])
+                dataset = dataset.add_column(f"{column}_kept_reason", [reason for _, reason in rows])
+        assert self.report is not None, "guarded() reports"
         if self.report.many_kept:
             logger.warning("back-translation by %s: %s", self.engine.identity, self.report.lines()[0])
         return dataset
+
+    def guarded(
+        self, texts: Sequence[str], *, batch_size: int = 512, progress: bool | ShowProgress = True
+    ) -> list[list[tuple[str, str]]]:
+        """Fill the store with texts, and give what stands in for each of them; counts are left in ``report``.
+
+        Args:
+            texts: N texts.
+            batch_size: as in ``fill``.
+            progress: as in ``fill``.
+
+        Returns:
+            For each copy N pairs: the translation, or the text itself; and why the text is kept, empty if it is not.
+
+        Raises:
+            UserError: as from ``fill``.
+        """
+        self.fill(texts, batch_size=batch_size, progress=progress)
+        triples = [self._guarded(texts, copy) for copy in range(self.copies)]
+        self.report = TranslationReport.of(self.guard, [triple for rows in triples for triple in rows])
+        return [[(text if reason else new, reason) for text, new, reason in rows] for rows in triples]
 
     def keep(self, texts: Sequence[str], translations: Sequence[str], copy: int = 0) -> None:
         """Store translations that were made elsewhere, by the engine and seed of this view.
@@ -250,16 +272,3 @@ def _batches(keyed: Mapping[str, str], size: int) -> Iterator[dict[str, str]]:
     items = list(keyed.items())
     for start in range(0, len(items), size):
         yield dict(items[start : start + size])
-
-
-def _bar(total: int, new: int, store: TranslationStore, progress: bool) -> Any:
-    from tqdm import tqdm
-
-    where = "memory" if store.folder is None else str(store.folder)
-    return tqdm(
-        total=total,
-        initial=total - new,
-        desc=f"back-translation into {where}",
-        unit="text",
-        disable=not progress,
-    )

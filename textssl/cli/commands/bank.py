@@ -112,7 +112,7 @@ def search(
         str | None, typer.Option(help="What made the features of the teacher; default: what the teacher names.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Texts of a batch, of encoder and teacher.")] = 64,
-    engine: Annotated[str, typer.Option(help="Where the jobs run: local or ray.")] = "local",
+    engine: Annotated[str, typer.Option("--engine", "--run-on", help="Where the jobs run: local or ray.")] = "local",
     workers: Annotated[int, typer.Option(help="Processes of ray.")] = 2,
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
     parts: Annotated[str | None, typer.Option(help="Folder that keeps the results of each stage.")] = None,

@@ -34,7 +34,7 @@ def command(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Texts of a batch.")] = 32,
     shard_rows: Annotated[int, typer.Option(help="Rows of a part: what a kill can lose.")] = 4096,
-    engine: Annotated[str, typer.Option(help="Where the job runs: local or ray.")] = "local",
+    engine: Annotated[str, typer.Option("--engine", "--run-on", help="Where the job runs: local or ray.")] = "local",
     workers: Annotated[int, typer.Option(help="Processes of ray.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the copies that balance duplicate draws.")] = 0,
     parts: Annotated[

@@ -1,4 +1,4 @@
-"""How far a job is, shown by a bar of tqdm or by whatever the caller has."""
+"""How far something long is, shown by a bar of tqdm or by whatever the caller has."""
 
 from __future__ import annotations
 
