@@ -62,6 +62,7 @@ MAY_IMPORT = {
         "modalities",
         "models",
         "own_data",
+        "report",
         "textssl",
     },
     "pipelines": {"errors", "modalities"},

@@ -23,6 +23,7 @@ COMMANDS = {
     "train": FIT,
     "compare": FIT,
     "predict": USE,
+    "evaluate": USE,
     "export": USE,
     "serve": USE,
     "push": USE,

@@ -26,7 +26,7 @@ class OutputPart:
 
     Args:
         out: the final file.
-        job: what decides the content of the output.
+        job: what decides the content of the output; ``None`` if it cannot be resumed.
         overwrite: replace a finished output, and drop an unfinished one of another job.
 
     Attributes:
@@ -37,7 +37,7 @@ class OutputPart:
         UserError: the output is there, its folder is not, or the unfinished one is of another job.
     """
 
-    def __init__(self, out: Path, job: dict[str, Any], overwrite: bool = False) -> None:
+    def __init__(self, out: Path, job: dict[str, Any] | None, overwrite: bool = False) -> None:
         self.out, self._folder = out, out.with_name(f"{out.name}.part")
         if not out.absolute().parent.is_dir():
             raise UserError(f"output: the folder {str(out.absolute().parent)!r} does not exist")
@@ -45,7 +45,7 @@ class OutputPart:
             raise UserError(f"output: {str(out)!r} is a folder; name a file")
         if out.exists() and not overwrite:
             raise UserError(f"output: {str(out)!r} exists; choose another file, or replace it with --overwrite")
-        self._job = {"version": VERSION, **job}
+        self._job = None if job is None else {"version": VERSION, **job}
         self.done, self.tallies, self._bytes, self._shards = 0, dict[str, int](), 0, 0
         if self._folder.exists():
             self._resume(overwrite)
@@ -102,11 +102,16 @@ class OutputPart:
             return
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"output: {str(self._folder)!r} is damaged ({error}); delete it to start anew") from error
+        if self._job is None:
+            shutil.rmtree(self._folder)
+            return
         if job == self._job:
             self.done, self._bytes, self._shards, self.tallies = done
             return
         if not overwrite:
-            differing = sorted(name for name in job.keys() | self._job.keys() if job.get(name) != self._job.get(name))
+            before = job or {}
+            names = before.keys() | self._job.keys()
+            differing = sorted(name for name in names if before.get(name) != self._job.get(name))
             raise UserError(
                 f"output: {str(self._folder)!r} holds an unfinished output of other {', '.join(differing)}; start "
                 "anew with --overwrite, or choose another file"

@@ -24,13 +24,14 @@ SPLITS = ("test", "validation", "train")
 KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "jsonl", ".txt": "lines"}
 
 
-def open_rows(place: str, form: str | None = None, text_column: str | None = None) -> RowStream:
+def open_rows(place: str, form: str | None = None, text_column: str | None = None, labeled: bool = False) -> RowStream:
     """Open a file of any kind, a folder, a data set of the Hub, or standard input.
 
     Args:
         place: as a person names it; ``-`` is standard input.
         form: how standard input is written: ``"lines"``, ``"csv"``, ``"tsv"`` or ``"jsonl"``.
         text_column: of texts, where a person named it.
+        labeled: whether the folders of a folder of images are classes.
 
     Raises:
         UserError: nothing there, an unknown kind, or a beginning that cannot be read.
@@ -44,7 +45,7 @@ def open_rows(place: str, form: str | None = None, text_column: str | None = Non
     if not path.exists():
         raise UserError(f"file: no such file or folder: {place!r}")
     if is_image_folder(path):
-        return _image_folder(path)
+        return _image_folder(path, labeled)
     if path.is_dir():
         dataset = _named(path)
         return ArrowStream(dataset, str(path), f"{path.absolute()} {dataset._fingerprint}")
@@ -83,9 +84,9 @@ def _named(path: Path) -> Dataset:
         return read_table(path, "text")
 
 
-def _image_folder(path: Path) -> RowStream:
+def _image_folder(path: Path, labeled: bool) -> RowStream:
     with named_file():
-        dataset = load_images(path, label_column=None)
+        dataset = load_images(path, label_column="label" if labeled else None)
     digest = hashlib.sha256()
     for name in dataset["file"]:
         status = (path / name).stat()

@@ -54,10 +54,11 @@ def command(
 
     The same command again goes on where it was interrupted.
     """
-    from ..inference.program import PredictOptions, run_predict
+    from ..inference.options import InferenceOptions
+    from ..inference.prediction import run_predict
 
     run_predict(
-        PredictOptions(
+        InferenceOptions(
             model=model,
             file=file,
             output=output,

@@ -6,43 +6,22 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from ...errors import UserError
 from ...inference.classifier import Classifier
-from ...inference.loading import load_classifier
 from ...inference.output import FORMATS
 from ...inference.predicting import Predictions, plan_prediction
 from ...own_data.opening import open_rows
 from ...own_data.streams import RowStream
 from ..console import print_json, progress, say
+from .options import InferenceOptions, flags_in_errors, load_model
 
 
-__all__ = ["PredictOptions", "described_model", "open_input", "run_predict"]
-
-COLUMNS = ("text_column", "image_column", "feature_column")
+__all__ = ["open_input", "run_predict"]
 
 
-@dataclass(frozen=True)
-class PredictOptions:
-    """Arguments of ``textssl predict``."""
-
-    model: str
-    file: str
-    output: str = "-"
-    probabilities: bool = False
-    text_column: str | None = None
-    text_pair_column: str | None = None
-    image_column: str | None = None
-    feature_column: str | None = None
-    format: str | None = None
-    batch_size: int | None = None
-    encoder: str | None = None
-    overwrite: bool = False
-    json: bool = False
-
-
-def run_predict(options: PredictOptions) -> None:
+def run_predict(options: InferenceOptions) -> None:
     """Predict for a file.
 
     Raises:
@@ -50,21 +29,14 @@ def run_predict(options: PredictOptions) -> None:
     """
     if options.json and options.output == "-":
         raise UserError("json: got --json with standard output, which the rows take; name a file by --output")
-    column = _column(options)
     rows = open_input(options)
-    classifier = load_classifier(
-        options.model,
-        batch_size=options.batch_size,
-        pairs=True if options.text_pair_column is not None else None,
-        encoder=options.encoder,
-    )
-    say(described_model(classifier))
-    with _flags_in_errors(options):
+    classifier = load_model(options)
+    with flags_in_errors(options):
         plan = plan_prediction(
             classifier,
             rows,
-            options.output,
-            column=column,
+            str(options.output),
+            column=options.column,
             pair_column=options.text_pair_column,
             form=options.format,
             probabilities=options.probabilities,
@@ -81,7 +53,7 @@ def run_predict(options: PredictOptions) -> None:
         print_json(asdict(done))
 
 
-def open_input(options: PredictOptions) -> RowStream:
+def open_input(options: InferenceOptions) -> RowStream:
     """The rows that a person named."""
     if options.format is not None and options.format not in FORMATS:
         raise UserError(f"format: got {options.format!r}; allowed: {', '.join(FORMATS)}")
@@ -90,35 +62,6 @@ def open_input(options: PredictOptions) -> RowStream:
             f"format: got {options.format!r}; it is for standard input and output, and files say theirs by the suffix"
         )
     return open_rows(options.file, options.format, options.text_column)
-
-
-def described_model(classifier: Classifier) -> str:
-    """A line about the model."""
-    names = ", ".join(classifier.label_names[:10]) + (", ..." if len(classifier.label_names) > 10 else "")
-    encode = getattr(classifier.reader, "encode", None)
-    length = getattr(encode, "max_length", None)
-    cut = "" if length is None else f", texts cut at {length} tokens"
-    kind = "pairs of texts" if classifier.pairs else f"{classifier.modality}s".replace("featuress", "features")
-    return f"{classifier.place.name}: {len(classifier.label_names)} classes of {kind} ({names}){cut}"
-
-
-def _column(options: PredictOptions) -> str | None:
-    given = [(name, getattr(options, name)) for name in COLUMNS if getattr(options, name) is not None]
-    if len(given) > 1:
-        raise UserError(f"{given[1][0]}: got {given[1][1]!r} beside {given[0][0]}; name one column")
-    return given[0][1] if given else None
-
-
-@contextmanager
-def _flags_in_errors(options: PredictOptions) -> Iterator[None]:
-    """Messages name the flag that a person gave."""
-    flag = next((name for name in COLUMNS if getattr(options, name) is not None), "text_column")
-    names = {"column": flag, "pair_column": "text_pair_column"}
-    try:
-        yield
-    except UserError as error:
-        name, _, message = str(error).partition(": ")
-        raise UserError(f"{names.get(name, name)}: {message}") from error
 
 
 @contextmanager
