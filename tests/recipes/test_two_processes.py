@@ -11,6 +11,7 @@ import pytest
 from tests.recipes.tiny_task import TinyTask, environment, finished, launch_recipe
 from textssl.cli.program import run_program
 from textssl.errors import UserError
+from textssl.report import RunReport
 
 
 pytestmark = pytest.mark.ddp
@@ -45,7 +46,14 @@ def test_they_were_two(two: tuple[Path, str]) -> None:
 
 
 def test_everything_is_printed_once(two: tuple[Path, str]) -> None:
-    for text in ("preset cpu", "own files", "| method ", "| supervised |", "| uda ", "held-out examples"):
+    for text in (
+        "preset cpu",
+        "own files",
+        "| method ",
+        "| supervised |",
+        "| uda ",
+        "\naccuracy on 30 held-out examples",
+    ):
         assert two[1].count(text) == 1, text
 
 
@@ -53,7 +61,13 @@ def test_everything_is_written_once(two: tuple[Path, str]) -> None:
     cwd = two[0]
     assert {path.name for path in cwd.iterdir()} <= {"out", "home"}
     out = cwd / "out"
-    assert {path.name for path in out.iterdir()} == {"plots", "results.json", "run.json", "supervised", "uda"}
+    files = {"label_next.csv", "report.html", "report.json", "results.json", "run.json"}
+    assert {path.name for path in out.iterdir()} == files | {"plots", "supervised", "uda"}
+    report = RunReport.read(out)
+    # The pseudo-labels of both processes are counted: each step has two batches.
+    mu = json.loads((out / "uda" / "training_args.json").read_text())["mu"]
+    assert {quality.count for quality in report.pseudo_labels} == {2 * 4 * mu}
+    assert ", 2 processes" in dict(report.facts)["device"]
     rows = json.loads((out / "results.json").read_text())["uda"]["history"]
     assert [row["step"] for row in rows if "loss" in row] == list(range(1, 13))
     # Each process keeps its own random state, and nothing else.

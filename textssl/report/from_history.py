@@ -50,11 +50,13 @@ def curves_of(history: History, run: str, label_names: Sequence[str], threshold:
         curves.append(_curve(history, key, shown, group, run))
     if any("eval_accuracy" in entry for entry in history):
         curves.append(_curve(history, "eval_accuracy", "accuracy on validation examples", "accuracy", run))
-    for key, shown in (("unlabeled_predictions", "unlabeled sample"), ("pseudo_labels", "pseudo-labels used")):
-        known = [(entry["step"], entry[key].get("accuracy")) for entry in history if key in entry]
-        if any(value is not None for _, value in known):
-            curves.append(_of_points(known, f"accuracy on {shown}" if "sample" in shown else f"{shown}: right",
-                                     "accuracy", run))  # fmt: skip
+    known = [
+        (entry["step"], entry["unlabeled_predictions"].get("accuracy"))
+        for entry in history
+        if "unlabeled_predictions" in entry
+    ]
+    if any(value is not None for _, value in known):
+        curves.append(_of_points(known, "accuracy on a sample of the unlabeled examples", "accuracy", run))
     return curves + _thresholds(history, run, label_names, threshold)
 
 

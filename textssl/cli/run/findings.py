@@ -16,7 +16,16 @@ from ..data.task_data import TaskData
 from .measured_predictions import MeasuredPredictions
 
 
-__all__ = ["BASELINES", "PARTS", "RunFindings", "findings_of", "labeled_shares", "measured_on", "measured_stages"]
+__all__ = [
+    "BASELINES",
+    "PARTS",
+    "RunFindings",
+    "counted",
+    "findings_of",
+    "labeled_shares",
+    "measured_on",
+    "measured_stages",
+]
 
 # Of the method's result, what the report needs besides its history.
 PARTS = "report"
@@ -53,11 +62,12 @@ def findings_of(
     if method in measured:
         probs = {name: found.probs for name, found in measured.items()}
         others = [name for name in BASELINES if name in measured and name != method]
-        sentences += verdicts(measured[method].labels, probs, method, others, measured_on(measured[method]))
+        sentences += verdicts(measured[method].labels, probs, method, others, counted(measured[method]))
     quality = pseudo_label_quality_of(results[method]["history"])
     if quality:
         last = quality[-1]
-        sentence = f"at step {last.step:,} {100 * (last.kept_share or 0):.0f} % of the pseudo-labels were used"
+        share = f"{100 * (last.kept_share or 0):.0f} %"
+        sentence = f"of the pseudo-labels of the last steps, up to step {last.step:,}, {share} were used"
         if last.accuracy is not None:
             sentence += f", and {100 * last.accuracy:.1f} % of those were right"
         sentences.append(sentence)
@@ -81,8 +91,12 @@ def measured_stages(results: Mapping[str, Any], folder: Path) -> dict[str, Measu
 
 def measured_on(measured: MeasuredPredictions) -> str:
     """What the examples are, for a person."""
-    kind = "held-out" if measured.part == "test" else "validation"
-    return f"{len(measured.labels):,} {kind} examples"
+    return "held-out examples" if measured.part == "test" else "validation examples"
+
+
+def counted(measured: MeasuredPredictions) -> str:
+    """The same with their number."""
+    return f"{len(measured.labels):,} {measured_on(measured)}"
 
 
 def labeled_shares(data: TaskData, config: SSLConfig) -> np.ndarray:

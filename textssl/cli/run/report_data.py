@@ -26,7 +26,7 @@ from ...training.unlabeled_record import UnlabeledRecord
 from ..data.task_data import OWN_FILES, TaskData
 from ..options import RecipeOptions
 from ..task_setups import TaskSetup
-from .findings import BASELINES, PARTS, RunFindings, labeled_shares, measured_on, measured_stages
+from .findings import BASELINES, PARTS, RunFindings, counted, labeled_shares, measured_on, measured_stages
 from .measured_predictions import MeasuredPredictions
 from .unlabeled_report import label_next, predict_unlabeled
 from .view_examples import view_examples
@@ -126,7 +126,7 @@ def train_report(
             own.labels, {name: part.probs for name, part in measured.items()}, method, baseline,
             {name: result["seconds"] for name, result in results.items()}, LEVEL,
         ),
-        candidate_measured_on="" if own is None else measured_on(own),
+        candidate_measured_on="" if own is None else counted(own),
         candidate_level=LEVEL,
         curves=tuple(
             curve
