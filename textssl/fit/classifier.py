@@ -116,7 +116,7 @@ def fit_classifier(
         data = _described(data, label_descriptions, template, budget, **where)
         if time_budget is None:
             budget = Budget(LEVEL_SECONDS[level])
-        tried = [*candidates_of(level), *named_candidates(data)] if candidates is None else candidates
+        tried = _from_cheap_to_expensive(level, data) if candidates is None else candidates
         folds = make_folds(data.labels, seed)
         search = Search(data, folds, tried, ResultStore(folder / "search"), budget, say)
         search.run()
@@ -141,6 +141,13 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 def candidates_of(level: str) -> list[Candidate]:
     """The candidates of a level, those of cheaper levels included, beside those that descriptions add."""
     return [candidate for candidate in CANDIDATES if LEVELS.index(candidate.level) <= LEVELS.index(level)]
+
+
+def _from_cheap_to_expensive(level: str, data: FitData) -> list[Candidate]:
+    """Where time is short the last ones are not tried: a regression comes before rounds of them."""
+    probe, *others = candidates_of(level)
+    named = named_candidates(data)
+    return [probe, *named[:1], *others, *named[1:]]
 
 
 def _without_labels(

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from ...files import atomic_path
 from ..data import Examples, FitData
+from ..one_thread import one_thread
 from ..probe import LinearHead, fit_probe
 from .base import Candidate, Trained
 from .networks import model_with
@@ -28,7 +29,8 @@ class TrainedHead(Trained):
 
     def logits(self, examples: Examples) -> np.ndarray:
         """Logits ``[n, C]`` of n examples."""
-        return self.head.logits(examples.features)
+        with one_thread():
+            return self.head.logits(examples.features)
 
     def model(self) -> PreTrainedModel:
         """The encoder with this head."""
@@ -44,7 +46,8 @@ class HeadCandidate(Candidate):
 
     def train(self, data: FitData, folder: Path, teacher: np.ndarray | None = None) -> TrainedHead:
         """Fit the head; nothing is written."""
-        return TrainedHead(self.fit(data), data)
+        with one_thread():
+            return TrainedHead(self.fit(data), data)
 
     def save(self, trained: Trained, folder: Path) -> None:
         """Write ``head.safetensors``."""
