@@ -18,6 +18,7 @@ from transformers import PrinterCallback
 from ...augment import Augmentation
 from ...augment.text import UniformReplacement
 from ...augment.text.special_tokens import special_tokens_of
+from ...data.predicted_columns import PROBABILITIES
 from ...methods import METHODS
 from ...training.truncation_report import TruncationReport
 from ..data import FitData
@@ -36,7 +37,7 @@ from .networks import (
 
 __all__ = ["FINETUNED", "FineTuning", "FineTuningWithTeacher", "FineTuningWithUnlabeled"]
 
-LABEL, PROBS = "label", "probs"
+LABEL = "label"
 BATCH = 8
 MU = 3
 WARMUP = 0.1
@@ -188,7 +189,7 @@ class FineTuningWithTeacher(FineTuningWithUnlabeled):
             teacher = head.probs(data.unlabeled.features)
         rows = data.unlabeled.rows.select_columns([data.column])
         probs = np.asarray(teacher, dtype=np.float32)
-        return rows.add_column(PROBS, [*(probs / probs.sum(1, keepdims=True))])
+        return rows.add_column(PROBABILITIES, [*(probs / probs.sum(1, keepdims=True))])
 
 
 FINETUNED: tuple[Candidate, ...] = (
