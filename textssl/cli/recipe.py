@@ -115,7 +115,9 @@ def _trained(
     kind.prepare(run.path if prepared is None else prepared)
     if run.stage_result(method) is None:
         try_construction(trainer_factory(trainer_class, config, kind, push_to_hub=False), run.path, kind)
-        _say_how_long(resolved, kind, run)
+        if prepared is None:
+            # A program of several runs tells the time that is left itself.
+            _say_how_long(resolved, kind, run)
     results = _baselines(method, run, kind, options, config) if options.baseline else {}
     takes_probs = trainer_class.objective_class.takes_probs
     if "supervised" in results and takes_probs and getattr(config, "teacher", None) is None:

@@ -48,17 +48,15 @@ def check_grid(grid: Grid, cells: Sequence[Cell], folder: Path, threads: int) ->
     """
     torch.set_num_threads(threads)
     check_flags(grid)
-    # What a run says of its data and plan is in the log of each cell.
-    with contextlib.redirect_stdout(io.StringIO()):
-        for method in dict.fromkeys(cell.method for cell in cells):
-            for labels in dict.fromkeys(cell.labels for cell in cells):
-                with _named(method, cells):
-                    _parsed(grid, Cell(method, labels, cells[0].seed))
-        first = _check_first(grid, cells, folder)
-        kind = first[cells[0].method]
-        data = {pair_name(cells[0]): kind.data.checksum(kind.config)}
-        for cell in _one_of_each_pair(cells)[1:]:
-            data[pair_name(cell)] = _prepare_pair(grid, cell, first, folder / PREPARED)
+    for method in dict.fromkeys(cell.method for cell in cells):
+        for labels in dict.fromkeys(cell.labels for cell in cells):
+            with _named(method, cells):
+                _parsed(grid, Cell(method, labels, cells[0].seed))
+    first = _check_first(grid, cells, folder)
+    kind = first[cells[0].method]
+    data = {pair_name(cells[0]): kind.data.checksum(kind.config)}
+    for cell in _one_of_each_pair(cells)[1:]:
+        data[pair_name(cell)] = _prepare_pair(grid, cell, first, folder / PREPARED)
     return Checked(
         data=data,
         described=f"{kind.data.describe()}; model: {kind.model_name}",
@@ -76,7 +74,8 @@ def _check_first(grid: Grid, cells: Sequence[Cell], folder: Path) -> dict[str, T
             with _named(method, cells):
                 kind = _set_up(grid, replace(cells[0], method=method), quiet=bool(found))
                 kind.prepare(folder / PREPARED)
-                try_construction(trainer_factory(METHODS[method], kind.config, kind), Path(scratch), kind)
+                with _silently():
+                    try_construction(trainer_factory(METHODS[method], kind.config, kind), Path(scratch), kind)
                 found[method] = kind
     return found
 
@@ -118,10 +117,18 @@ def _parsed(grid: Grid, cell: Cell, quiet: bool = False) -> tuple[RecipeOptions,
 
 def _set_up(grid: Grid, cell: Cell, quiet: bool) -> TaskSetup:
     """As a recipe does, up to the preparation of its views."""
-    options, config = _parsed(grid, cell, quiet)
-    run = RunFolder(str(config.output_dir), [options, config])
-    resolved = resolve_run(cell.method, METHODS[cell.method], options, config, "imdb", run)
-    return resolved.setup_class(resolved.options, resolved.config, resolved.data, set(resolved.views))
+    with _silently():
+        options, config = _parsed(grid, cell, quiet)
+        run = RunFolder(str(config.output_dir), [options, config])
+        resolved = resolve_run(cell.method, METHODS[cell.method], options, config, "imdb", run)
+        return resolved.setup_class(resolved.options, resolved.config, resolved.data, set(resolved.views))
+
+
+@contextlib.contextmanager
+def _silently() -> Iterator[None]:
+    """What a run says of its data and plan is in the log of each cell; warnings are logged, and not held back."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
 
 
 def _accelerators() -> int:
