@@ -11,7 +11,7 @@ import torch
 
 from tests.contract import tiny_texts
 from textssl.errors import UserError
-from textssl.features import SentenceEncoder
+from textssl.features import SentenceEncoder, VisionEncoder
 from textssl.fit import embeddings as module
 from textssl.fit.budget import Budget
 from textssl.fit.embeddings import embeddings, encoder_folder
@@ -62,6 +62,7 @@ def test_encoders_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^encoder: .*nowhere.* cannot be loaded") as raised:
         embeddings(images, "image", str(tmp_path / "nowhere"), 16, Budget(None), modality="image", cache_dir=tmp_path)
     assert "\n" not in str(raised.value)
-    with pytest.raises(UserError, match="encoder: got 'embedded', which reads texts"):
-        encoder_folder("embedded", "image")
-    assert encoder_folder("some/model", "image") == "some/model"
+    assert encoder_folder("some/model", "image", tmp_path) == "some/model"
+    # The embedded one of images is written, the same files each time.
+    first, second = (encoder_folder("embedded", "image", tmp_path / name) for name in ("a", "b"))
+    assert VisionEncoder(first).name == VisionEncoder(second).name

@@ -7,6 +7,8 @@ least as probable as that class is on average among the rows that carry it.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -68,23 +70,24 @@ def find_suspects(part: Part, encoder: str, max_length: int, seed: int = 0) -> l
     names = sorted({str(part.labels[row]) for row in rows})
     labels = np.array([names.index(str(part.labels[row])) for row in rows])
     data = part.data
-    features = embeddings(
-        data.rows.select(rows), data.column, encoder_folder(encoder, data.modality), max_length, Budget(None),
-        modality=data.modality,
-    )  # fmt: skip
+    with TemporaryDirectory() as folder:
+        place = encoder_folder(encoder, data.modality, Path(folder))
+        features = embeddings(
+            data.rows.select(rows), data.column, place, max_length, Budget(None), modality=data.modality
+        )
     probs = held_out_probs(features, labels, len(names), seed)
     found = []
-    for place in suspect_rows(probs, labels):
-        row, best = rows[place], int(probs[place].argmax())
+    for number in suspect_rows(probs, labels):
+        row, best = rows[number], int(probs[number].argmax())
         found.append(
             Suspect(
                 row=row,
                 line=None if part.lines is None else int(part.lines[row]),
                 content=part.texts[row] or "",
-                label=names[labels[place]],
+                label=names[labels[number]],
                 suggested=names[best],
-                label_probability=float(probs[place, labels[place]]),
-                suggested_probability=float(probs[place, best]),
+                label_probability=float(probs[number, labels[number]]),
+                suggested_probability=float(probs[number, best]),
             )
         )
     return found

@@ -63,8 +63,8 @@ def fit_classifier(
             be none, ``None``: names and descriptions of classes are then all that tells them, the same at each level;
             see :func:`fit_from_names`.
         unlabeled: the unlabeled ones; without them only supervised candidates are tried.
-        encoder: what makes the features and is fine-tuned: a folder, a name on the Hub, or ``"embedded"`` for
-            all-MiniLM-L6-v2 from a package.
+        encoder: what makes the features and is fine-tuned: a folder, a name on the Hub, or ``"embedded"``: for
+            texts all-MiniLM-L6-v2 from a package, for images histograms of oriented gradients, which are not trained.
         level: ``"fast"`` trains heads on features, under two minutes for 5,000 texts on two cores; ``"balanced"``
             fine-tunes the encoder too, under twenty minutes; ``"best"`` has no limit.
         output_dir: of the results of candidates and, in the folder ``model``, of what was chosen. A call that was
@@ -186,7 +186,7 @@ def _described_names(
 
 def _embedded(inputs: Inputs, encoder: str, max_length: int, seed: int, budget: Budget, **where: Any) -> FitData:
     """The data with embeddings of all examples."""
-    place = encoder_folder(encoder, inputs.modality)
+    place = encoder_folder(encoder, inputs.modality, where["fallback_dir"].parent)
     parts = [inputs.labeled] if inputs.unlabeled is None else [inputs.labeled, inputs.unlabeled]
     rows = datasets.concatenate_datasets(parts)
     features = embeddings(rows, inputs.column, place, max_length, budget, modality=inputs.modality, **where)

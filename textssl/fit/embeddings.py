@@ -16,7 +16,9 @@ from ..features import SentenceEncoder, VisionEncoder
 from ..features.extraction import features_of
 from ..features.settings import EncoderSettings, settings_of
 from ..models.embedded import EMBEDDED, embedded_model_path
+from ..models.modeling_hog_encoder import save_hog_encoder
 from .budget import Budget
+from .candidates.networks import quiet
 from .progress import Say
 
 
@@ -26,16 +28,22 @@ __all__ = ["embeddings", "encoder_folder"]
 PIECE = 64
 
 
-def encoder_folder(encoder: str, modality: str) -> str:
+def encoder_folder(encoder: str, modality: str, folder: Path) -> str:
     """The folder or the name on the Hub of an encoder.
 
+    Args:
+        encoder: as a person named it.
+        modality: ``"text"`` or ``"image"``.
+        folder: gets the encoder that ``"embedded"`` means for images, which no package brings.
+
     Raises:
-        UserError: ``"embedded"`` for images, or its package is not installed.
+        UserError: the package of the embedded encoder of texts is not installed.
     """
     if encoder != EMBEDDED:
         return encoder
     if modality == "image":
-        raise UserError("encoder: got 'embedded', which reads texts; name a model of images, such as one of DINOv2")
+        with quiet():
+            return str(save_hog_encoder(folder / "encoder"))
     return str(embedded_model_path())
 
 

@@ -20,7 +20,9 @@ from ..files import is_disk_full, write_atomically
 __all__ = ["claim_folder", "disk_full", "disk_guard"]
 
 RECORD = "fit_folder.json"
-WRITTEN = ("model", "search", "embeddings", "test.json", "report.json", "report.html", "label_next.csv")
+WRITTEN = (
+    "model", "search", "embeddings", "encoder", "test.json", "report.json", "report.html", "label_next.csv",
+)  # fmt: skip
 # Most signs of a setting in a message.
 SHOWN = 60
 

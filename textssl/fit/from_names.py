@@ -80,7 +80,7 @@ def fit_from_names(
     texts = check_texts(unlabeled, text_column, "unlabeled").select_columns([text_column])
     check_time_budget(time_budget)
     folder = claim_folder(output_dir, names, None, overwrite)
-    place, budget = encoder_folder(encoder, "text"), Budget(time_budget)
+    place, budget = encoder_folder(encoder, "text", folder), Budget(time_budget)
     where: dict[str, Any] = {"cache_dir": cache_dir, "fallback_dir": folder / "embeddings"}
 
     def embed(rows: datasets.Dataset, say: Say | None = None) -> np.ndarray:

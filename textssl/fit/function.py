@@ -58,8 +58,8 @@ def fit(
             unlabeled example.
         level: ``"fast"`` trains heads on features, under two minutes for 5,000 texts on two cores; ``"balanced"``
             fine-tunes the encoder too, under twenty minutes; ``"best"`` has no limit.
-        encoder: what makes the features and is fine-tuned: a folder, a name on the Hub, or ``"embedded"`` for
-            all-MiniLM-L6-v2 from a package.
+        encoder: what makes the features and is fine-tuned: a folder, a name on the Hub, or ``"embedded"``: for
+            texts all-MiniLM-L6-v2 from a package, for images histograms of oriented gradients, which are not trained.
         output_dir: keeps the results of candidates, from which an interrupted call goes on, and in ``model`` what was
             chosen. By default nothing is kept on the disk but embeddings; ``result.save`` writes the model.
         time_budget: seconds that all may take, in place of the level's.

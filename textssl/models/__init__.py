@@ -8,6 +8,7 @@ from .configuration_pooled_classifier import PooledClassifierConfig, PooledImage
 from .embedded import embedded_model_path
 from .modeling_ensemble import Ensemble
 from .modeling_feature_classifier import FeatureClassifier, FeatureClassifierConfig
+from .modeling_hog_encoder import HogEncoder, HogEncoderConfig
 from .modeling_pooled_classifier import PooledImageClassifier, PooledTextClassifier
 
 
@@ -16,6 +17,8 @@ __all__ = [
     "EnsembleConfig",
     "FeatureClassifier",
     "FeatureClassifierConfig",
+    "HogEncoder",
+    "HogEncoderConfig",
     "PooledClassifierConfig",
     "PooledImageClassifier",
     "PooledImageClassifierConfig",

@@ -37,7 +37,11 @@ def command(
     image_column: Annotated[str | None, typer.Option(help="Column of the images; found if it is not named.")] = None,
     label_column: Annotated[str | None, typer.Option(help="Column of the labels; found if it is not named.")] = None,
     encoder: Annotated[
-        str, typer.Option(help="A folder, a model of the Hub, or embedded: all-MiniLM-L6-v2 of a package, for texts.")
+        str,
+        typer.Option(
+            help="A folder, a model of the Hub, or embedded: for texts all-MiniLM-L6-v2 of a package, for "
+            "images histograms of oriented gradients."
+        ),
     ] = "embedded",
     max_length: Annotated[int, typer.Option(help="Maximum number of tokens; longer texts are truncated.")] = 128,
     labels: Annotated[

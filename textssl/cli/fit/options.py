@@ -62,7 +62,10 @@ class FitOptions:
     num_test: int | None = field(default=None, metadata={"help": "Number of test examples to use; default: all."})
     encoder: str = field(
         default="embedded",
-        metadata={"help": "A folder, a model of the Hub, or embedded: all-MiniLM-L6-v2 of a package, for texts."},
+        metadata={
+            "help": "A folder, a model of the Hub, or embedded: for texts all-MiniLM-L6-v2 of a package, for "
+            "images histograms of oriented gradients."
+        },
     )
     level: str = field(
         default="balanced",

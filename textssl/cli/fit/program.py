@@ -14,6 +14,7 @@ from ...fit import FitResult, fit_classifier
 from ...fit.budget import LEVEL_SECONDS
 from ...fit.classifier import candidates_of
 from ...fit.estimates import macro_f1_of
+from ...models.embedded import EMBEDDED
 from ...notices import recorded_warnings
 from ..arguments import parse_flags
 from ..console import next_step, print_json, result, say
@@ -115,7 +116,7 @@ def _plan(options: FitOptions, task: FitTask, described: Mapping[str, Any] | Non
     if options.seconds is None and limit is not None:
         seconds += " once the embeddings are there"
     cut = f", texts cut at {options.max_length} tokens" if task.parts.modality == "text" else ""
-    lines = [f"encoder: {options.encoder}{cut}; seed {options.seed}"]
+    lines = [f"encoder: {options.encoder}{_kind_of_encoder(options, task)}{cut}; seed {options.seed}"]
     if task.parts.labeled is None:
         names = ", ".join(task.label_names or ())
         lines.append(f"no labels: classes {names} by their names and descriptions, the same at each level")
@@ -129,6 +130,16 @@ def _plan(options: FitOptions, task: FitTask, described: Mapping[str, Any] | Non
         believed = "" if task.parts.labeled is None else "; folds decide whether they are believed"
         lines.append(f"descriptions of classes: {origin}{believed}")
     return lines
+
+
+def _kind_of_encoder(options: FitOptions, task: FitTask) -> str:
+    """What ``embedded`` means for images."""
+    if options.encoder != EMBEDDED or task.parts.modality == "text":
+        return ""
+    return (
+        ", histograms of oriented gradients, which are not trained (for photographs name one of the Hub, such as "
+        "facebook/dinov2-small, by --encoder)"
+    )
 
 
 def _answer(found: FitResult, scores: Mapping[str, Any] | None, folder: Path, page: Path) -> str:
