@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, normalize, pad, unfold
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
-from transformers.utils import ModelOutput
 
 
 __all__ = ["HogEncoder", "HogEncoderConfig", "save_hog_encoder"]
@@ -46,14 +45,6 @@ class HogEncoderConfig(PretrainedConfig):
     num_channels: int = 3
 
 
-@dataclass
-class HogOutput(ModelOutput):
-    """What the encoder gives: ``last_hidden_state`` [B, orientations, H, W] of cells, ``pooler_output`` [B, D]."""
-
-    last_hidden_state: Tensor | None = None
-    pooler_output: Tensor | None = None
-
-
 class HogEncoder(PreTrainedModel):
     """Histograms of the orientations of gradients in cells, normalised in blocks of 2x2 cells; and mean colours.
 
@@ -79,11 +70,14 @@ class HogEncoder(PreTrainedModel):
         self.directions = nn.Parameter(directions, requires_grad=False)
         self.post_init()
 
-    def forward(self, pixel_values: Tensor) -> HogOutput:
+    def forward(self, pixel_values: Tensor) -> BaseModelOutputWithPooling:
         """Encode.
 
         Args:
             pixel_values: [B, 3, S, S] in [0, 1].
+
+        Returns:
+            ``last_hidden_state`` [B, orientations, H, W] of the cells, ``pooler_output`` [B, D].
         """
         gray = pixel_values.mean(1, keepdim=True)
         cells = avg_pool2d(self._orientations(gray), self.config.cell_size)
@@ -92,7 +86,7 @@ class HogEncoder(PreTrainedModel):
         shapes = normalize(blocks.flatten(1), dim=1)
         colors = avg_pool2d(pixel_values, pixel_values.shape[-1] // self.config.color_cells).flatten(1)
         vectors = torch.cat([shapes, self.config.color_weight * colors], 1)
-        return HogOutput(last_hidden_state=cells, pooler_output=vectors)
+        return BaseModelOutputWithPooling(last_hidden_state=cells, pooler_output=vectors)
 
     def _orientations(self, gray: Tensor) -> Tensor:
         """How strong the gradient of each pixel is in each orientation, [B, K, S, S]."""
