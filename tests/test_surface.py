@@ -169,6 +169,8 @@ MAY_IMPORT = {
         "data",
         "errors",
         "jobs",
+        "notices",
+        "own_data",
         "retrieval",
         "self_training",
         "sources",

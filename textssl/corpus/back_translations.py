@@ -151,7 +151,7 @@ def back_translate_file(
     output: OutputFile,
     settings: TranslatorSettings,
     *,
-    text_column: str = "text",
+    text_column: str | None = None,
     name: str = "back_translation",
     batch_size: int = 512,
     engine: str = "local",
@@ -168,7 +168,7 @@ def back_translate_file(
         path: the file.
         output: where to write; its parts are the translations.
         settings: the translator.
-        text_column: of the texts.
+        text_column: of the texts; by default the only one that fits.
         name: of the new column.
         batch_size: texts of a step; a killed job loses at most one.
         engine: where the job runs, see :func:`textssl.jobs.run_job`.
@@ -190,13 +190,13 @@ def back_translate_file(
     view = BackTranslation(
         settings.make(),
         output.parts / "translations",
-        column=text_column,
+        column=given.columns[0],
         seed=settings.seed,
         copies=settings.copies,
         keep_negation=settings.keep_negation,
         negations=settings.negations,
     )
-    texts = [str(text) for text in given.texts()[text_column]]
+    texts = [str(text) for text in given.texts()[given.columns[0]]]
     if engine == "ray":
         _translate_with_ray(view, texts, output.parts / "shards", batch_size, workers, progress)
     copies = view.guarded(texts, batch_size=batch_size, progress=progress)

@@ -15,14 +15,17 @@ from datasets import Dataset
 from ..data.tables import load_table
 from ..errors import UserError
 from ..jobs import ShowProgress
+from ..own_data import read_own_data
 from ..retrieval import Bank, EmbedJob, RetrievalConfig, build_bank, retrieve
 from ..retrieval.pipeline import PROVENANCE
 from ..sources.named import load_source
+from .inputs import find_text_column
 from .outputs import OutputFile
 
 
 __all__ = ["Found", "build_bank_of_files", "describe_bank", "search_bank"]
 
+TEXT, LABEL = "text", "label"
 # Why a candidate is left out, by what a person calls it.
 REASONS = {
     "evaluation": "stand in the evaluation data",
@@ -38,7 +41,7 @@ def build_bank_of_files(
     *,
     named: Sequence[str] = (),
     origin: str = "auto",
-    text_column: str = "text",
+    text_column: str | None = None,
     min_chars: int = 10,
     max_chars: int = 300,
     shard_sentences: int = 1 << 20,
@@ -52,7 +55,7 @@ def build_bank_of_files(
         folder: of the bank.
         named: keys of :data:`textssl.sources.named.SOURCES`, whose training texts are taken.
         origin: of named data: auto, hub or embedded.
-        text_column: see :func:`textssl.retrieval.build_bank`, as for the following.
+        text_column: of texts; by default of each file the only one that fits.
         min_chars: shorter sentences are left out.
         max_chars: longer sentences are cut.
         shard_sentences: of a shard.
@@ -63,22 +66,23 @@ def build_bank_of_files(
         UserError: no files and no names; as from :func:`textssl.retrieval.build_bank`.
     """
     sources: dict[str, Path | Dataset] = {}
+    columns: dict[str, str] = {}
     paths = [Path(file) for file in files]
     for path in paths:
         alone = sum(other.name == path.name for other in paths) == 1
-        sources[path.name if alone else str(path)] = path
+        name = path.name if alone else str(path)
+        sources[name], columns[name] = path, find_text_column(path, text_column)
     for name in named:
         loaded = load_source(name, origin)  # type: ignore[arg-type]
         if loaded.modality != "text":
             raise UserError(f"dataset: {name!r} holds {loaded.modality}; a bank is of texts")
-        rows = loaded.train.select_columns([loaded.column])
-        sources[name] = rows if loaded.column == text_column else rows.rename_column(loaded.column, text_column)
+        sources[name], columns[name] = loaded.train.select_columns([loaded.column]), loaded.column
     if not sources:
         raise UserError("file: got none; give files of texts, or named data by dataset")
     return build_bank(
         sources,
         folder,
-        text_column=text_column,
+        text_column=columns,
         min_chars=min_chars,
         max_chars=max_chars,
         shard_sentences=shard_sentences,
@@ -149,8 +153,8 @@ def search_bank(
     *,
     teacher: str | None = None,
     evaluation: Sequence[str | os.PathLike[str]] = (),
-    text_column: str = "text",
-    label_column: str = "label",
+    text_column: str | None = None,
+    label_column: str | None = None,
     encoder: str = "embedded",
     teacher_encoder: str | None = None,
     store: str | os.PathLike[str] | None = None,
@@ -168,8 +172,8 @@ def search_bank(
         config: all other settings.
         teacher: labels what is found; ``None`` labels nothing.
         evaluation: files whose texts must not come back.
-        text_column: of all files.
-        label_column: of ``labeled``.
+        text_column: of all files; by default of each the only one that fits.
+        label_column: of ``labeled``; likewise.
         encoder: of texts.
         teacher_encoder: of a teacher on features that does not name what made them.
         store: folder of the bank's embeddings and index; by default one for each encoder within the bank.
@@ -186,15 +190,15 @@ def search_bank(
         store = bank.folder / "embedded" / hashlib.sha256(embed.name.encode()).hexdigest()[:12]
     examples = retrieve(
         bank,
-        load_table(labeled, text_column, label_column),
+        _labeled(labeled, text_column, label_column),
         teacher,
         output.parts,
         config,
         encoder=encoder,
         teacher_encoder=teacher_encoder,
-        text_column=text_column,
-        label_column=label_column,
-        evaluation=[load_table(path, text_column, label_column=None) for path in evaluation],
+        text_column=TEXT,
+        label_column=LABEL,
+        evaluation=[_texts(path, text_column) for path in evaluation],
         store=store,
         batch_size=batch_size,
         engine=engine,
@@ -204,3 +208,21 @@ def search_bank(
     provenance = json.loads((output.parts / PROVENANCE).read_text())
     output.write(examples)
     return Found(output.path, len(examples), provenance)
+
+
+def _labeled(path: str | os.PathLike[str], text_column: str | None, label_column: str | None) -> Dataset:
+    """Texts and labels of a file, under the names ``text`` and ``label``."""
+    chosen = read_own_data(path, "file", text_column=text_column, label_column=label_column)
+    if chosen.modality != "text" or chosen.label_column is None:
+        raise UserError(f"file: {chosen.name} has no column of labels; name it by label_column")
+    rows = load_table(path, chosen.column, chosen.label_column)
+    return _renamed(rows.select_columns([chosen.column, chosen.label_column]), [TEXT, LABEL])
+
+
+def _texts(path: str | os.PathLike[str], text_column: str | None) -> Dataset:
+    column = find_text_column(path, text_column)
+    return _renamed(load_table(path, column, label_column=None).select_columns([column]), [TEXT])
+
+
+def _renamed(dataset: Dataset, names: Sequence[str]) -> Dataset:
+    return dataset.rename_columns(dict(zip(dataset.column_names, names, strict=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,14 @@ from datasets import Dataset
 from ..data.columns import check_column, is_string
 from ..data.tables import read_table
 from ..errors import UserError
+from ..notices import warn_once
+from ..own_data.columns import choose_columns
+from ..own_data.opening import open_rows
 
 
-__all__ = ["TextRows", "read_text_rows"]
+__all__ = ["TextRows", "find_text_column", "read_text_rows"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,49 @@ class TextRows:
         return self.dataset.select_columns(list(self.columns)).select(self.spoken)
 
 
-def read_text_rows(path: str | os.PathLike[str], text_column: str, text_pair_column: str | None = None) -> TextRows:
+def find_text_column(path: str | os.PathLike[str], text_column: str | None = None, trained: str | None = None) -> str:
+    """The column of texts of a file: the one that a person named, that of a training, or the only one that fits.
+
+    Args:
+        path: the file.
+        text_column: that a person named.
+        trained: that a model was trained on; taken where the file has it.
+
+    Raises:
+        UserError: no such file, or it cannot be told which column.
+    """
+    if text_column is not None:
+        return text_column
+    head = open_rows(str(path)).head
+    if trained in head.column_names:
+        return str(trained)
+    chosen = choose_columns(head, str(path))
+    if chosen.modality != "text":
+        raise UserError(f"{path}: it holds {chosen.modality}s in column {chosen.inputs!r}; expected texts")
+    for note in chosen.notes[:1] if chosen.inputs != "text" else ():
+        warn_once(logger, f"{path}: {note}")
+    return chosen.inputs
+
+
+def read_text_rows(
+    path: str | os.PathLike[str],
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    trained: str | None = None,
+) -> TextRows:
     """Read a file of any kind that :func:`textssl.data.tables.load_table` reads, blank texts included.
+
+    Args:
+        path: the file.
+        text_column: of texts; by default it is found, see :func:`find_text_column`.
+        text_pair_column: of second texts.
+        trained: as for :func:`find_text_column`.
 
     Raises:
         UserError: no such file, one that cannot be read, without the column, or without any text.
     """
     location = Path(path)
+    text_column = find_text_column(path, text_column, trained)
     dataset = read_table(location, text_column, text_pair_column, as_text=True)
     columns = (text_column,) if text_pair_column is None else (text_column, text_pair_column)
     blank = np.zeros(len(dataset), bool)

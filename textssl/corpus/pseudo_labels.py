@@ -124,11 +124,17 @@ class PseudoLabeled:
 
 
 def pseudo_label_file(
-    job: ScoreJob,
+    teacher: str | os.PathLike[str],
     path: str | os.PathLike[str],
     output: OutputFile,
     selection: SelectionSettings | None = None,
     *,
+    text_column: str | None = None,
+    text_pair_column: str | None = None,
+    max_length: int | None = None,
+    truncation: str | None = None,
+    encoder: str | None = None,
+    batch_size: int = 32,
     probabilities: bool = True,
     rows_per_shard: int = 4096,
     engine: str = "local",
@@ -143,10 +149,17 @@ def pseudo_label_file(
     same call. Several processes share the work.
 
     Args:
-        job: the teacher, and how it reads texts.
+        teacher: see :class:`textssl.retrieval.ScoreJob`, as for ``max_length``, ``truncation``, ``encoder`` and
+            ``batch_size``.
         path: the file.
         output: where to write.
         selection: which rows are kept; all by default.
+        text_column: of texts; by default that of the training, or the only one that fits.
+        text_pair_column: of second texts; by default that of the training.
+        max_length: most tokens of a text.
+        truncation: what a longer text loses.
+        encoder: of a teacher on features.
+        batch_size: texts per pass.
         probabilities: write the columns ``probability_NAME``.
         rows_per_shard: rows that a kill can lose.
         engine: see :func:`textssl.jobs.run_job`.
@@ -160,11 +173,15 @@ def pseudo_label_file(
         UserError: input that cannot work; a threshold that keeps nothing; parts of another job.
     """
     selection = selection or SelectionSettings()
-    given = read_text_rows(path, *job.columns)
+    job = ScoreJob(teacher, max_length=max_length, truncation=truncation, batch_size=batch_size, encoder=encoder)
+    trained = job.place.settings
+    given = read_text_rows(
+        path, text_column, text_pair_column or trained.get("text_pair_column"), trained.get("text_column")
+    )
+    job.read(*given.columns)
     names = job.label_names
     check_new_columns(given.dataset.column_names, names, probabilities=probabilities)
     selection.prior(names)
-    job.load()
     state = PartialState()
     shards = run_job(
         job,

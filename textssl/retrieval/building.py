@@ -33,7 +33,7 @@ def build_bank(
     sources: Mapping[str, TextSource] | Sequence[TextSource],
     folder: str | os.PathLike[str],
     *,
-    text_column: str = "text",
+    text_column: str | Mapping[str, str] = "text",
     min_chars: int = 10,
     max_chars: int = 300,
     shard_sentences: int = 1 << 20,
@@ -51,7 +51,7 @@ def build_bank(
         sources: by name, or in order, when files are called by their file names: ``.txt``, where each line is a
             document; ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet``; a folder of ``Dataset.save_to_disk``; a data set.
         folder: of the bank; made where it is missing.
-        text_column: of the texts, in all sources that have columns.
+        text_column: of the texts, in all sources that have columns; or of each source, by its name.
         min_chars: shorter sentences are left out.
         max_chars: longer sentences are cut, at a punctuation mark or a space where there is one.
         shard_sentences: of a shard, about: what a kill can lose, and what an index is built for apart.
@@ -155,11 +155,16 @@ def _check_sizes(min_chars: int, max_chars: int, shard_sentences: int) -> None:
         raise UserError(f"shard_sentences: got {shard_sentences}; expected at least 1")
 
 
-def _named(sources: Mapping[str, TextSource] | Sequence[TextSource], column: str) -> list[Documents]:
+def _named(
+    sources: Mapping[str, TextSource] | Sequence[TextSource], column: str | Mapping[str, str]
+) -> list[Documents]:
     if isinstance(sources, str | os.PathLike) or not sources:
         raise UserError(f"sources: got {sources!r}; expected a list of files or data sets, or a mapping by name")
     if isinstance(sources, Mapping):
-        return [as_documents(source, name, column) for name, source in sources.items()]
+        columns = dict.fromkeys(sources, column) if isinstance(column, str) else column
+        return [as_documents(source, name, columns[name]) for name, source in sources.items()]
+    if not isinstance(column, str):
+        raise UserError(f"text_column: got {column!r}; columns by name are for sources by name")
     documents = [as_documents(source, None, column) for source in sources]
     names = [part.name for part in documents]
     if twice := sorted({name for name in names if names.count(name) > 1}):

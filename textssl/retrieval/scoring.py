@@ -86,6 +86,11 @@ class ScoreJob:
         inputs = texts if self.pair_column is None else list(zip(texts, rows[self.pair_column], strict=True))
         return {"probs": self.load().predict_proba(inputs).astype(np.float32)}
 
+    def read(self, column: str, pair_column: str | None = None) -> None:
+        """Read other columns than those that the job was made with."""
+        self.column, self.pair_column = column, pair_column
+        vars(self).pop("_loaded", None)
+
     @property
     def columns(self) -> list[str]:
         """Of all texts that are read."""

@@ -77,8 +77,8 @@ def test_two_files_of_one_name_are_told_apart_by_their_paths(tmp_path: Path, com
     ("words", "message"),
     [
         ([], "file: got none; give files of texts, or named data by dataset"),
-        (["nowhere.txt"], "no such file: 'nowhere.txt'"),
-        (["a.xlsx"], "'a.xlsx' ends in '.xlsx'; allowed are .txt, .csv"),
+        (["nowhere.txt"], "no such file or folder: 'nowhere.txt'"),
+        (["a.xlsx"], "'a.xlsx' ends in '.xlsx'; allowed are .csv, .tsv"),
         (["a.csv", "--text-column", "review"], "no column 'review'"),
         (["--dataset", "imbd"], "no source 'imbd'"),
         (["--dataset", "mnist5k"], "dataset: 'mnist5k' holds image; a bank is of texts"),
@@ -105,6 +105,18 @@ def search(command_line: CommandLine, folder: Path, output: Path, *more: object)
         folder / "test.csv",
         *more,
     )
+
+
+def test_columns_of_texts_and_labels_are_found(folder: Path, tmp_path: Path, command_line: CommandLine) -> None:
+    (tmp_path / "few.csv").write_text("review,sentiment\nI loved this film,good\nI hated this film,bad\n")
+    (tmp_path / "more.jsonl").write_text('{"comment": "A sentence from elsewhere.", "n": 1}\n')
+    built = command_line(
+        "bank", "build", tmp_path / "more.jsonl", tmp_path / "few.csv", "-o", tmp_path / "bank", "--json"
+    )
+    assert built.json["sentences"] == 3
+    ended = command_line("bank", "search", folder / "bank", tmp_path / "few.csv", "-o", tmp_path / "found.csv")
+    assert ended.code == 0, ended.err
+    assert {*pd.read_csv(tmp_path / "found.csv")["query_label"]} <= {"good", "bad"}
 
 
 def test_sentences_of_the_task_come_back_and_those_of_other_files_do_not(

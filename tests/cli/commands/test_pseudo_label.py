@@ -115,6 +115,15 @@ def test_a_student_learns_from_the_file_by_the_names_of_classes(
     assert "the labels are a classifier's, which nobody checked" in caplog.text
 
 
+def test_the_column_of_texts_is_found(teacher: Path, tmp_path: Path, command_line: CommandLine) -> None:
+    (tmp_path / "many.tsv").write_text("code\treview\n" + "".join(f"{i}\t{t}\n" for i, t in enumerate(TEXTS)))
+    ended = command_line("pseudo-label", tmp_path / "many.tsv", tmp_path / "many.tsv", "-o", tmp_path / "out.csv")
+    assert "teacher: got" in ended.error
+    ended = command_line("pseudo-label", teacher, tmp_path / "many.tsv", "-o", tmp_path / "out.csv")
+    assert "'review' is taken as the column of texts" in ended.err
+    assert read(tmp_path / "out.csv")["label"].tolist() == [NAMES[i] for i in said().argmax(1)]
+
+
 def test_rows_without_a_text_are_left_out_and_counted(
     teacher: Path, tmp_path: Path, command_line: CommandLine
 ) -> None:

@@ -18,7 +18,7 @@ def command(
     engine: Annotated[
         str, typer.Option(help="Translator: apertium (rules, any CPU), or seq2seq (a Marian, NLLB or M2M100 model).")
     ] = "apertium",
-    text_column: Annotated[str, typer.Option(help="Column of texts.")] = "text",
+    text_column: Annotated[str | None, typer.Option(help="Column of texts; default: the only one that fits.")] = None,
     name: Annotated[str, typer.Option(help="Name of the new column.")] = "back_translation",
     source: Annotated[
         str | None, typer.Option(help="Language of the texts: eng for apertium, eng_Latn for NLLB, en for M2M100.")

@@ -18,7 +18,9 @@ def build(
         list[str] | None, typer.Argument(help="Texts: TXT (a text a line), CSV, TSV, JSONL, Parquet or a folder.")
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="Folder of the bank.")] = "bank",
-    text_column: Annotated[str, typer.Option(help="Column of texts.")] = "text",
+    text_column: Annotated[
+        str | None, typer.Option(help="Column of texts; default: of each file the only one that fits.")
+    ] = None,
     dataset: Annotated[
         list[str] | None, typer.Option(help="Named data whose training texts join the bank, such as imdb.")
     ] = None,
@@ -75,8 +77,12 @@ def search(
     evaluation: Annotated[
         list[str] | None, typer.Option(help="File whose texts must not come back; may be repeated.")
     ] = None,
-    text_column: Annotated[str, typer.Option(help="Column of texts, in all files.")] = "text",
-    label_column: Annotated[str, typer.Option(help="Column of labels.")] = "label",
+    text_column: Annotated[
+        str | None, typer.Option(help="Column of texts; default: of each file the only one that fits.")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of labels; default: the only one that fits.")
+    ] = None,
     queries: Annotated[
         str, typer.Option(help="label_average, all_average, per_sentence, or random as a control.")
     ] = "label_average",

@@ -11,13 +11,20 @@ __all__ = ["command"]
 
 
 def command(
-    teacher: Annotated[str, typer.Argument(help="Folder of a trained classifier of texts.")],
+    teacher: Annotated[
+        str,
+        typer.Argument(help="Trained classifier: folder of a model, output folder of fit or train, or owner/name."),
+    ],
     file: Annotated[str, typer.Argument(help="Texts to label: CSV, TSV, JSONL, Parquet, also .gz, or a folder.")],
     output: Annotated[
         str, typer.Option("--output", "-o", help="File to write: .csv, .tsv, .jsonl (also .gz) or .parquet.")
     ],
-    text_column: Annotated[str, typer.Option(help="Column of texts.")] = "text",
-    text_pair_column: Annotated[str | None, typer.Option(help="Column of second texts, of pairs.")] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="Column of texts; default: that of the training, or the only one that fits.")
+    ] = None,
+    text_pair_column: Annotated[
+        str | None, typer.Option(help="Column of second texts, of a teacher that reads pairs; default: as trained.")
+    ] = None,
     threshold: Annotated[float, typer.Option(help="Least confidence of a row that is kept.")] = 0.0,
     per_class: Annotated[int | None, typer.Option(help="Most rows of a class, the most confident.")] = None,
     total: Annotated[int | None, typer.Option(help="Most rows of all.")] = None,
@@ -52,27 +59,23 @@ def command(
     """
     from ...corpus.outputs import OutputFile
     from ...corpus.pseudo_labels import SelectionSettings, pseudo_label_file
-    from ...retrieval import ScoreJob
     from ..console import next_step, print_json, progress, result, say
 
     selection = SelectionSettings(threshold, per_class, total, balance, seed)
     target = OutputFile(output, inputs=(file,), overwrite=overwrite, parts=parts)
-    job = ScoreJob(
-        teacher,
-        column=text_column,
-        pair_column=text_pair_column,
-        max_length=max_length,
-        truncation=truncation,
-        batch_size=batch_size,
-        encoder=encoder,
-    )
     if target.resumes:
         say(f"going on with {target.parts}")
     found = pseudo_label_file(
-        job,
+        teacher,
         file,
         target,
         selection,
+        text_column=text_column,
+        text_pair_column=text_pair_column,
+        max_length=max_length,
+        truncation=truncation,
+        encoder=encoder,
+        batch_size=batch_size,
         probabilities=probabilities,
         rows_per_shard=shard_rows,
         engine=engine,
