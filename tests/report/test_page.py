@@ -54,7 +54,7 @@ def test_the_page_is_valid_and_whole_for_a_screen_reader(make: Callable[[], RunR
 
 
 SECTIONS = {
-    "candidates": "Candidates",
+    "candidates": "Comparison",
     "curves": "Learning curves",
     "class_shares": "Class shares",
     "pseudo_labels": "Quality of pseudo-labels",
@@ -90,9 +90,10 @@ def test_the_least_report_says_that_nothing_was_measured() -> None:
 
 def test_the_result_comes_with_its_interval_and_the_number_of_examples() -> None:
     text = " ".join("".join(parsed_page(render_page(text_report())).texts).split())
-    assert "87.8 % accuracy, 85.8 to 89.7 % (95 % interval)on 1,000 examples: held-out examples of" in text.replace(
-        "\u00a0", " "
-    )
+    assert (
+        "87.8 % accuracy, 85.8 to 89.7 % (95 % interval)on 1,000 examples: held-out examples of news_test.csv"
+        "+11.6 (+8.9 to +14.3) points against supervised: better"
+    ) in text.replace("\u00a0", " ")
 
 
 def test_what_lost_is_called_worse_and_what_is_not_known_is_no_gain() -> None:
@@ -241,3 +242,17 @@ def test_one_measurement_of_pseudo_labels_needs_no_chart() -> None:
     assert "<svg" not in page
     # 90 of 100 kept are right: Wilson's interval, from scipy's binomtest(90, 100).proportion_ci(method="wilson").
     assert "82.6 to 94.5\u00a0%" in page
+
+
+def test_of_features_there_is_nothing_to_look_at() -> None:
+    page = render_page(
+        RunReport(
+            kind="train",
+            title="t",
+            examples=(ViewExample(Item(), (("strong", Item()),)),),
+            mistakes=(Mistake(Item(), "a", "b", 0.9, 17),),
+        )
+    )
+    assert "Examples and their views" not in page
+    assert "no preview" not in page
+    assert "row 17" in page

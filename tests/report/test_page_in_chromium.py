@@ -146,3 +146,18 @@ def test_a_printed_page_shows_folded_texts_and_no_tables_twice(browser: Chromium
     assert browser.ask("document.querySelector('.long .text').getBoundingClientRect().height") > 0
     assert browser.ask("document.querySelector('.figures').getBoundingClientRect().height") == 0
     assert browser.ask(FAINT)[1] == []
+
+
+@pytest.mark.parametrize("name", ["text", "image"])
+def test_a_screen_reader_hears_a_name_of_all_that_needs_one(browser: Chromium, tmp_path: Path, name: str) -> None:
+    browser.show(write_page(REPORTS[name](), tmp_path))
+    browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
+    named = {"image", "region", "link", "table", "navigation", "heading", "columnheader", "rowheader"}
+    found: dict[str, int] = {}
+    for node in nodes:
+        role = node.get("role", {}).get("value")
+        if role in named and not node.get("ignored"):
+            found[role] = found.get(role, 0) + 1
+            assert node.get("name", {}).get("value", "").strip(), node
+    assert {"image", "region", "link", "table", "navigation", "heading", "rowheader"} <= set(found)

@@ -26,7 +26,7 @@ from textssl.report.html.pseudo_labels import pseudo_labels
 from textssl.report.html.score_charts import confusion, recall_interval, reliability
 from textssl.report.html.share_chart import share_panels, shares
 from textssl.report.html.shown import cut, visible
-from textssl.report.parts import Evaluation, Mistake, Uncertain
+from textssl.report.parts import Evaluation, Item, Mistake, Uncertain, ViewExample
 from textssl.report.strict_json import parsed, plain
 
 
@@ -86,8 +86,9 @@ def render_page(report: RunReport, link: str | None = None) -> str:
             measured_on="" if evaluation is None else _measured_on(evaluation),
             facts=[fact for fact in report.facts if fact not in how],
             how=how,
-            sections=_sections(parts, evaluation, bool(report.command or how)),
+            sections=_sections(parts, report, bool(report.command or how)),
             link=link,
+            given_back="this run" if report.kind == "train" else "chosen",
             images_left_out=images.left_out,
             style=Markup(style),
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
@@ -119,28 +120,33 @@ def _parts(report: RunReport, images: Images) -> dict[str, Any]:
         "pseudo_labels": pseudo_labels(report.pseudo_labels, classes) if report.pseudo_labels else None,
         "confusion": confusion(table, classes) if table else None,
         "reliability": None if evaluation is None else reliability(evaluation.reliability),
-        "examples": [shown_example(example, images) for example in report.examples],
+        "examples": [shown_example(example, images) for example in report.examples if _is_seen(example)],
         "mistakes": [_case(mistake, images) for mistake in report.mistakes],
         "uncertain": [_case(uncertain, images) for uncertain in report.uncertain],
     }
 
 
-def _sections(parts: dict[str, Any], evaluation: Evaluation | None, how: bool) -> list[tuple[str, str]]:
+def _sections(parts: dict[str, Any], report: RunReport, how: bool) -> list[tuple[str, str]]:
     """Address and title of each section that has something to show."""
     found = {
-        ("candidates", "Candidates"): parts["comparison"],
+        ("candidates", "Candidates" if report.kind == "fit" else "Comparison"): parts["comparison"],
         ("curves", "Learning curves"): parts["curves"],
         ("shares", "Class shares"): parts["shares"],
         ("pseudo-labels", "Quality of pseudo-labels"): parts["pseudo_labels"],
         ("confusion", "Confusion"): parts["confusion"],
         ("reliability", "Reliability"): parts["reliability"],
-        ("classes", "Each class"): evaluation and evaluation.per_class,
+        ("classes", "Each class"): report.evaluation and report.evaluation.per_class,
         ("views", "Examples and their views"): parts["examples"],
         ("mistakes", "Most confident mistakes"): parts["mistakes"],
         ("label-next", "Label these next"): parts["uncertain"],
         ("reproduce", "How to reproduce"): how,
     }
     return [section for section, content in found.items() if content]
+
+
+def _is_seen(example: ViewExample) -> bool:
+    """Of features alone there is nothing to look at."""
+    return example.original != Item() or any(item != Item() for _, item in example.views)
 
 
 def _case(case: Mistake | Uncertain, images: Images) -> tuple[Any, ShownText | None, str | None]:
