@@ -173,7 +173,7 @@ def _loss_verdict(labels: np.ndarray, probs: np.ndarray, others: np.ndarray, gap
         return f"; its log-loss is worse, {figures}" + (": it is too sure of its mistakes" if gap.high >= 0 else "")
     if loss.high < 0:
         return f"; its log-loss is better, {figures}"
-    return f"; log-loss {figures}, which does not tell either"
+    return f"; log-loss {figures}, a difference that may be chance"
 
 
 def _points(share: float) -> str:

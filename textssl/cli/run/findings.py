@@ -63,6 +63,8 @@ def findings_of(
         probs = {name: found.probs for name, found in measured.items()}
         others = [name for name in BASELINES if name in measured and name != method]
         sentences += verdicts(measured[method].labels, probs, method, others, counted(measured[method]))
+    else:
+        sentences.append("no labels were held out, so it is not known whether the unlabeled examples helped")
     quality = pseudo_label_quality_of(results[method]["history"])
     if quality:
         last = quality[-1]

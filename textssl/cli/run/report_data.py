@@ -74,7 +74,7 @@ def report_parts(trainer: SSLTrainer, kind: TaskSetup, options: RecipeOptions, f
     found = predict_unlabeled(trainer, kind.data)
     if not trainer.is_world_process_zero():
         return {}
-    parts: dict[str, Any] = {"examples": plain(view_examples(trainer, EXAMPLES), "examples")}
+    parts: dict[str, Any] = {"examples": plain(view_examples(trainer, kind, EXAMPLES), "examples")}
     if found is not None:
         numbered = options.unlabeled_file is not None and options.num_unlabeled is None
         parts["unlabeled"] = found.to_dict(len(data.label_names))

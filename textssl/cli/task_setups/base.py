@@ -45,6 +45,7 @@ class TaskSetup:
         takes_columns: whether it may name columns of the unlabeled data too.
         pipeline: of transformers that takes the model; ``None`` if there is none.
         features_alone: why the model takes features and has no encoder in front; ``None`` where it has one.
+        text_view: changes texts whose embeddings are the strong view of features; ``None`` where they are not.
         head: how the head is initialized, ``"probe"`` or ``"random"``; ``None`` if there is no choice.
     """
 
@@ -54,6 +55,7 @@ class TaskSetup:
     pipeline: str | None
     features_alone: str | None = None
     head: str | None = None
+    text_view: Augmentation | None = None
 
     def __init__(self, options: RecipeOptions, config: SSLConfig, data: TaskData, views: set[str]) -> None:
         if options.strong not in ("auto", *self.strong_views) and not (data.strong_columns and self.takes_columns):

@@ -116,6 +116,7 @@ class FeatureTaskSetup(TaskSetup):
             kept = parts["unlabeled"]
             changed = replace(self.options, strong=self.strong)
             _, augmentation = strong_view(changed, self.config, data.unlabeled, folder)
+            self.text_view = augmentation
             parts["unlabeled"] = embed_views(
                 kept, data.column, augmentation, self.encoder,
                 self.options.embedding_cache, VERSIONS, self.config.seed,
