@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recipes.tiny_task import TinyTask, environment, finished, launch_recipe
+from tests.recipes.tiny_task import ROOT, TinyTask, environment, finished, launch
 from textssl.cli.program import run_program
 from textssl.errors import UserError
 from textssl.report import RunReport
@@ -32,12 +32,27 @@ TWO = [
 @pytest.fixture(scope="module")
 def two(task: TinyTask, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     cwd = tmp_path_factory.mktemp("two")
-    flags = task.flags("out", per_device_train_batch_size=4)
+    words = ["-m", "textssl", "train", "--method", "uda", *task.flags("out", per_device_train_batch_size=4)]
     # Any free port: runs beside each other must not meet.
     launcher = [*LAUNCH, *TWO, "--main_process_port", "0"]
-    env = {**environment(), "HF_HOME": str(cwd / "home")}
-    done = finished(launch_recipe(flags, cwd, launcher=launcher, env=env))
+    done = finished(launch(words, cwd, launcher=launcher, env=_own(cwd)))
     return cwd, done.stdout + done.stderr
+
+
+def _own(cwd: Path) -> dict[str, str]:
+    return {**environment(), "HF_HOME": str(cwd / "home"), "PYTHONPATH": str(ROOT)}
+
+
+def test_a_mistake_that_only_the_first_process_meets_is_one_line(task: TinyTask, tmp_path: Path) -> None:
+    """The folder is looked at by the first process alone; the others meet that it is gone."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    words = ["-m", "textssl", "train", "--method", "uda", "--processes", "2", *task.flags("out")]
+    done = launch(words, tmp_path, env=_own(tmp_path))
+    assert done.returncode == 2
+    told = "error: output_dir: out holds files that are no run; choose another --output_dir"
+    assert done.stderr.splitlines()[-1] == told
+    assert "Traceback" not in done.stderr
 
 
 def test_they_were_two(two: tuple[Path, str]) -> None:

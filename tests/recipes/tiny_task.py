@@ -99,7 +99,14 @@ def launch_recipe(
     launcher: Sequence[str | Path] = (sys.executable,),
 ) -> subprocess.CompletedProcess[str]:
     """Run the recipe as a person does, with a new interpreter: for a Hub of its own, or a launcher."""
-    command = [*map(str, launcher), str(RECIPE), *flags]
+    return launch([str(RECIPE), *flags], cwd, env=env, launcher=launcher)
+
+
+def launch(
+    words: Sequence[str], cwd: Path, *, env: dict[str, str], launcher: Sequence[str | Path] = (sys.executable,)
+) -> subprocess.CompletedProcess[str]:
+    """Run a script, or with ``-m`` a module, in a new interpreter or by a launcher."""
+    command = [*map(str, launcher), *words]
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=500)
 
 

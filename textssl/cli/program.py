@@ -35,6 +35,7 @@ def run_program(main: Callable[[], object], again: str = "--resume_from_checkpoi
         _refuse(f"error: {' '.join(str(error).split())}")
     except Exception as error:
         if not is_disk_full(error):
+            _wait_for_the_first()
             raise
         reason = " ".join(str(error).split())
         _refuse(f"error: the disk is full ({reason}); once there is room, {again} resumes")
@@ -57,11 +58,18 @@ def _leave_group() -> None:
 
 
 def _refuse(message: str) -> NoReturn:
-    if not _is_first():
-        # The launcher ends all processes with the one that ends first: that must be the one that speaks.
-        time.sleep(PATIENCE)
+    _wait_for_the_first()
     _say(message)
     sys.exit(2)
+
+
+def _wait_for_the_first() -> None:
+    """Let the first process speak: the launcher ends all with the one that ends first.
+
+    What another one meets is often only that the first one has left.
+    """
+    if not _is_first():
+        time.sleep(PATIENCE)
 
 
 def _is_first() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -20,8 +21,15 @@ def command(
     method: Annotated[
         str | None, typer.Option(help="Name of the method.", autocompletion=lambda: [*method_names()])
     ] = None,
-) -> None:
+    processes: Annotated[int, typer.Option(help="Processes on this machine, one for each GPU.")] = 1,
+) -> int:
     """Train one method and the supervised baseline on the same labels, and compare them."""
+    words = [*([] if method is None else ["--method", method]), *context.args]
+    if processes != 1:
+        from ..processes import run_in_processes
+
+        return run_in_processes([sys.executable, "-m", "textssl", "train", *words], processes)
     from ..train.program import train_program
 
-    train_program([*([] if method is None else ["--method", method]), *context.args])
+    train_program(words)
+    return 0

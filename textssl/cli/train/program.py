@@ -19,6 +19,7 @@ usage: textssl train [LABELED [UNLABELED]] --method NAME [flags]
 
 Trains a method and the supervised baseline on the same labels, and compares them.
 LABELED and UNLABELED are CSV, TSV, JSONL or Parquet files or folders; --source NAME takes named data instead.
+--processes N trains in N processes, as accelerate launch -m textssl train ... does.
 textssl train --method NAME --help shows the values that a run will use and the flags of the method.
 
 Methods:"""
