@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": USE,
     "push": USE,
     "check": DATA,
+    "augment": DATA,
     "bank": DATA,
     "pseudo-label": DATA,
     "back-translate": DATA,

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from PIL import Image
 
-from ...augment import Augmentation, Identity
-from ...augment.plans import PLAN, DeviceAugmentation, LateAugmentation
+from ...augment import Augmentation
 from ...data.sampler import UNLABELED, Key
+from ...data.view_contents import view_content
 from ...data.views import view_rng
 from ...report.items import item_of
 from ...report.parts import ViewExample
@@ -85,20 +83,4 @@ def _view(trainer: SSLTrainer, view: str, example: dict[str, Any], key: Key) -> 
     """What the model saw, before it was encoded; ``None`` where that cannot be shown."""
     collator = trainer.data_collator
     augment = collator.augmentations.get(view)
-    if augment is None or isinstance(augment, Identity):
-        return collator.content(example)
-    made = augment(example, view_rng(collator.seed, key, view))
-    if PLAN not in made:
-        return collator.content(made)
-    if isinstance(augment, LateAugmentation):
-        return collator.content(augment.finish([made[PLAN]])[0])
-    return _on_device(augment, collator.content(made), made[PLAN]) if isinstance(augment, DeviceAugmentation) else None
-
-
-def _on_device(augment: DeviceAugmentation, image: Image.Image, plan: np.ndarray) -> Image.Image:
-    """Carry out the plan of one image, in its own size."""
-    shown = image if image.mode in ("L", "RGB") else image.convert("RGB")
-    pixels = np.atleast_3d(np.asarray(shown, dtype=np.float32)) / 255
-    changed = augment.apply(torch.from_numpy(pixels).permute(2, 0, 1)[None], [plan])[0]
-    values = (changed * 255).round().byte().permute(1, 2, 0).numpy()
-    return Image.fromarray(values[..., 0] if shown.mode == "L" else values)
+    return view_content(augment, example, view_rng(collator.seed, key, view), collator.content)

@@ -46,10 +46,12 @@ def strong_view(
     unlabeled: datasets.Dataset,
     folder: Path,
     special_tokens: Sequence[str] = (),
+    corpus: datasets.Dataset | None = None,
 ) -> tuple[datasets.Dataset, Augmentation]:
     """Prepare the strong view of ``unlabeled``.
 
-    Translations are kept in ``folder`` and survive a kill. ``special_tokens`` of the tokenizer stay in every text.
+    Translations are kept in ``folder`` and survive a kill. ``special_tokens`` of the tokenizer stay in every text. The
+    words of ``corpus`` are counted, where ``unlabeled`` are but some of its rows.
 
     Returns:
         The data set, with a column of translations where there are any, and the view.
@@ -63,7 +65,8 @@ def strong_view(
     columns = [first] if second is None else [first, second]
     # Words are counted within seconds, which a log need not tell.
     progress = PartialState().is_main_process and is_terminal()
-    texts = [text for column in columns for text in unlabeled[column]]
+    counted = unlabeled if corpus is None else corpus
+    texts = [text for column in columns for text in counted[column]]
     if options.strong == "ctaugment":
         ctaugment = TextCTAugment.fit(
             texts, column=first, keep_last=keep_last, progress=progress, special_tokens=special_tokens

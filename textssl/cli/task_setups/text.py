@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+import datasets
 from transformers import PreTrainedModel
 
-from ...augment import Column, OneOf
+from ...augment import Augmentation, Column, OneOf
 from ...augment.text import TfIdfReplacement, for_pairs
 from ...augment.text.special_tokens import special_tokens_of
 from ...config import SSLConfig
@@ -26,7 +28,7 @@ from .strong_view import choose_strong, strong_view
 from .text_models import load_classifier, load_tokenizer
 
 
-__all__ = ["TextTaskSetup"]
+__all__ = ["TextTaskSetup", "mild_view"]
 
 # Share of words that a mild second view of a text replaces.
 MILD = 0.1
@@ -68,10 +70,7 @@ class TextTaskSetup(TaskSetup):
             self.data = replace(self.data, unlabeled=unlabeled)
             self.augmentations["strong"] = augmentation
         if self.wants_second_view and self.options.second_view == "tfidf":
-            columns = self.data.columns
-            texts = chain(*(self.data.examples[column] for column in columns))
-            mild = TfIdfReplacement.fit(texts, p=MILD, column=columns[0], special_tokens=special)
-            self.augmentations["weak_2"] = mild if len(columns) == 1 else for_pairs(mild, columns)
+            self.augmentations["weak_2"] = mild_view(self.data.examples, self.data.columns, special)
 
     def check_pretraining(self, folder: Path) -> None:
         """Raise UserError where :meth:`pretrain` could not begin."""
@@ -98,3 +97,16 @@ class TextTaskSetup(TaskSetup):
 
     def _with_new_head(self, of: int = 0) -> PreTrainedModel:
         return load_classifier(self.start, self.data.label_names, self._seed(of))
+
+
+def mild_view(examples: datasets.Dataset, columns: list[str], special_tokens: Sequence[str]) -> Augmentation:
+    """A second weak view: few words are replaced.
+
+    Args:
+        examples: whose words are counted.
+        columns: of their texts.
+        special_tokens: of the tokenizer, which stay.
+    """
+    texts = chain(*(examples[column] for column in columns))
+    mild = TfIdfReplacement.fit(texts, p=MILD, column=columns[0], special_tokens=special_tokens)
+    return mild if len(columns) == 1 else for_pairs(mild, columns)
