@@ -25,7 +25,22 @@ from textssl.methods import METHODS
 
 
 CommandLine = Callable[..., Ended]
-WORDS = ["a", "fine", "old", "film", "with", "many", "quiet", "scenes", "and", "few", "loud", "ones", "nobody", "forgets"]
+WORDS = [
+    "a",
+    "fine",
+    "old",
+    "film",
+    "with",
+    "many",
+    "quiet",
+    "scenes",
+    "and",
+    "few",
+    "loud",
+    "ones",
+    "nobody",
+    "forgets",
+]
 
 
 @pytest.fixture
@@ -114,10 +129,22 @@ def test_ctaugment_at_first_and_as_a_run_has_learned_it(command_line: CommandLin
     assert "tfidf            0.00 0.00 0.00 0.00 0.50\n" in ended.out
 
 
+def test_a_column_that_is_ready(command_line: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    path.write_text("text,german\nthe cat sleeps,the cat is asleep\na dog barks,a dog is barking\n")
+    ended = command_line("augment", path, "--strong", "german", "--view", "strong")
+    assert ended.out.splitlines()[1] == "    strong: the cat [-sleeps-]{+is asleep+}"
+    assert "strong: column german\n" in ended.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--strong", "randaugment"], "strong: got 'randaugment'; here allowed: auto, tfidf"),
+        (
+            ["--strong", "tfdif"],
+            "strong: got 'tfdif'; the unlabeled data have no further column 'tfdif'; did you mean",
+        ),
         (["--view", "stron"], "view: got 'stron'; expected weak, strong"),
         (["--method", "udaa"], "method: got 'udaa'; did you mean uda?"),
         (["--rows", "0"], "rows: got 0; expected at least 1"),

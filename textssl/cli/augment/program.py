@@ -12,7 +12,7 @@ from typing import Any
 import datasets
 import numpy as np
 
-from ...augment import Augmentation
+from ...augment import Augmentation, Column, OneOf
 from ...augment.image import CTAugment, strong_view, weak_view
 from ...augment.text import TextCTAugment
 from ...augment.text.special_tokens import special_tokens_of
@@ -27,6 +27,7 @@ from ...methods import METHODS
 from ...modalities.base import stem_of
 from ...own_data import OwnData, read_own_data
 from ..arguments import parse_arguments
+from ..data.strong_columns import strong_columns
 from ..options import RecipeOptions
 from ..presets import fitting_preset, presets_for
 from ..task_setups.image import ImageTaskSetup
@@ -116,6 +117,8 @@ def _settings(request: ViewRequest, method: str, data: OwnData) -> tuple[RecipeO
         [RecipeOptions, METHODS[method].config_class], presets_for(method), preset, words
     )
     allowed = TextTaskSetup.strong_views if data.modality == "text" else ImageTaskSetup.strong_views
+    if data.modality == "text" and strong_columns(data.rows, options, [data.column]):
+        return options, config
     if options.strong not in ("auto", *allowed):
         raise UserError(f"strong: got {options.strong!r}; here allowed: auto, {', '.join(allowed)}")
     return options, config
@@ -150,7 +153,11 @@ def _text_views(
     found = "installed" if shutil.which("apertium") else "not installed"
     made: dict[str, Augmentation] = {}
     notes = []
-    if any(stem_of(name) == "strong" for name in names):
+    ready = strong_columns(data.rows, options, [data.column])
+    if ready:
+        made["strong"] = OneOf([Column(name, data.column) for name in ready])
+        notes.append(f"strong: column {' or '.join(ready)}")
+    elif any(stem_of(name) == "strong" for name in names):
         resolved = replace(options, strong=choose_strong(options.strong))
         rows, made["strong"] = strong_text_view(resolved, config, rows, folder, special, corpus)
         share = "" if options.replace is None else f" of {options.replace:.0%} of the words"

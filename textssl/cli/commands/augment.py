@@ -23,7 +23,7 @@ def command(
         str | None,
         typer.Option(
             help="Strong view of texts: tfidf, uniform, apertium, tfidf+apertium, seq2seq, ctaugment; of images: "
-            "randaugment, ctaugment. Default: that of the preset."
+            "randaugment, ctaugment; or a column of the file. Default: that of the preset."
         ),
     ] = None,
     replace: Annotated[float | None, typer.Option(help="Share of words that tfidf and uniform replace.")] = None,
