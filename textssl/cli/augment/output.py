@@ -11,7 +11,7 @@ from ...report.html.word_diff import Piece, word_diff
 from .program import ShownRow, ShownViews
 
 
-__all__ = ["as_csv", "as_json", "print_in_color", "text_lines"]
+__all__ = ["as_csv", "as_json", "place", "print_in_color", "text_lines"]
 
 # Longer texts are shown by their beginning, unless they go to a file.
 CHARACTERS = 600
