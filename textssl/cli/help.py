@@ -46,6 +46,8 @@ ONLY = {
     "image": {"image_column"},
     "features": {"embedding_cache"},
 }
+# Flags of a view that not every method has.
+NEEDS = {"strong": "strong", "replace": "strong", "second_view": "weak_2"}
 OTHER_NAMES = {"output_dir": "-o, ", "num_labeled": "--labels, "}
 # Settings whose texts in transformers are paragraphs.
 TOLD = {
@@ -134,6 +136,10 @@ def _groups(
     backend = modality if options.backend == "auto" else options.backend
     wanted = ONLY.get(backend, set()) | ONLY.get(modality, set())
     without = set().union(*ONLY.values()) - wanted
+    # Of named data alone, or of own files alone.
+    without |= {"source", "num_validation", "noise"} if options.train_file else {"validation_split", "validation_file"}
+    views = {view for names in METHODS[method].objective_class.views_for(config).values() for view in names}
+    without |= {name for name, view in NEEDS.items() if view not in views} - options.explicit
     groups = [(method, own), ("data", DATA), ("training", TRAINING), ("model", MODEL), ("views", VIEWS)]
     groups += [("supervised baseline", BASELINE)] if method != "supervised" else []
     shown: set[str] = set()

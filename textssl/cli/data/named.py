@@ -10,6 +10,7 @@ from ...errors import UserError
 from ...hub import DataFacts
 from ...sources.named import SOURCES, LoadedSource, load_source
 from ...sources.splits import Split, few_labels
+from ..console import say
 from ..options import RecipeOptions, rename_argument_in_errors
 from .subsets import data_seed, facts_of_split, random_rows
 from .task_data import TaskData
@@ -41,15 +42,7 @@ def named_task(options: RecipeOptions, config: SSLConfig, default: str) -> TaskD
     with rename_argument_in_errors("source", "name", "origin"):
         source = load_source(name, origin)  # type: ignore[arg-type]
     seed = data_seed(config)
-    split = few_labels(
-        source.train[source.label_column],
-        seed=seed,
-        total=NUM_LABELED if options.num_labeled is None else options.num_labeled,
-        validation=options.num_validation,
-        label_names=source.label_names,
-        checksum=source.checksum,
-        source=f"{source.name} ({source.origin})",
-    )
+    split, validation = _split(source, options, seed)
     unlabeled = _unlabeled(source, split)
     in_all = len(unlabeled)
     if options.num_unlabeled is not None:
@@ -63,7 +56,7 @@ def named_task(options: RecipeOptions, config: SSLConfig, default: str) -> TaskD
         column=source.column,
         labeled=labeled,
         unlabeled=unlabeled.flatten_indices(),
-        validation=source.train.select(split.validation) if options.num_validation else None,
+        validation=source.train.select(split.validation) if validation else None,
         test=test,
         label_names=source.label_names,
         data_facts=_facts(source, name),
@@ -74,6 +67,33 @@ def named_task(options: RecipeOptions, config: SSLConfig, default: str) -> TaskD
         unlabeled_in_all=in_all,
         unlabeled_truth=truth,
     )
+
+
+def _split(source: LoadedSource, options: RecipeOptions, seed: int) -> tuple[Split, int]:
+    """The rows of each part, and how many there are for validation: fewer where a preset's number leaves no labels."""
+    validation = options.num_validation
+    while True:
+        try:
+            split = few_labels(
+                source.train[source.label_column],
+                seed=seed,
+                total=NUM_LABELED if options.num_labeled is None else options.num_labeled,
+                validation=validation,
+                label_names=source.label_names,
+                checksum=source.checksum,
+                source=f"{source.name} ({source.origin})",
+            )
+        except UserError:
+            if "num_validation" in options.explicit or not validation:
+                raise
+            validation //= 2
+            continue
+        if validation != options.num_validation:
+            say(
+                f"changed: num_validation: {validation} instead of {options.num_validation}, to go with num_labeled "
+                f"{options.num_labeled}"
+            )
+        return split, validation
 
 
 def _unlabeled(source: LoadedSource, split: Split) -> datasets.Dataset:
