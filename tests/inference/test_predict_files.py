@@ -184,7 +184,7 @@ def test_a_saved_data_set_keeps_its_features(
 
 
 def test_blank_texts_are_kept_without_a_label(command_line: CommandLine, model: Path, tmp_path: Path) -> None:
-    rows = [{"text": "w1 w2"}, {"text": " \n"}, {"text": None}, {}, {"text": "w3"}]
+    rows: list[dict[str, Any]] = [{"text": "w1 w2"}, {"text": " \n"}, {"text": None}, {}, {"text": "w3"}]
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     ended = command_line("predict", model, tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "--json")
     assert "warning: 3 of 5 rows have no text; their label is empty" in ended.err
@@ -417,6 +417,13 @@ MISTAKES = [
     ("in.jsonl", '{"text": "w1"}\n{"text": \n', [], "line 2"),
     ("in.jsonl", '{"text": "w1"}\n[1]\n', [], "line 2 holds no object"),
     ("in.jsonl", '{"text": "w1"}\n{"text": 5}\n', [], "has 5 as 'text' in row 1"),
+    ("in.jsonl", '{"text": "w1"}\n{"text": "w2 \\uD83D"}\n', [], "line 2 has half of a character, '\\ud83d'"),
+    (
+        "in.jsonl",
+        '{"text": 1}\n{"text": 2}\n',
+        [],
+        "text_column: column 'text' of in.jsonl holds int64; expected texts",
+    ),
     ("in.json", '["w1"]', [], "is an array of something else than objects"),
     ("in.parquet", "text\nw1\n", [], "cannot read"),
     ("in.xlsx", "text\nw1\n", [], "ends in '.xlsx'; allowed are .csv"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..data.columns import is_string
 from ..data.predicted_columns import CONFIDENCE, LABEL, PROBABILITY, check_new_columns, predicted_name
 from ..errors import UserError
 from ..own_data.columns import choose_columns
@@ -63,6 +64,8 @@ def input_columns(
     found = [str(first)]
     if classifier.pairs:
         found.append(_second(rows, str(first), pair_column or settings.get("text_pair_column")))
+    if classifier.modality == "text":
+        _check_strings(rows, found)
     what = {"text": "texts", "image": "images", "features": "vectors"}[classifier.modality]
     return InputColumns(tuple(found), f"{what} are read from {' and '.join(map(repr, found))}, {why}")
 
@@ -88,6 +91,14 @@ def _only(classifier: Predictor, rows: RowStream) -> str:
 
 def _is_fixed(kind: Any) -> bool:
     return pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind)
+
+
+def _check_strings(rows: RowStream, columns: Sequence[str]) -> None:
+    for column in columns:
+        kind = rows.head.features.arrow_schema.field(column).type
+        values = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not (is_string(values) or pa.types.is_null(values)):
+            raise UserError(f"column: column {column!r} of {rows.name} holds {kind}; expected texts")
 
 
 def _second(rows: RowStream, first: str, pair_column: str | None) -> str:

@@ -98,7 +98,8 @@ def _inputs(classifier: Predictor, window: Window, columns: Sequence[str], start
 
 def _values(window: Window, column: str) -> list[Any]:
     if isinstance(window, list):
-        return [row.get(column) for row in window]
+        # Not a number is how some programs write what is missing.
+        return [None if value != value else value for value in (row.get(column) for row in window)]
     values: list[Any] = window.column(column).to_pylist()
     return values
 

@@ -49,7 +49,6 @@ class OutputPart:
         self.done, self.tallies, self._bytes, self._shards = 0, dict[str, int](), 0, 0
         if self._folder.exists():
             self._resume(overwrite)
-        self._folder.mkdir(exist_ok=True)
 
     def add(self, content: bytes | pa.Table, rows: int, tallies: dict[str, int]) -> None:
         """Keep the rows of a window.
@@ -59,6 +58,7 @@ class OutputPart:
             rows: how many.
             tallies: what is counted.
         """
+        self._folder.mkdir(exist_ok=True)
         if isinstance(content, bytes):
             with (self._folder / ROWS).open("r+b" if self._bytes else "wb") as file:
                 # What a killed job had begun to write is written again.
@@ -85,8 +85,6 @@ class OutputPart:
             schema: of a Parquet file.
         """
         if schema is None:
-            if self._bytes == 0:
-                (self._folder / ROWS).write_bytes(b"")
             os.replace(self._folder / ROWS, self.out)
         else:
             with atomic_path(self.out) as temporary, pq.ParquetWriter(temporary, schema) as writer:

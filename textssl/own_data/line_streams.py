@@ -22,6 +22,8 @@ __all__ = ["JsonStream", "LineStream"]
 
 TEXT = "text"
 JSON_ROWS = 4096
+# How the half of a character begins that JSON can write and UTF-8 cannot.
+SURROGATE = b"\\ud"
 
 
 class JsonStream(TextStream):
@@ -62,8 +64,9 @@ class JsonStream(TextStream):
         self.total = 0
         for window in self.windows(JSON_ROWS):
             for row, values in enumerate(window, self.total):
-                if not isinstance(values.get(column), str | None):
-                    raise UserError(f"file: {self.name!r} has {values[column]!r:.40} as {column!r} in row {row}")
+                value = values.get(column)
+                if not isinstance(value, str | None) and value == value:
+                    raise UserError(f"file: {self.name!r} has {value!r:.40} as {column!r} in row {row}")
             self.total += len(window)
             self.columns = list(dict.fromkeys([*self.columns, *_keys(window)]))
 
@@ -110,6 +113,8 @@ class JsonStream(TextStream):
                 raise UserError(f"file: cannot read {self.name!r}: line {number}: {error}") from error
             if not isinstance(row, dict):
                 raise UserError(f"file: cannot read {self.name!r}: line {number} holds no object")
+            if SURROGATE in line.lower():
+                _check_characters(row, self.name, number)
             yield row
 
 
@@ -155,6 +160,14 @@ class LineStream(TextStream):
 
 def _keys(rows: Sequence[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _check_characters(row: dict[str, Any], name: str, line: int) -> None:
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise UserError(f"file: cannot read {name!r}: line {line} has half of a character, {half}") from error
 
 
 def _check_rows(rows: Sequence[dict[str, Any]], name: str) -> None:
