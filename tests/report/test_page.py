@@ -256,3 +256,39 @@ def test_of_features_there_is_nothing_to_look_at() -> None:
     assert "Examples and their views" not in page
     assert "no preview" not in page
     assert "row 17" in page
+
+
+def test_scores_of_many_folds_have_a_table_of_their_own() -> None:
+    scores = tuple(0.1 * n for n in range(10))
+    report = RunReport(
+        kind="fit",
+        title="t",
+        candidates=(Candidate("probe", scores, 0.5, log_loss=0.5), Candidate("uda", scores[:9], 0.4, log_loss=0.4)),
+        candidate_metric="log-loss",
+    )
+    page = render_page(report)
+    assert parsed_page(page).complaints == []
+    assert page.count("Each run or fold") == 3
+    # The log-loss has one column, as the metric.
+    assert page.count(">log-loss</th>") == 1
+
+
+def test_a_difference_stands_beside_the_result_only_if_it_is_of_the_same_examples() -> None:
+    report = text_report()
+    assert "points against" in render_page(report)
+    elsewhere = replace(report.candidates[1], mean=0.5)
+    assert "points against" not in render_page(replace(report, candidates=(report.candidates[0], elsewhere)))
+    both = tuple(replace(candidate, chosen=True) for candidate in report.candidates)
+    assert "points against" not in render_page(replace(report, candidates=both))
+    assert "points against" not in render_page(replace(report, candidate_metric="log-loss"))
+
+
+def test_candidates_with_baselines_of_their_own_have_no_common_line() -> None:
+    candidates = tuple(
+        Candidate(f"{name}, {labels} labels", (), 0.5, 0.4, 0.6, *([] if name == "supervised" else [0.1, 0.05, 0.15]))
+        for labels in (10, 100)
+        for name in ("supervised", "uda")
+    )
+    page = render_page(RunReport(kind="compare", title="t", candidates=candidates))
+    assert "The dashed line" not in page
+    assert "against <bdi>the baseline</bdi>" in page

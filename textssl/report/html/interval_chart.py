@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textssl.report.html.formats import interval, number, percent, points, round_percent, signed, ticks
+from textssl.report.html.tables import Table
 from textssl.report.parts import Candidate
 
 
 __all__ = ["CandidateRow", "Comparison", "comparison", "is_loss"]
+
+
+IN_A_CELL = 5
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Comparison:
         scored: whether there is anything to draw.
         paired: whether differences are known.
         several: whether a candidate has more than one score.
+        folds: table of the scores, if they are too many for a column.
     """
 
     rows: tuple[CandidateRow, ...]
@@ -49,6 +54,7 @@ class Comparison:
     scored: bool
     paired: bool
     several: bool
+    folds: Table | None
 
 
 def is_loss(metric: str) -> bool:
@@ -73,17 +79,30 @@ def comparison(candidates: Sequence[Candidate], metric: str) -> Comparison:
         return None if value is None else round(3 + 94 * (value - low) / (high - low), 2)
 
     paired = any(candidate.difference is not None for candidate in candidates)
-    base = next((candidate for candidate in candidates if candidate.difference is None), None) if paired else None
+    bases = [one for one in candidates if one.difference is None and one.mean is not None] if paired else []
+    # With several numbers of labels each has a baseline of its own.
+    base = bases[0] if len(bases) == 1 else None
     axis = [(place(value), f"{value:g}" if is_loss(metric) else round_percent(value)) for value in ticks(low, high, 4)]
     return Comparison(
         rows=tuple(_row(candidate, metric, write, place) for candidate in candidates),
         axis=tuple((at, label) for at, label in axis if at is not None),
         baseline=None if base is None else place(base.mean),
-        baseline_name="" if base is None else base.name,
+        baseline_name="the baseline" if base is None else base.name,
         scored=bool(values),
         paired=paired,
         several=any(len(candidate.scores) > 1 for candidate in candidates),
+        folds=_folds(candidates, write),
     )
+
+
+def _folds(candidates: Sequence[Candidate], write: Callable[[float | None], str]) -> Table | None:
+    most = max((len(candidate.scores) for candidate in candidates), default=0)
+    if most <= IN_A_CELL:
+        return None
+    rows = (
+        (one.name, *(write(score) for score in one.scores), *[""] * (most - len(one.scores))) for one in candidates
+    )
+    return Table(("name", *(str(place + 1) for place in range(most))), tuple(rows))
 
 
 def _values(candidate: Candidate) -> list[float]:

@@ -182,8 +182,9 @@ def _axis_label(value: float, write: Callable[[float | None], str]) -> str:
 
 
 def _styles(names: list[str]) -> dict[str, int]:
-    """The method has the first style, the baseline the second, whichever comes first."""
-    ordered = sorted(names, key=lambda name: name in BASELINES) if len(names) > 1 else names
+    """The first method has the first style and baselines come next, whatever their order."""
+    methods = [name for name in names if name not in BASELINES]
+    ordered = methods[:1] + [name for name in names if name in BASELINES] + methods[1:]
     return {name: place for place, name in enumerate(ordered)}
 
 

@@ -19,7 +19,7 @@ from textssl.errors import UserError
 from textssl.files import is_disk_full, write_atomically
 from textssl.report.contents import FILE, RunReport
 from textssl.report.html import formats
-from textssl.report.html.interval_chart import comparison, is_loss
+from textssl.report.html.interval_chart import CandidateRow, Comparison, comparison, is_loss
 from textssl.report.html.items import Images, ShownText, shown_example, shown_text
 from textssl.report.html.line_chart import curve_panels
 from textssl.report.html.pseudo_labels import pseudo_labels
@@ -88,6 +88,7 @@ def render_page(report: RunReport, link: str | None = None) -> str:
             how=how,
             sections=_sections(parts, report, bool(report.command or how)),
             link=link,
+            against=_against(parts["comparison"], report),
             given_back="this run" if report.kind == "train" else "chosen",
             images_left_out=images.left_out,
             style=Markup(style),
@@ -96,6 +97,15 @@ def render_page(report: RunReport, link: str | None = None) -> str:
         )
     )
     return html
+
+
+def _against(compared: Comparison | None, report: RunReport) -> CandidateRow | None:
+    """The candidate of which the evaluation is, if it was compared with a baseline on the same examples."""
+    if compared is None or report.evaluation is None or is_loss(report.candidate_metric):
+        return None
+    chosen = [row for row in compared.rows if row.candidate.chosen]
+    same = len(chosen) == 1 and chosen[0].candidate.mean == report.evaluation.accuracy
+    return chosen[0] if same and chosen[0].verdict else None
 
 
 def _measured_on(evaluation: Evaluation) -> str:
@@ -112,7 +122,7 @@ def _parts(report: RunReport, images: Images) -> dict[str, Any]:
     panels, tables = share_panels(report.class_shares, classes) if classes else ([], [])
     return {
         "comparison": comparison(report.candidates, metric) if report.candidates else None,
-        "has_log_loss": any(candidate.log_loss is not None for candidate in report.candidates),
+        "has_log_loss": not is_loss(metric) and any(one.log_loss is not None for one in report.candidates),
         "curves": curve_panels(report.curves),
         "shares": shares(report.class_shares, classes) if report.class_shares and classes else None,
         "share_panels": panels,
