@@ -40,13 +40,14 @@ def write_report(
     """
     runs = _first_runs(grid, lines, folder)
     classes = next((report.classes for report in runs.values()), ())
+    failed = [note for note in notes if note.startswith("failed: ")]
     report = RunReport(
         kind="compare",
         title=f"{', '.join(grid.methods)} on {_data_name(grid)}",
-        facts=tuple(_facts(grid).items()),
+        facts=(*_facts(grid).items(), ("how measured", "; ".join(note for note in notes if note not in failed))),
         command=command,
         findings=tuple(findings),
-        warnings=tuple(notes),
+        warnings=tuple(failed),
         classes=classes,
         candidates=tuple(_candidate(line) for line in lines),
         candidate_measured_on=grid.measured.removeprefix("accuracy on "),
