@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -34,3 +36,20 @@ def test_without_weights_all_count_and_without_truth_none_is_known() -> None:
     counts = PseudoLabelCounts(2)
     counts.add(torch.tensor([1, 1, 0]), None, torch.tensor([4, 9, 2]))
     assert counts.take(torch.device("cpu")).tolist() == [[1, 2], [1, 2], [0, 0], [0, 0]]
+
+
+def test_counting_never_waits_for_the_device() -> None:
+    """Reading a number off a tensor is what waits on a GPU; it is left to the reader of the counts."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class NoReading(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            assert "_local_scalar_dense" not in str(func)
+            assert "nonzero" not in str(func)
+            return func(*args, **(kwargs or {}))
+
+    counts = PseudoLabelCounts(3, torch.tensor([0, 1, -1, 2]))
+    with NoReading():
+        for _ in range(KEPT + 1):
+            counts.add(torch.tensor([1, 2]), torch.tensor([0.0, 1.0]), torch.tensor([3, 0]))
+    assert counts.take(torch.device("cpu"))[0].tolist() == [0, KEPT + 1, KEPT + 1]

@@ -3,9 +3,9 @@
 Examples:
     >>> from textssl.report.paired_accuracy import paired_accuracy
     >>> ours = [True] * 48 + [False] * 2
-    >>> theirs = [True] * 36 + [False] * 14
+    >>> theirs = [True] * 36 + [False] * 12 + [True] * 2
     >>> [round(value, 3) for value in paired_accuracy(ours, theirs)]
-    [0.24, 0.115, 0.375]
+    [0.2, 0.057, 0.34]
 """
 
 from __future__ import annotations
