@@ -184,6 +184,15 @@ def test_migrating(folder: Path, encoder: Path, texts: dict[str, Any], capsys: p
     assert re.search(r"\['(bad|fair|good)'\]", capsys.readouterr().out)
 
 
+@pytest.mark.slow
+def test_scikit_learn(folder: Path, encoder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changes = ((r'level="fast"', 'level="fast", max_length=16'),)
+    names = run_page(DOCS / "guides" / "scikit_learn.md", {}, changes)
+    assert names["classifier"].classes_.tolist() == ["politics", "sport"]
+    assert names["classifier"].result_.num_unlabeled == 2
+    assert re.search(r"\['(politics|sport)'\]", capsys.readouterr().out)
+
+
 def test_corpus_jobs(folder: Path) -> None:
     (folder / "sentence-transformers").mkdir()
     (folder / "sentence-transformers" / "all-MiniLM-L6-v2").symlink_to(embedded_model_path())

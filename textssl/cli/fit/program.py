@@ -154,4 +154,6 @@ def _answer(found: FitResult, scores: Mapping[str, Any] | None, folder: Path, pa
 
 
 def _file_to_predict(options: FitOptions) -> str:
-    return options.test_file or options.unlabeled_file or options.train_file or "FILE"
+    """One that is on the disk; of the Hub and of named sources there is none."""
+    named = [path for path in (options.test_file, options.unlabeled_file, options.train_file) if path is not None]
+    return next((path for path in named if Path(path).exists()), "FILE.csv")
