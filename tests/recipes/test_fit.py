@@ -161,7 +161,9 @@ def test_a_choice_writes_its_report(task: TinyTask, tmp_path: Path) -> None:
     assert report.evaluation is not None
     assert report.evaluation.accuracy == pytest.approx(tested["accuracy"])
     assert report.evaluation.log_loss == pytest.approx(tested["log_loss"])
-    assert [candidate.name for candidate in report.candidates][:2] == ["probe", "self_training"]
+    # The baseline, then the others by their log-loss.
+    assert report.candidates[0].name == "probe"
+    assert "self_training" in [candidate.name for candidate in report.candidates]
     assert report.command is not None
     assert report.command.startswith(f"textssl fit {task.folder / 'few.csv'} {task.folder / 'many.jsonl'} --test")
     assert (out / "label_next.csv").is_file()
