@@ -13,6 +13,11 @@ from textssl.checks.lines import lines_of_rows
 from textssl.checks.scripts import scripts_in
 from textssl.checks.suspects import held_out_probs, suspect_rows
 from textssl.checks.tokens import TokenCounts
+from textssl.cli.check.refusals import refusals
+from textssl.cli.data.loading import load_task
+from textssl.cli.options import RecipeOptions
+from textssl.config import SSLConfig
+from textssl.fit.parts import Columns
 
 
 def test_lines_of_rows(tmp_path: Path) -> None:
@@ -108,3 +113,15 @@ def test_images(pictures: Path) -> None:
     assert found["unreadable images"].fit == "refused"
     assert found["unreadable images"].train.startswith("refused; --skip_corrupt_images")
     assert found["contradictions"].count == 2
+
+
+def test_images_that_training_refuses_or_leaves_out_on_request(pictures: Path) -> None:
+    columns = Columns(image="image", label="label")
+    asked = refusals({"labeled": str(pictures)}, columns, "image")
+    assert asked.fit is not None
+    assert asked.train is not None
+    config = SSLConfig(output_dir="unused", use_cpu=True, report_to=[], skip_corrupt_images=True)
+    options = RecipeOptions(train_file=str(pictures))
+    options.set_explicit(frozenset())
+    # Of six images one is broken and one too deep.
+    assert len(load_task(options, config, needs_unlabeled=False).labeled) == 4

@@ -35,14 +35,14 @@ def print_in_color(shown: ShownViews) -> None:
 
     console = Console(highlight=False, soft_wrap=False)
     for row in shown.rows:
-        console.print(Text(f"{place(row)}: ", "bold") + Text(_cut(row.original)))
+        console.print(Text.assemble((f"{place(row)}: ", "bold"), _cut(row.original)))
         for name, view in row.views.items():
-            line = Text(f"{name}: ", "cyan")
+            line = Text.assemble((f"{name}: ", "cyan"))
             if view == row.original:
                 line.append("unchanged", "dim")
             else:
                 for piece in _within(word_diff(row.original, view)):
-                    line.append(piece.text, STYLES[piece.change])
+                    line.append(_visible(piece.text), STYLES[piece.change])
             console.print(Padding(line, (0, 0, 0, 4)))
         console.print()
 
