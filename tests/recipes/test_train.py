@@ -305,3 +305,22 @@ def test_every_recipe_explains_itself(script: str) -> None:
     done = run_words(script, "--help")
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout
+
+
+def test_results_as_json(tmp_path: Path) -> None:
+    done = run_words(
+        "train.py", "--method=fixmatch", "--backend=features", "--source=digits", "--labels=20", "--num_test=40",
+        "--preset=cpu", "--max_steps=2", "--baseline_steps=2", "--report_to=none", f"-o={tmp_path / 'out'}", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+    found = json.loads(done.stdout)
+    results = results_of(tmp_path / "out")
+    assert found["results"].keys() == results.keys() == {"supervised", "fixmatch"}
+    for name, stage in found["results"].items():
+        assert (stage["accuracy"], stage["log_loss"]) == (results[name]["accuracy"], results[name]["log_loss"])
+        assert "history" not in stage
+    assert Path(found["model"]) == tmp_path / "out" / "fixmatch"
+    # The table is said beside it, and no figures of a step.
+    assert "| fixmatch " in done.stderr
+    assert "{'" not in done.printed
+    assert done.stderr.splitlines()[-1] == f"next: textssl report {tmp_path / 'out'}"

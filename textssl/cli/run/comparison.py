@@ -96,16 +96,20 @@ def report_comparison(
     say(f"plots:  {run.path / 'plots'} ({', '.join(plot.name for plot in plots)})")
     say(f"report: {page}")
     if as_json:
-        print_json({"output_dir": str(run.path), "model": str(run.path / method), "results": kept})
-    _say_next(run.path, method, options)
+        final = {name: {k: v for k, v in stage.items() if k != "history"} for name, stage in kept.items()}
+        print_json(
+            {"output_dir": str(run.path), "model": str(run.path / method), "report": str(page), "results": final}
+        )
+    _say_next(run.path, method, options, kind)
     return results
 
 
-def _say_next(folder: Path, method: str, options: RecipeOptions) -> None:
-    """Commands for the trained model and for the report of the run."""
+def _say_next(folder: Path, method: str, options: RecipeOptions, kind: TaskSetup) -> None:
+    """Commands for the report of the run and, unless it takes features alone, for the trained model."""
     file = options.unlabeled_file or options.test_file or "FILE"
     next_step("textssl", "report", folder)
-    next_step("textssl", "predict", folder / method, file, "-o", "predictions.csv")
+    if kind.features_alone is None:
+        next_step("textssl", "predict", folder / method, file, "-o", "predictions.csv")
 
 
 def _plot_confidence(parts: dict[str, Any], data: TaskData, config: SSLConfig, folder: Path) -> Path:

@@ -113,7 +113,11 @@ class StageProgress(TrainerCallback):
         step, steps = state.global_step, state.max_steps
         loss = "" if self._loss is None else f", loss {self._loss:.3g}"
         done = step - self._first
-        left = f", about {said_seconds((self._shown - self._began) / done * (steps - step))} left" if done else ""
+        left = (
+            f", about {said_seconds((self._shown - self._began) / done * (steps - step))} left"
+            if done and step < steps
+            else ""
+        )
         line = f"{_stage(args)}: step {step:,} of {steps:,} ({100 * step / max(steps, 1):.0f} %){loss}{more}{left}"
         if self._bar is None:
             say(line)
