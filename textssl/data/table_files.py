@@ -25,7 +25,7 @@ from .text_files import (
 )
 
 
-__all__ = ["BLOCK_BYTES", "NOTHING", "TABLE_SUFFIXES", "check_start", "read_table_file"]
+__all__ = ["NOTHING", "TABLE_SUFFIXES", "check_start", "read_table_file"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt")
 # A single text longer than a block cannot be parsed, and Arrow's own blocks are only 1 MiB.

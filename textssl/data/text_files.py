@@ -26,6 +26,7 @@ __all__ = [
     "bad_csv_line",
     "bad_json_line",
     "delimiter_of",
+    "encoding_of",
     "header_of",
     "suffix_of",
     "utf8_content",
@@ -71,14 +72,27 @@ def utf8_content(path: Path) -> tuple[bytes, str]:
     return (rest if encoding == UTF8 else _recoded(rest, encoding, path)), encoding
 
 
-def utf8_stream(path: Path) -> tuple[BinaryIO, str]:
+def utf8_stream(path: Path, known: tuple[str, int] | None = None) -> tuple[BinaryIO, str]:
     """As :func:`utf8_content`, but a file to read from, of which little is held in memory; it ends in a line break.
+
+    Args:
+        path: of the file.
+        known: what :func:`encoding_of` said of it, which reads all of it.
 
     Raises:
         UserError: as from :func:`utf8_content`; where a file is damaged only further on, when it is read there.
     """
-    encoding, mark = _encoding_of(_pieces(path), path)
+    encoding, mark = encoding_of(path) if known is None else known
     return as_file(_in_utf8(path, encoding, mark)), encoding
+
+
+def encoding_of(path: Path) -> tuple[str, int]:
+    """The encoding of a file, and how many bytes mark it.
+
+    Raises:
+        UserError: as from :func:`utf8_content`.
+    """
+    return _encoding_of(_pieces(path), path)
 
 
 def as_file(pieces: Iterator[bytes]) -> BinaryIO:

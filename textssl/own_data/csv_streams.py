@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from datasets import Dataset
 
-from ..data.table_files import BLOCK_BYTES, NOTHING
+from ..data.table_files import NOTHING
 from ..data.tables import table_to_dataset
 from ..data.text_files import (
     bad_csv_line,
@@ -32,6 +33,8 @@ __all__ = ["CsvStream"]
 
 USUAL = {"csv": ",", "tsv": "\t"}
 TEXT = "text"
+# What is parsed at once, and the longest row.
+BLOCK_BYTES = 1 << 24
 # Numbers that JSON and Parquet write as they stand in a cell.
 WHOLE = r"^(0|-?[1-9][0-9]{0,17})?$"
 
@@ -70,9 +73,14 @@ class CsvStream(TextStream):
     @property
     def head(self) -> Dataset:
         """The first rows."""
+        return table_to_dataset(self._head.rename_columns(self.columns))
+
+    @cached_property
+    def _head(self) -> pa.Table:
         first = next(in_windows(self._tables() if self._reader is None else self._first, HEAD_ROWS), None)
+        # What a block holds beside the first rows is not kept.
         empty = pa.schema([(name, pa.string()) for name in self._header]).empty_table()
-        return table_to_dataset((empty if first is None else first).rename_columns(self.columns))
+        return empty if first is None else first.take(list(range(len(first))))
 
     def scan(self, column: str) -> None:
         """Read all rows once; columns of whole numbers are told for JSON and Parquet."""

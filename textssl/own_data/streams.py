@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -99,8 +100,11 @@ class ArrowStream(RowStream):
     @property
     def head(self) -> Dataset:
         """The first rows, with the column that is hidden."""
-        first: Any = next(self.windows(HEAD_ROWS), None)
-        return table_to_dataset(self._schema.empty_table() if first is None else first)
+        return table_to_dataset(self._head)
+
+    @cached_property
+    def _head(self) -> pa.Table:
+        return next(in_windows(self._tables(HEAD_ROWS), HEAD_ROWS), self._schema.empty_table())
 
     @property
     def fingerprint(self) -> str:

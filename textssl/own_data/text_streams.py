@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..data.table_files import check_start
-from ..data.text_files import HEAD, UTF8, as_file, utf8_stream
+from ..data.text_files import HEAD, UTF8, as_file, encoding_of, utf8_stream
 from ..errors import UserError
 from ..files import sha256_of
 from .streams import RowStream, named_file
@@ -42,7 +42,7 @@ class TextStream(RowStream):
         if self.path is None:
             return self._standard_input
         with named_file():
-            return utf8_stream(self.path)[0]
+            return utf8_stream(self.path, self._encoding)[0]
 
     def start(self) -> tuple[bytes, str]:
         """The first bytes, and the encoding of the file.
@@ -55,12 +55,16 @@ class TextStream(RowStream):
             return standard.peek(HEAD), UTF8
         path = self.path or Path()
         with named_file():
-            stream, encoding = utf8_stream(path)
+            stream, encoding = utf8_stream(path, self._encoding)
             first = stream.read(HEAD)
             if not first.strip() and not stream.read().strip():
                 raise UserError(f"path: {str(path)!r} is empty")
             check_start(path, first)
         return first, encoding
+
+    @cached_property
+    def _encoding(self) -> tuple[str, int]:
+        return encoding_of(self.path or Path())
 
     @cached_property
     def _standard_input(self) -> BinaryIO:
