@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from accelerate import PartialState
 from datasets import Dataset
 
 from ..data.predicted_columns import CONFIDENCE, LABEL, check_new_columns, predicted_columns, predicted_name
@@ -22,6 +21,7 @@ from ..self_training.selection import BALANCES, NEED_A_PRIOR, Selection, check_s
 from ..training.distribution_alignment import Alignment, alignment_prior, parsed_alignment
 from .inputs import TextRows, read_text_rows
 from .outputs import OutputFile
+from .processes import joined_processes
 
 
 __all__ = ["PseudoLabeled", "SelectionSettings", "pseudo_label_file"]
@@ -173,6 +173,7 @@ def pseudo_label_file(
         UserError: input that cannot work; a threshold that keeps nothing; parts of another job.
     """
     selection = selection or SelectionSettings()
+    state = joined_processes()
     job = ScoreJob(teacher, max_length=max_length, truncation=truncation, batch_size=batch_size, encoder=encoder)
     trained = job.place.settings
     given = read_text_rows(
@@ -182,7 +183,6 @@ def pseudo_label_file(
     names = job.label_names
     check_new_columns(given.dataset.column_names, names, probabilities=probabilities)
     selection.prior(names)
-    state = PartialState()
     shards = run_job(
         job,
         given.texts(),

@@ -16,6 +16,8 @@ from datasets import Dataset
 
 from tests.command_line import Ended
 from tests.contract import tiny_texts
+from tests.ddp.labeling import label_file
+from tests.ddp.pool import TwoProcesses
 from textssl import DistillationConfig, DistillationTrainer
 from textssl.corpus import pseudo_labels
 from textssl.data.tables import load_table
@@ -188,6 +190,15 @@ def test_a_killed_job_goes_on_and_gives_the_same_file(
     assert calls == [3, 3, 3, 3, 1]
     assert cut.read_bytes() == whole.read_bytes()
     assert not Path(f"{cut}.parts").exists()
+
+
+def test_two_processes_share_the_work_and_write_the_file_of_one(
+    teacher: Path, many: Path, tmp_path: Path, two_processes: TwoProcesses
+) -> None:
+    assert two_processes.run(label_file, teacher=teacher, given=many, out=tmp_path / "two.csv") == [10, None]
+    assert label_file(str(teacher), str(many), str(tmp_path / "one.csv")) == 10
+    # Processes with other numbers of threads may round the last digit otherwise.
+    pd.testing.assert_frame_equal(read(tmp_path / "two.csv"), read(tmp_path / "one.csv"), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
