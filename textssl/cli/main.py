@@ -107,7 +107,17 @@ def _options(
 ) -> None:
     """Semi-supervised learning: from a few labeled and many unlabeled texts or images to a classifier.
 
-    Start with `textssl fit labeled.csv unlabeled.csv`.
+    From two files to a served classifier:
+
+    ```text
+    textssl check few.csv many.csv                    what is odd about the data
+    textssl fit few.csv many.csv -o reviews           train a classifier
+    textssl report reviews --open                     look at what came out
+    textssl predict reviews new.csv -o labeled.csv    label a file
+    textssl serve reviews                             answer over HTTP
+    ```
+
+    `few.csv` has a column of texts and one of labels, `many.csv` a column of texts.
     """
 
 
