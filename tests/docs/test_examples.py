@@ -30,11 +30,12 @@ SHORTER = (
     (r"mix_layers=\[7, 9, 12\]", "mix_layers=[1, 2]"),  # the tiny model has two
 )
 # The tiny models for texts have 32 positions.
+FIT = (r'many, level="fast"\)', 'many, level="fast", max_length=16)')
 CUT = (r'output_dir="(\w+)"', r'output_dir="\1", max_length=16')
 
 
 def run_page(
-    page: Path, names: dict[str, Any], changes: tuple[tuple[str, str], ...] = (*SHORTER, CUT)
+    page: Path, names: dict[str, Any], changes: tuple[tuple[str, str], ...] = (*SHORTER, CUT, FIT)
 ) -> dict[str, Any]:
     """Run the Python blocks of a page one after the other; the names that they leave."""
     blocks = re.findall(r"```python\n(?!>>>)(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
