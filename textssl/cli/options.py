@@ -71,13 +71,17 @@ class RecipeOptions:
         default=None, metadata={"help": "Unlabeled data; not needed by methods without unlabeled data."}
     )
     validation_file: str | None = field(
-        default=None, metadata={"help": "Labeled data for evaluation during training."}
+        default=None,
+        metadata={"help": "Labeled data for evaluation during training.", "aliases": ["--validation"]},
     )
     validation_split: float | None = field(
         default=None,
         metadata={"help": "Share of train_file to hold out for validation, stratified by class, in (0, 1)."},
     )
-    test_file: str | None = field(default=None, metadata={"help": "Held-out labeled data, evaluated once at the end."})
+    test_file: str | None = field(
+        default=None,
+        metadata={"help": "Held-out labeled data, evaluated once at the end.", "aliases": ["--test"]},
+    )
     backend: str = field(
         default="auto",
         metadata={"help": "text, image, or features: a small head on the embeddings of a frozen encoder."},
