@@ -107,7 +107,9 @@ class Processes:
         here, there = self._context.Pipe(duplex=False)
         own = {"OMP_NUM_THREADS": str(self.threads), **(variables or {})}
         process = self._context.Process(target=_work, args=(function, arguments, log, own, there))
-        with _started_quietly({"OMP_NUM_THREADS": str(self.threads)}):
+        # A cell that is stopped leaves semaphores behind, which multiprocessing removes with a warning.
+        warnings = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning"]))
+        with _started_quietly({"OMP_NUM_THREADS": str(self.threads), "PYTHONWARNINGS": warnings}):
             process.start()
         there.close()
         return Running(process, here)
