@@ -14,14 +14,11 @@ from scipy.special import softmax
 from transformers import TrainingArguments
 
 from textssl.cli.arguments import parse_arguments
-from textssl.cli.data.loading import load_task
 from textssl.cli.options import RecipeOptions
 from textssl.cli.presets import presets_for
 from textssl.cli.recipe import trainer_factory
-from textssl.cli.run.config import run_config
 from textssl.cli.run.folder import RunFolder
-from textssl.cli.run.schedule import method_length, scheduled
-from textssl.cli.task_setups import task_setup_class
+from textssl.cli.run.resolved import resolve_run
 from textssl.methods import METHODS
 
 from .data import Problem, Task
@@ -68,13 +65,9 @@ def trained_by_recipe(problem: Problem, backend: str, method: str, folder: Path,
     options, config = _arguments(backend, method, [*files, *flags])
     run = RunFolder(config.output_dir, [options, config])
     trainer_class = METHODS[method]
-    needs_unlabeled = "unlabeled" in trainer_class.objective_class.views_for(config)
-    data = load_task(options, config, "imdb", needs_unlabeled)
-    kind_class = task_setup_class(options, data)
-    config = run_config(options, config, data, kind_class.modality.name, run)
-    config = scheduled(options, config, method_length(options, config, data, needs_unlabeled))
-    views = {view for names in trainer_class.objective_class.views_for(config).values() for view in names}
-    kind = kind_class(options, config, data, views)
+    resolved = resolve_run(method, trainer_class, options, config, "imdb", run)
+    config, data = resolved.config, resolved.data
+    kind = resolved.setup_class(resolved.options, config, data, set(resolved.views))
     kind.prepare(run.path)
     trainer = trainer_factory(trainer_class, config, kind)(run.path / method)
     trainer.train()
