@@ -51,7 +51,7 @@ MAY_IMPORT = {
     "modalities": {"augment", "data", "errors", "forward", "functional", "models", "notices", "state"},
     "own_data": {"data", "errors", "files", "modalities", "notices"},
     "sources": {"data", "errors", "files", "packaged_files"},
-    "features": {"augment", "data", "errors", "files", "modalities", "models", "notices"},
+    "features": {"augment", "data", "errors", "files", "modalities", "models", "notices", "progress"},
     "inference": {
         "augment",
         "data",

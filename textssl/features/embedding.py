@@ -14,6 +14,7 @@ from ..augment import Augmentation
 from ..data.validation import check_texts
 from ..data.vectors import with_features
 from ..errors import UserError
+from ..progress import ShowProgress, counted
 from .cache import FeatureCache, cache_folders
 from .encoders import DEFAULT_LENGTH, Encoder, SentenceEncoder
 from .settings import settings_of
@@ -36,7 +37,7 @@ def embed(
     batch_size: int = 64,
     into: str = "features",
     max_length: int | None = None,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
 ) -> Dataset:
     """Add a column of features: a vector of D numbers in float32 for each text.
 
@@ -56,7 +57,7 @@ def embed(
         into: name of the new column.
         max_length: most tokens of a text, for a named model; by default 128, as a recipe's. A
             :class:`SentenceEncoder` has one of its own.
-        progress: show a progress bar.
+        progress: show a progress bar, or what shows it.
 
     Returns:
         The rows with the new column, which is held in memory: 4 D bytes a row.
@@ -84,7 +85,7 @@ def embed_views(
     batch_size: int = 64,
     into: str = "features",
     max_length: int | None = None,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
 ) -> Dataset:
     """Add the features of augmented texts, as columns ``{into}_strong_0``, ``{into}_strong_1`` and so on.
 
@@ -148,7 +149,10 @@ def _encoder(encoder: str | os.PathLike[str] | Encoder, batch_size: int, max_len
 
 
 def text_features(
-    texts: Sequence[str], encoder: Encoder, folders: Sequence[str | os.PathLike[str] | None], progress: bool
+    texts: Sequence[str],
+    encoder: Encoder,
+    folders: Sequence[str | os.PathLike[str] | None],
+    progress: bool | ShowProgress,
 ) -> np.ndarray:
     """The vectors [N, D] of N texts.
 
@@ -156,7 +160,7 @@ def text_features(
         texts: N > 0 texts.
         encoder: what makes the vectors of those that no cache has.
         folders: the cache and where to go from there, as :func:`textssl.features.cache.cache_folders` takes them.
-        progress: show a progress bar.
+        progress: show a progress bar, or what shows it.
     """
     numbers: dict[str, int] = {}
     rows = np.fromiter((numbers.setdefault(str(text), len(numbers)) for text in texts), np.int64, len(texts))
@@ -170,21 +174,16 @@ def text_features(
         return cache.get(list(keyed))[rows]
 
 
-def _fill(cache: FeatureCache, keyed: dict[bytes, str], encoder: Encoder, progress: bool) -> None:
+def _fill(cache: FeatureCache, keyed: dict[bytes, str], encoder: Encoder, progress: bool | ShowProgress) -> None:
     """Encode what is not stored, texts of like length together; each shard is on the disk before the next."""
-    from tqdm.auto import tqdm
-
     missing = sorted((key for key in keyed if key not in cache), key=lambda key: -len(keyed[key]))
     if not missing:
         return
-    with tqdm(
-        total=len(keyed), initial=len(keyed) - len(missing), desc=f"features into {cache.place}", unit="text",
-        disable=not progress,
-    ) as bar:  # fmt: skip
+    with counted(progress, len(keyed), len(keyed) - len(missing), f"embedding into {cache.place}", "text") as bar:
         for start in range(0, len(missing), SHARD_TEXTS):
             keys = missing[start : start + SHARD_TEXTS]
             cache.add(keys, _encode(encoder, [keyed[key] for key in keys]))
-            bar.update(len(keys))
+            bar.advance(len(keys))
 
 
 def _encode(encoder: Encoder, texts: list[str]) -> np.ndarray:

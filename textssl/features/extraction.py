@@ -11,6 +11,7 @@ import numpy as np
 
 from ..data.vectors import feature_array
 from ..models.embedded import EMBEDDED
+from ..progress import ShowProgress
 from .embedding import embed
 from .encoders import Encoder
 from .image_embedding import embed_images
@@ -29,7 +30,7 @@ def features_of(
     *,
     fallback_dir: str | os.PathLike[str] | None = None,
     batch_size: int = 64,
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
 ) -> np.ndarray:
     """The vectors of texts or images, as :func:`textssl.features.embed` and ``embed_images`` make and keep them.
 
@@ -41,7 +42,7 @@ def features_of(
         cache_dir: as for :func:`textssl.features.embed`.
         fallback_dir: as for :func:`textssl.features.embed`.
         batch_size: texts per pass of a named model.
-        progress: show a progress bar.
+        progress: show a progress bar, or what shows it.
 
     Returns:
         ``[N, D]``, float32.

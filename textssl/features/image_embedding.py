@@ -13,6 +13,7 @@ from datasets import Dataset
 from ..data.image_tables import image_digests
 from ..data.vectors import with_features
 from ..errors import UserError
+from ..progress import ShowProgress, counted
 from .cache import FeatureCache, cache_folders
 from .image_encoders import ImageEncoder
 from .settings import settings_of
@@ -33,7 +34,7 @@ def embed_images(
     *,
     fallback_dir: str | os.PathLike[str] | None = None,
     into: str = "features",
-    progress: bool = True,
+    progress: bool | ShowProgress = True,
 ) -> Dataset:
     """Add a column of features: a vector of D numbers in float32 for each image.
 
@@ -49,7 +50,7 @@ def embed_images(
         cache_dir: as for :func:`textssl.features.embed`.
         fallback_dir: as for :func:`textssl.features.embed`.
         into: name of the new column.
-        progress: show a progress bar.
+        progress: show a progress bar, or what shows it.
 
     Returns:
         The rows with the new column, which is held in memory: 4 D bytes a row.
@@ -66,7 +67,7 @@ def image_features(
     column: str,
     encoder: ImageEncoder,
     folders: Sequence[str | os.PathLike[str] | None],
-    progress: bool,
+    progress: bool | ShowProgress,
 ) -> np.ndarray:
     """The vectors [N, D] of N images; see :func:`textssl.features.embedding.text_features`."""
     digests = image_digests(dataset, column).to_pylist()
@@ -83,21 +84,24 @@ def image_features(
 
 
 def _fill(
-    cache: FeatureCache, images: Dataset, missing: list[int], keys: list[bytes], encoder: ImageEncoder, progress: bool
+    cache: FeatureCache,
+    images: Dataset,
+    missing: list[int],
+    keys: list[bytes],
+    encoder: ImageEncoder,
+    progress: bool | ShowProgress,
 ) -> None:
     """Encode the rows that are not stored; each shard is on the disk before the next."""
-    from tqdm.auto import tqdm
-
     if not missing:
         return
-    with tqdm(total=len(missing), desc=f"features into {cache.place}", unit="image", disable=not progress) as bar:
+    with counted(progress, len(missing), 0, f"embedding into {cache.place}", "image") as bar:
         for start in range(0, len(missing), SHARD_IMAGES):
             shard, vectors = missing[start : start + SHARD_IMAGES], []
             for first in range(0, len(shard), encoder.batch_size):
                 batch = shard[first : first + encoder.batch_size]
                 (column,) = images.column_names
                 vectors.append(_encoded(encoder, [images[row][column] for row in batch]))
-                bar.update(len(batch))
+                bar.advance(len(batch))
             cache.add([keys[row] for row in shard], np.concatenate(vectors))
 
 

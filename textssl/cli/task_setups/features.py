@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from accelerate import PartialState
 from transformers import PreTrainedModel, set_seed
 
 from ...augment import Column, OneOf
@@ -31,6 +30,7 @@ from ...features.settings import EncoderSettings
 from ...modalities.features.modality import FeatureModality
 from ...modalities.text.encoding import TextEncoder
 from ...notices import warn_once
+from ..console import progress
 from ..data.task_data import TaskData
 from ..options import RecipeOptions, rename_argument_in_errors
 from .base import TaskSetup
@@ -120,7 +120,7 @@ class FeatureTaskSetup(TaskSetup):
             parts["unlabeled"] = embed_views(
                 kept, data.column, augmentation, self.encoder,
                 self.options.embedding_cache, VERSIONS, self.config.seed,
-                fallback_dir=folder / "embeddings", into=into, progress=PartialState().is_main_process,
+                fallback_dir=folder / "embeddings", into=into, progress=progress,
             )  # fmt: skip
             self._read_strong(VERSIONS)
         self.data = replace(data, **parts)
@@ -190,6 +190,5 @@ class FeatureTaskSetup(TaskSetup):
         places: dict[str, Any] = {"cache_dir": self.options.embedding_cache, "fallback_dir": folder / "embeddings"}
         if data.modality == "image":
             return with_image_features(part, data.column, into, self.encoder, self._size, **places)
-        progress = PartialState().is_main_process
         encoder = self._measured_by if held_out else self.encoder
         return embed(part, column or data.column, encoder, into=into, progress=progress, **places)

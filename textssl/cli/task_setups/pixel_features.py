@@ -6,12 +6,12 @@ from typing import Any
 
 import datasets
 import numpy as np
-from accelerate import PartialState
 
 from ...augment.image.pixels import eight_bit
 from ...data.vectors import with_features
 from ...errors import UserError
 from ...features import VisionEncoder, embed_images
+from ..console import progress
 from ..options import rename_argument_in_errors
 from .image_models import load_image_encoder
 
@@ -66,7 +66,6 @@ def with_image_features(
     """
     if encoder is None:
         return with_pixel_features(dataset, column, into, size)
-    progress = PartialState().is_main_process
     return embed_images(dataset, column, encoder, into=into, progress=progress, **places).remove_columns(column)
 
 

@@ -95,7 +95,7 @@ def ticks(low: float, high: float, most: int = 5, whole: bool = False) -> list[f
         >>> ticks(0.0, 1.0)
         [0.0, 0.25, 0.5, 0.75, 1.0]
         >>> ticks(3, 587)
-        [200.0, 400.0]
+        [100.0, 200.0, 300.0, 400.0, 500.0]
         >>> ticks(4, 12, most=4, whole=True)
         [5.0, 10.0]
     """
