@@ -110,11 +110,11 @@ def _options(
     From two files to a served classifier:
 
     ```text
-    textssl check few.csv many.csv                    what is odd about the data
-    textssl fit few.csv many.csv -o reviews           train a classifier
-    textssl report reviews --open                     look at what came out
-    textssl predict reviews new.csv -o labeled.csv    label a file
-    textssl serve reviews                             answer over HTTP
+    textssl check few.csv many.csv                  what is odd about the data
+    textssl fit few.csv many.csv --level fast -o M  train a classifier
+    textssl report M --open                         look at what came out
+    textssl predict M new.csv -o labeled.csv        label a file
+    textssl serve M                                 answer over HTTP
     ```
 
     `few.csv` has a column of texts and one of labels, `many.csv` a column of texts.
