@@ -26,7 +26,8 @@ from .classifier import Classifier
 from .networks import load_network
 from .onnx_classifier import is_export, load_onnx
 from .place import ModelPlace, find_model
-from .readers import EmbeddingReader, ImageReader, PixelReader, Reader, TextReader, VectorReader
+from .readers import EmbeddingReader, ImageReader, PixelReader, Reader, VectorReader
+from .text_reader import TextReader
 
 
 __all__ = ["load_classifier"]

@@ -17,7 +17,8 @@ from ..modalities.image.encoding import ImageEncoder
 from ..modalities.text.encoding import TextEncoder
 from .classifier import Classifier
 from .place import ModelPlace
-from .readers import ImageReader, PixelReader, Reader, TextReader, VectorReader
+from .readers import ImageReader, PixelReader, Reader, VectorReader
+from .text_reader import TextReader
 
 
 __all__ = ["DESCRIPTION", "WEIGHTS", "OnnxClassifier", "is_export", "load_onnx"]

@@ -15,7 +15,7 @@ from ..errors import UserError
 from ..files import sha256_of_all
 from ..inference import Classifier, load_classifier
 from ..inference.place import find_model
-from ..inference.readers import TextReader
+from ..inference.text_reader import TextReader
 from ..modalities.text.truncation import TRUNCATIONS
 from ..models.inspection import weights_checksum
 
