@@ -131,6 +131,11 @@ def test_predictions_of_any_kind_of_texts(result: FitResult) -> None:
         ([1, 2], "inputs: row 0 is 1; expected a text"),
         (pd.DataFrame({"a": ["b"], "c": ["d"]}), "inputs: no column 'review'; its columns are ['a', 'c']"),
         (7, "inputs: got int; expected a list"),
+        (
+            ["a", "b \ud800"],
+            "inputs: the text of row 1 holds '\\ud800', half of a character; leave it out, as by "
+            "text.encode(errors='ignore').decode()",
+        ),
     ],
 )
 def test_inputs_that_cannot_be_predicted(result: FitResult, inputs: Any, message: str) -> None:
@@ -146,6 +151,8 @@ def test_a_saved_result_is_loaded_again(result: FitResult, tmp_path: Path) -> No
     assert again.predict(pd.DataFrame({"id": range(12), "review": HELD})) == result.predict(HELD)
     assert str(again) == str(result)
     assert again.to_dict() == json.loads((folder / "fit.json").read_text())
+    with pytest.raises(UserError, match="a file; expected a folder to write into"):
+        result.save(folder / "config.json")
     (folder / "fit.json").unlink()
     with pytest.raises(UserError, match=r"has no fit\.json of a choice; textssl\.inference\.load_classifier loads"):
         FitResult.load(folder)
@@ -175,6 +182,11 @@ def test_a_push_holds_the_model_and_nothing_else(
         (((TEXTS, MANY), {}), "labeled: no column of labels (label_column); its columns are ['text']. Without labels"),
         (((TEXTS, MANY), {"labels": [None] * 18}), "labeled: no row has a label in column 'label'"),
         (((TEXTS, MANY), {"labels": ["a", 1] * 9}), "labeled: labels are of several kinds"),
+        (((FRAME, ["a", "\udc00"]), {}), "unlabeled: the text of row 1 holds '\\udc00', half of a character"),
+        (
+            ((FRAME, pd.DataFrame({"review": ["\ud800"]})), {}),
+            "unlabeled: a text holds '\\ud800', half of a character",
+        ),
         (((FRAME, [1.5]), {}), "unlabeled: got a list of float values"),
     ],
 )

@@ -320,3 +320,17 @@ def test_other_places_are_one_line(tmp_path: Path) -> None:
         load_classifier(tmp_path / "model").predict("w1")
     with pytest.raises(UserError, match="got None in row 1; expected a text"):
         load_classifier(tmp_path / "model").predict(["w1", None])
+
+
+def test_probabilities_that_are_no_numbers_are_never_labels(tmp_path: Path) -> None:
+    network = model()
+    network.classifier.bias.data[0] = float("nan")
+    classifier = load_classifier(saved_models.save_text(tmp_path / "model", network))
+    with pytest.raises(UserError, match="gives probabilities that are not finite"):
+        classifier.predict(["w1 w2"])
+
+
+def test_half_a_character_is_one_line(tmp_path: Path) -> None:
+    classifier = load_classifier(saved_models.save_plain(tmp_path / "model"))
+    with pytest.raises(UserError, match=r"inputs: the text of row 1 holds '\\ud83d', half of a character"):
+        classifier.predict(["w1 \U0001f600", "w2 \ud83d"])

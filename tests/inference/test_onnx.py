@@ -15,6 +15,8 @@ from tests.command_line import Ended
 from tests.inference import saved_models as saved
 from textssl.errors import UserError
 from textssl.inference import export_onnx, load_classifier
+from textssl.models import HogEncoderConfig, PooledImageClassifier, PooledImageClassifierConfig
+from textssl.models.modeling_hog_encoder import save_hog_encoder
 
 
 pytest.importorskip("onnxruntime")
@@ -145,3 +147,24 @@ def test_the_command(
     (output / "model.onnx").write_bytes(b"no model")
     with pytest.raises(UserError, match="cannot be loaded"):
         load_classifier(output)
+
+
+def test_an_export_is_not_exported_again(plain: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is an ONNX export already"):
+        exported(load_classifier(plain[1]), tmp_path)
+
+
+def test_flat_places_of_images_are_answered_as_by_the_model(tmp_path: Path) -> None:
+    """A gradient of zero divided by its length."""
+    from PIL import Image
+
+    network = PooledImageClassifier(PooledImageClassifierConfig(encoder=HogEncoderConfig().to_dict(), num_labels=3))
+    saved.named(network).save_pretrained(tmp_path / "model")
+    save_hog_encoder(tmp_path / "encoder")
+    shutil.copy(tmp_path / "encoder" / "preprocessor_config.json", tmp_path / "model")
+    classifier = load_classifier(tmp_path / "model")
+    half = Image.new("RGB", (48, 48), (90, 90, 90))
+    half.paste((200, 0, 0), (0, 0, 24, 48))
+    images = [half, Image.new("RGB", (48, 48), "white"), Image.new("RGB", (48, 48))]
+    found = load_classifier(exported(classifier, tmp_path)).predict_proba(images)
+    np.testing.assert_allclose(found, classifier.predict_proba(images), atol=1e-5)

@@ -29,7 +29,7 @@ def naive(image: np.ndarray, config: HogEncoderConfig) -> np.ndarray:
         for x in range(side):
             across = gray[y, min(x + 1, side - 1)] - gray[y, max(x - 1, 0)]
             down = gray[min(y + 1, side - 1), x] - gray[max(y - 1, 0), x]
-            strength = math.sqrt(across**2 + down**2 + SMALL**2)
+            strength = max(math.hypot(across, down), SMALL)
             for kind in range(kinds):
                 angle = math.pi * kind / kinds
                 cosine = abs(across * math.cos(angle) + down * math.sin(angle)) / strength

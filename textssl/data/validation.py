@@ -21,6 +21,7 @@ from .columns import check_column, column_batches, is_string, label_column_of
 
 __all__ = [
     "InputCheck",
+    "check_characters",
     "check_eval",
     "check_every_class",
     "check_labeled",
@@ -68,6 +69,22 @@ def check_texts(dataset: Dataset, column: str, argument: str, name: str = "text_
             f"{argument}: column {column!r} has no text in {nulls} of {len(dataset)} rows; the first is row {first}"
         )
     return dataset
+
+
+def check_characters(text: str, argument: str, row: int) -> None:
+    """Check that a string is text: half of a surrogate pair is no character, and no file or tokenizer takes it.
+
+    Raises:
+        UserError: it holds one.
+    """
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(
+                f"{argument}: the text of row {row} holds {text[error.start]!r}, half of a character; leave it out, "
+                "as by text.encode(errors='ignore').decode()"
+            ) from error
 
 
 def check_labeled(

@@ -16,6 +16,7 @@ from scipy.special import softmax
 from transformers import PreTrainedModel
 
 from .. import __version__
+from ..data.validation import check_characters
 from ..errors import UserError
 from ..files import write_atomically
 from ..hub import RunFacts, SplitFacts, push_folder, write_model_card
@@ -102,6 +103,9 @@ class FitResult:
             raise UserError(f"inputs: row {strange} is {rows[strange]!r:.60}; expected {EXPECTED[self.modality]}")
         if not rows:
             return np.empty((0, len(self.label_names)))
+        if self.modality == "text":
+            for row, text in enumerate(rows):
+                check_characters(text, "inputs", row)
         logits = predict_logits(self.model, self.processor, rows, self.modality, self.max_length)
         probs: np.ndarray = softmax(logits, axis=1)
         return probs
@@ -118,8 +122,13 @@ class FitResult:
 
         Returns:
             ``folder``.
+
+        Raises:
+            UserError: it is a file.
         """
         folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"folder: got {str(folder)!r}, a file; expected a folder to write into")
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
         write_model_card(folder, self._card_facts())

@@ -63,14 +63,20 @@ class Classifier:
             on_batch: called after each batch with the number of its inputs.
 
         Raises:
-            UserError: an input of another kind, with its row.
+            UserError: an input of another kind, with its row; a model whose probabilities are not finite.
         """
         prepared = self.reader.prepared(self.reader.checked(inputs))
         order = np.argsort(-self.reader.sizes(prepared), kind="stable")
         probs = np.empty((len(prepared), len(self.label_names)), np.float64)
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            probs[rows] = self._probs([prepared[row] for row in rows])
+            found = self._probs([prepared[row] for row in rows])
+            if not np.isfinite(found).all():
+                raise UserError(
+                    f"model: {self.place.name!r} gives probabilities that are not finite; its weights are damaged, or "
+                    "its training diverged"
+                )
+            probs[rows] = found
             if on_batch is not None:
                 on_batch(len(rows))
         return probs

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..data.validation import check_characters
 from ..errors import UserError
 from ..modalities.text.encoding import TextEncoder
 from ..modalities.text.truncation import trained_with, truncation_of
@@ -92,6 +93,7 @@ class TextReader(Reader):
         for row, one in enumerate(found):
             if not isinstance(one, str):
                 raise UserError(f"inputs: got {one!r:.80} in row {row}; expected a text")
+            check_characters(one, "inputs", row)
         return found
 
     def prepared(self, inputs: list[Any]) -> list[Any]:
@@ -117,4 +119,5 @@ def _pair(one: Any, row: int) -> tuple[str, str]:
     for text in both:
         if not isinstance(text, str):
             raise UserError(f"inputs: got {text!r:.80} in row {row}; expected a text")
+        check_characters(text, "inputs", row)
     return both[0], both[1]

@@ -94,7 +94,8 @@ class HogEncoder(PreTrainedModel):
         across = around[:, :, 1:-1, 2:] - around[:, :, 1:-1, :-2]
         down = around[:, :, 2:, 1:-1] - around[:, :, :-2, 1:-1]
         gradients = torch.cat([across, down], 1)
-        strength = (gradients.square().sum(1, keepdim=True) + SMALL**2).sqrt()
+        # A minimum: the exporter to ONNX drops so small a summand, and flat places would be nan.
+        strength = gradients.square().sum(1, keepdim=True).clamp(min=SMALL**2).sqrt()
         cosines = torch.einsum("kd,bdhw->bkhw", self.directions.to(gradients.dtype), gradients / strength)
         return strength * cosines.abs() ** SHARPNESS
 

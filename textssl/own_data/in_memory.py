@@ -11,6 +11,7 @@ import pyarrow as pa
 from datasets import Dataset, DatasetDict, Image, IterableDataset, IterableDatasetDict
 from PIL import Image as PillowImage
 
+from ..data.validation import check_characters
 from ..errors import UserError
 
 
@@ -109,6 +110,9 @@ def _from_memory(data: Any, argument: str) -> Dataset:
         raise UserError(f"{argument}: got a list of {' and '.join(sorted(kinds)) or 'nothing'}; {EXPECTED}")
     (kind,) = kinds
     if kind == "texts":
+        for number, row in enumerate(rows):
+            if not _is_missing(row):
+                check_characters(row, argument, number)
         return Dataset.from_dict({"text": [None if _is_missing(row) else row for row in rows]})
     if kind == "images":
         return Dataset.from_dict({"image": rows}).cast_column("image", Image())
@@ -153,6 +157,8 @@ def _labels(values: Sequence[Any], argument: str) -> pa.Array:
 
 
 def _mixed(error: Exception, argument: str) -> UserError:
+    if isinstance(error, UnicodeEncodeError):
+        return UserError(f"{argument}: a text holds {error.object[error.start]!r}, half of a character")
     return UserError(f"{argument}: a column holds values of several kinds ({' '.join(str(error).split())[:200]})")
 
 
