@@ -184,7 +184,7 @@ def test_a_push_holds_the_model_and_nothing_else(
         (((TEXTS, MANY), {"labels": ["a", 1] * 9}), "labeled: labels are of several kinds"),
         (((FRAME, ["a", "\udc00"]), {}), "unlabeled: the text of row 1 holds '\\udc00', half of a character"),
         (
-            ((FRAME, pd.DataFrame({"review": ["\ud800"]})), {}),
+            ((FRAME, pd.DataFrame({"review": ["\ud800"]}, dtype=object)), {}),
             "unlabeled: a text holds '\\ud800', half of a character",
         ),
         (((FRAME, [1.5]), {}), "unlabeled: got a list of float values"),

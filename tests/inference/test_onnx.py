@@ -158,7 +158,9 @@ def test_flat_places_of_images_are_answered_as_by_the_model(tmp_path: Path) -> N
     """A gradient of zero divided by its length."""
     from PIL import Image
 
-    network = PooledImageClassifier(PooledImageClassifierConfig(encoder=HogEncoderConfig().to_dict(), num_labels=3))
+    settings = {"input_size": 4 * 9 * 25 + 3 * 16, "standardize": False, "num_labels": 3}
+    config = PooledImageClassifierConfig(encoder=HogEncoderConfig().to_dict(), **settings)
+    network = PooledImageClassifier(config)
     saved.named(network).save_pretrained(tmp_path / "model")
     save_hog_encoder(tmp_path / "encoder")
     shutil.copy(tmp_path / "encoder" / "preprocessor_config.json", tmp_path / "model")

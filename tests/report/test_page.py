@@ -15,6 +15,7 @@ import pytest
 
 from tests.report.run_reports import CLASSES, image_report, text_report
 from tests.report.strict_html import parsed_page
+from textssl.errors import UserError
 from textssl.report import (
     Candidate,
     ClassShares,
@@ -292,3 +293,11 @@ def test_candidates_with_baselines_of_their_own_have_no_common_line() -> None:
     page = render_page(RunReport(kind="compare", title="t", candidates=candidates))
     assert "The dashed line" not in page
     assert "against <bdi>the baseline</bdi>" in page
+
+
+def test_a_file_that_is_no_page_is_not_replaced(tmp_path: Path) -> None:
+    table = tmp_path / "few.csv"
+    table.write_text("text,label\n")
+    with pytest.raises(UserError, match=r"few\.csv'; expected a file that ends in \.html"):
+        write_page(text_report(), tmp_path, table)
+    assert table.read_text() == "text,label\n"

@@ -49,12 +49,15 @@ def write_page(report: RunReport, folder: str | os.PathLike[str], path: str | os
         The file.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: a name of no page, or the file cannot be written.
         OSError: the disk is full.
     """
     path = Path(folder) / PAGE if path is None else Path(path)
     if path.is_dir():
         raise UserError(f"output: got the folder {str(path)!r}; expected a file, such as {str(path / PAGE)!r}")
+    if path.suffix.lower() not in (".html", ".htm"):
+        # A table of the person's would be replaced.
+        raise UserError(f"output: got {str(path)!r}; expected a file that ends in .html")
     page = render_page(report, link=_link(report.uncertain_file, Path(folder), path)).encode()
     try:
         return write_atomically(path, page)
