@@ -228,7 +228,10 @@ class _Retrieval:
             progress=self.run["progress"],
         )
         if not len(cleaned.rows):
-            raise UserError(f"evaluation: of {len(found.rows)} candidates none remains: {cleaned.counts}")
+            why = ", ".join(
+                f"{name} {count}" for name, count in cleaned.counts.items() if count and name != "candidates"
+            )
+            raise UserError(f"bank: none of the {len(found.rows):,} sentences found is left; left out were: {why}")
         return cleaned
 
     def unlabeled(self, found: Candidates, cleaned: Cleaned, label_names: list[str]) -> Dataset:

@@ -25,6 +25,7 @@ from textssl.cli.run.config import run_config
 from textssl.cli.run.folder import RunFolder
 from textssl.cli.task_setups import FeatureTaskSetup, ImageTaskSetup, TextTaskSetup, task_setup_class
 from textssl.cli.task_setups.model_loading import label_settings
+from textssl.cli.task_setups.text_models import load_classifier
 from textssl.data.vectors import feature_array
 from textssl.features import FeatureClassifier, SentenceEncoder
 from textssl.hub import DataFacts, SplitFacts
@@ -358,3 +359,12 @@ def test_labels_go_into_a_config_both_ways() -> None:
         "id2label": {0: "bad", 1: "fair", 2: "good"},
         "label2id": {"bad": 0, "fair": 1, "good": 2},
     }
+
+
+def test_a_classifier_of_other_classes_gives_its_encoder(tmp_path: Path) -> None:
+    trained = model()
+    trained.save_pretrained(tmp_path)
+    network = load_classifier(str(tmp_path), ("a", "b", "c", "d", "e"), seed=0)
+    assert network.config.id2label[4] == "e"
+    assert network.classifier.weight.shape[0] == 5
+    torch.testing.assert_close(network.bert.state_dict(), trained.bert.state_dict())

@@ -71,6 +71,8 @@ def load_classifier(model: str, label_names: tuple[str, ...], seed: int) -> PreT
         place_of(model),
         **label_settings(label_names),
         dtype=torch.float32,
+        # A classifier of other classes gives its encoder.
+        ignore_mismatched_sizes=True,
         # With dropout the fused kernel falls back to a slower path on CPUs.
         attn_implementation=None if torch.cuda.is_available() else "eager",
     )
