@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
+import typer
 
 from tests.command_line import Ended
 from textssl import __version__
+from textssl.cli import console
 from textssl.cli.console import print_json, table
-from textssl.cli.main import COMMANDS
+from textssl.cli.main import COMMANDS, main
 
 
 CommandLine = Callable[..., Ended]
@@ -64,3 +68,33 @@ def test_numbers_stand_on_the_right() -> None:
     assert table(["name", "%"], [["uda", "9.5"], ["fixmatch", None], ["vat", "81.2"]]) == "\n".join(
         ["name         %", "--------  ----", "uda        9.5", "fixmatch", "vat       81.2"]
     )
+
+
+@pytest.mark.parametrize("ends", [KeyboardInterrupt(), typer.Exit(130)])
+def test_an_interrupt_says_how_to_go_on(
+    ends: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> None:
+        raise ends
+
+    monkeypatch.setattr("textssl.cli.commands.doctor.command", interrupted)
+    with pytest.raises(SystemExit) as end:
+        main(["doctor"])
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "interrupted; the same command resumes from the last checkpoint\n"
+
+
+def test_a_stream_without_the_letters_shows_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def command() -> None:
+        console.result("gr\u00fcn \U0001f600")
+        console.print_json({"label": "gr\u00fcn \U0001f600"})
+
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", write_through=True)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr("textssl.cli.commands.doctor.command", command)
+    with pytest.raises(SystemExit) as end:
+        main(["doctor"])
+    assert end.value.code == 0
+    first, _, document = stream.buffer.getvalue().decode().partition("\n")  # type: ignore[attr-defined]
+    assert first == "gr\\xfcn \\U0001f600"
+    assert json.loads(document) == {"label": "gr\u00fcn \U0001f600"}

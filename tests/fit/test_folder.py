@@ -50,3 +50,8 @@ def test_a_full_disk_is_one_line_and_other_faults_stay(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(PermissionError), disk_guard(tmp_path):
         raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_a_kill_while_the_record_was_written_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    (tmp_path / ".fit_folder.json.17.tmp").write_text("{")
+    assert claim_folder(tmp_path, ["a", "b"]) == tmp_path

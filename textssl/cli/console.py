@@ -43,7 +43,8 @@ def result(text: str) -> None:
 
 def print_json(document: Any) -> None:
     """Print one JSON document to standard output, on the first process; what is no number is null."""
-    result(json.dumps(_finite(document), indent=2, ensure_ascii=False))
+    utf = (sys.stdout.encoding or "").lower().startswith("utf")
+    result(json.dumps(_finite(document), indent=2, ensure_ascii=not utf))
 
 
 def next_step(*command: str | os.PathLike[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -17,6 +19,7 @@ from .quiet import silence_other_libraries
 __all__ = ["COMMANDS", "command_line_app", "main", "run"]
 
 FIT, USE, DATA, LOOK = "Train a classifier", "Use it", "Prepare data", "Look things up"
+INTERRUPTED = 130
 # Each has the module of its name in ``commands``, with a function ``command``, or an ``app`` of further commands.
 COMMANDS = {
     "fit": FIT,
@@ -45,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         argv: the command and its arguments; ``sys.argv[1:]`` by default.
     """
     silence_other_libraries()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the encoding of a terminal or a pipe lacks is shown by its number.
+        sys.stdout.reconfigure(errors="backslashreplace")
     run_program(lambda: run(argv), again="the same command")
 
 
@@ -68,6 +74,9 @@ def run(argv: Sequence[str] | None = None) -> int:
         if not hasattr(error, "format_message"):
             raise
         raise UserError(_one_line(error)) from error
+    if status == INTERRUPTED:
+        # Some releases of typer end by this status where others raise.
+        raise KeyboardInterrupt
     return status if isinstance(status, int) else 0
 
 

@@ -51,7 +51,8 @@ def claim_folder(
         raise UserError(f"output_dir: {str(folder)!r} is a file; choose another")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        present = {entry.name for entry in folder.iterdir()}
+        # Of a call that was killed while it wrote its record, the half of it is no content.
+        present = {entry.name for entry in folder.iterdir() if not entry.match(f".{RECORD}.*.tmp")}
         before = _recorded(folder / RECORD) if RECORD in present else None
         if present and before is None:
             raise UserError(f"output_dir: {str(folder)!r} holds files of something else; choose another")

@@ -47,6 +47,11 @@ def test_a_free_folder_is_claimed(there: bool, tmp_path: Path) -> None:
     json.loads((path / "run.json").read_text())
 
 
+def test_a_kill_while_the_record_was_written_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    (tmp_path / ".run.json.17.tmp").write_text("{")
+    folder(tmp_path).claim()
+
+
 def test_nothing_is_written_before_the_claim(tmp_path: Path) -> None:
     assert folder(tmp_path / "a").stage_result("uda") is None
     assert list(tmp_path.iterdir()) == []

@@ -59,7 +59,12 @@ def report(grid: Grid, failures: Mapping[Cell, str], folder: Path, as_json: bool
     if best is not None:
         seed = min(best.results)
         next_step(
-            "textssl", "predict", grid.folder_of(Cell(best.method, best.labels, seed), folder), "FILE", "-o", "OUT"
+            "textssl",
+            "predict",
+            grid.folder_of(Cell(best.method, best.labels, seed), folder),
+            "FILE",
+            "-o",
+            "predictions.csv",
         )
 
 

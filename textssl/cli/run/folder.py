@@ -63,7 +63,9 @@ class RunFolder:
         self._settings |= facts
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"output_dir: {self.path} is a file; choose another --output_dir")
-        present = {entry.name for entry in self.path.iterdir()} - {LOG_FILE} if self.path.exists() else set()
+        # Of a run that was killed while it wrote its record, the half of it is no content.
+        entries = list(self.path.iterdir()) if self.path.exists() else []
+        present = {entry.name for entry in entries if not entry.match(f".{RUN_FILE}.*.tmp")} - {LOG_FILE}
         before = self._recorded()
         if present and before is None:
             raise UserError(f"output_dir: {self.path} holds files that are no run; choose another --output_dir")
