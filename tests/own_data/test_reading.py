@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from PIL import Image
 
 from textssl.errors import UserError
 from textssl.own_data import OwnData, read_own_data
+from textssl.own_data.opening import open_rows
 
 
 TEXTS = ["a good film indeed", "a bad film indeed", "quite a good one", "quite a bad one"]
@@ -169,6 +171,30 @@ def test_files_that_cannot_be_read(name: str, content: str, message: str, tmp_pa
     with pytest.raises(UserError) as caught:
         read_own_data(path, "labeled").without_blank_texts("labeled")
     assert str(caught.value).startswith(message.format(path=path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        # Most of it is text, as in a workbook whose parts are stored.
+        (b"PK\x03\x04\x14\0\0\0" + b"xl/sheet,of a book\n" * 20, "is a zip file or an Excel, "),
+        (b"%PDF-1.4\n" + b"1 0 obj\n" * 20, "is a PDF file"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "is a PNG image"),
+        (gzip.compress(b"text,label\na,b\n"), "is a gzip archive, not a table in text; let its name end in .gz"),
+        (b"te\0xt,label\na b c,d\n", "has a zero byte in its first line"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_files_that_are_no_text(content: bytes, message: str, suffix: str, tmp_path: Path) -> None:
+    """By both readers: whole, and in windows."""
+    path = tmp_path / f"book{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message) as whole:
+        read_own_data(path, "labeled")
+    with pytest.raises(UserError, match=message) as windows:
+        open_rows(str(path))
+    assert str(path) in str(whole.value)
+    assert str(path) in str(windows.value)
 
 
 def test_folders(tmp_path: Path) -> None:

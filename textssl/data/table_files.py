@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from ..errors import UserError
 from ..notices import warn_once
+from .binary_kinds import check_names
 from .text_files import (
     bad_csv_line,
     bad_json_line,
@@ -74,6 +75,7 @@ def _read_csv(path: Path, text_columns: Sequence[str], usual: str, as_text: bool
     delimiter = delimiter_of(content, text_columns[0] if text_columns else LINES, usual)
     warn_of_guessed_format(path, encoding, delimiter, usual, content)
     header = header_of(content, delimiter)
+    check_names(path, header)
     text_columns = [name.strip() for name in header] if as_text else text_columns
     try:
         table = _parsed(content, delimiter, header, text_columns)

@@ -99,7 +99,9 @@ def read_table(path: Path, text_column: str, text_pair_column: str | None = None
     try:
         text_columns = [name for name in (text_column, text_pair_column) if name]
         return table_to_dataset(read_table_file(path, text_columns, as_text))
-    except pa.ArrowException as error:
+    except UserError:
+        raise
+    except (pa.ArrowException, ValueError, OverflowError) as error:
         raise UserError(f"path: cannot read {str(path)!r}: {_reason(error)}") from error
 
 

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from ..errors import UserError
 from ..notices import warn_once
+from .binary_kinds import check_is_text
 
 
 __all__ = [
@@ -170,8 +171,11 @@ def _pieces(path: Path) -> Iterator[bytes]:
     """The content of a file, unpacked, in pieces."""
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-            while piece := file.read(CHUNK):
+            piece = file.read(CHUNK)
+            check_is_text(path, piece)
+            while piece:
                 yield piece
+                piece = file.read(CHUNK)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(f"path: {str(path)!r} is no whole gzip archive ({error})") from error
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from datasets import Dataset
 
+from ..data.binary_kinds import check_names
 from ..data.table_files import NOTHING
 from ..data.tables import table_to_dataset
 from ..data.text_files import (
@@ -25,7 +26,7 @@ from ..data.text_files import (
 from ..errors import UserError
 from ..notices import warn_once
 from .header import without_header
-from .streams import HEAD_ROWS, Window, in_windows
+from .streams import HEAD_ROWS, Window, in_windows, named_file, readable
 from .text_streams import TextStream
 
 
@@ -73,7 +74,8 @@ class CsvStream(TextStream):
     @property
     def head(self) -> Dataset:
         """The first rows."""
-        return table_to_dataset(self._head.rename_columns(self.columns))
+        with readable(self.name):
+            return table_to_dataset(self._head.rename_columns(self.columns))
 
     @cached_property
     def _head(self) -> pa.Table:
@@ -96,7 +98,8 @@ class CsvStream(TextStream):
 
     def windows(self, size: int, skip: int = 0) -> Iterator[Window]:
         """Tables of strings."""
-        yield from in_windows(self._with_first_line(), size, skip)
+        with readable(self.name):
+            yield from in_windows(self._with_first_line(), size, skip)
 
     def schema(self) -> pa.Schema:
         """Strings, and int64 where every cell is a whole number as a program writes it, or empty."""
@@ -144,6 +147,8 @@ class CsvStream(TextStream):
 
 
 def _names(header: list[str], file: str) -> list[str]:
+    with named_file():
+        check_names(file, header)
     names = [name.strip() for name in header]
     if not names:
         raise UserError(f"file: {file!r} holds no rows")

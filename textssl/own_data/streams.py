@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..files import sha256_of
 
 
-__all__ = ["HEAD_ROWS", "ArrowStream", "RowStream", "Window", "in_windows", "named_file"]
+__all__ = ["HEAD_ROWS", "ArrowStream", "RowStream", "Window", "in_windows", "named_file", "readable"]
 
 # Rows by which columns are told.
 HEAD_ROWS = 1000
@@ -100,7 +100,8 @@ class ArrowStream(RowStream):
     @property
     def head(self) -> Dataset:
         """The first rows, with the column that is hidden."""
-        return table_to_dataset(self._head)
+        with readable(self.name):
+            return table_to_dataset(self._head)
 
     @cached_property
     def _head(self) -> pa.Table:
@@ -113,7 +114,8 @@ class ArrowStream(RowStream):
 
     def windows(self, size: int, skip: int = 0) -> Iterator[Window]:
         """Tables with the types that were stored."""
-        yield from in_windows(self._tables(size), size, skip)
+        with readable(self.name):
+            yield from in_windows(self._tables(size), size, skip)
 
     def schema(self) -> pa.Schema:
         """As stored; types of ``datasets`` are in its metadata."""
@@ -180,3 +182,14 @@ def named_file() -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"file: {str(error).removeprefix('path: ')}") from error
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """What Arrow says of rows that it cannot read is one line with the file."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise UserError(f"file: cannot read {name!r}: {' '.join(str(error).split())[:300]}") from error

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from ..data.binary_kinds import check_is_text
 from ..data.table_files import check_start
 from ..data.text_files import HEAD, UTF8, as_file, encoding_of, utf8_stream
 from ..errors import UserError
@@ -74,6 +75,8 @@ class TextStream(RowStream):
 def _standard_input() -> Iterator[bytes]:
     standard: Any = sys.stdin.buffer
     first = standard.read1(HEAD)
+    with named_file():
+        check_is_text(Path("standard input"), first)
     yield first.removeprefix(BYTE_ORDER_MARK)
     while piece := standard.read1(HEAD):
         yield piece
