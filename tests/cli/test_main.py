@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
-import typer
 
 from tests.command_line import Ended
 from textssl import __version__
@@ -70,18 +70,22 @@ def test_numbers_stand_on_the_right() -> None:
     )
 
 
-@pytest.mark.parametrize("ends", [KeyboardInterrupt(), typer.Exit(130)])
+@pytest.mark.parametrize(
+    ("words", "program", "told"),
+    [
+        (["fit", "few.csv"], "textssl.cli.fit.program.run_fit", "the same command goes on"),
+        (
+            ["train", "--method", "uda"],
+            "textssl.cli.train.program.train_program",
+            "--resume_from_checkpoint resumes from the last checkpoint",
+        ),
+    ],
+)
 def test_an_interrupt_says_how_to_go_on(
-    ends: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, words: list[str], program: str, told: str
 ) -> None:
-    def interrupted() -> None:
-        raise ends
-
-    monkeypatch.setattr("textssl.cli.commands.doctor.command", interrupted)
-    with pytest.raises(SystemExit) as end:
-        main(["doctor"])
-    assert end.value.code == 130
-    assert capsys.readouterr().err == "interrupted; the same command resumes from the last checkpoint\n"
+    monkeypatch.setattr(program, lambda *_: signal.raise_signal(signal.SIGINT))
+    assert command_line(*words) == Ended(130, "", f"interrupted; {told}\n")
 
 
 def test_a_stream_without_the_letters_shows_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

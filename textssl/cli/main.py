@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from ..errors import UserError
 from .program import run_program
@@ -19,7 +20,6 @@ from .quiet import silence_other_libraries
 __all__ = ["COMMANDS", "command_line_app", "main", "run"]
 
 FIT, USE, DATA, LOOK = "Train a classifier", "Use it", "Prepare data", "Look things up"
-INTERRUPTED = 130
 # Each has the module of its name in ``commands``, with a function ``command``, or an ``app`` of further commands.
 COMMANDS = {
     "fit": FIT,
@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What the encoding of a terminal or a pipe lacks is shown by its number.
         sys.stdout.reconfigure(errors="backslashreplace")
-    run_program(lambda: run(argv), again="the same command")
+    words = sys.argv[1:] if argv is None else argv
+    again = {} if "train" in words[:1] else {"again": "the same command", "resumes": "goes on"}
+    run_program(lambda: run(argv), **again)
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -65,24 +67,22 @@ def run(argv: Sequence[str] | None = None) -> int:
     """
     try:
         status = command_line_app()(argv, prog_name="textssl", standalone_mode=False)
+    except _Interrupted as interrupted:
+        raise KeyboardInterrupt from interrupted
     except Exception as error:
         # Errors of click, which some releases of typer bring along and others import.
         if type(error).__name__ == "NoArgsIsHelpError":
             return 0
-        if type(error).__name__ == "Abort":
-            raise KeyboardInterrupt from error
         if not hasattr(error, "format_message"):
             raise
         raise UserError(_one_line(error)) from error
-    if status == INTERRUPTED:
-        # Some releases of typer end by this status where others raise.
-        raise KeyboardInterrupt
     return status if isinstance(status, int) else 0
 
 
 def command_line_app() -> typer.Typer:
     """The command with all its commands."""
     app = typer.Typer(
+        cls=_Commands,
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": _normalized},
         pretty_exceptions_enable=False,
@@ -99,6 +99,18 @@ def command_line_app() -> typer.Typer:
             options = {} if settings is None else {"add_help_option": has_help, "context_settings": settings}
             app.command(name, rich_help_panel=panel, **options)(module.command)
     return app
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C, of which typer would make a status or an error of its own."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Interrupted from error
 
 
 def _print_version(wanted: bool) -> None:

@@ -20,14 +20,19 @@ __all__ = ["run_program"]
 PATIENCE = 15.0
 
 
-def run_program(main: Callable[[], object], again: str = "--resume_from_checkpoint") -> NoReturn:
+def run_program(
+    main: Callable[[], object],
+    again: str = "--resume_from_checkpoint",
+    resumes: str = "resumes from the last checkpoint",
+) -> NoReturn:
     """Call ``main`` and exit: 0 or what it returns, 2 after a UserError or on a full disk, 130 after Ctrl-C.
 
     Of several processes the first one speaks; another one only if its mistake was not that of the first.
 
     Args:
         main: the program.
-        again: the flag that resumes an interrupted program.
+        again: the flag that resumes an interrupted program, or whatever does.
+        resumes: what it does, in words.
     """
     try:
         status = main()
@@ -41,7 +46,7 @@ def run_program(main: Callable[[], object], again: str = "--resume_from_checkpoi
         _refuse(f"error: the disk is full ({reason}); once there is room, {again} resumes")
     except KeyboardInterrupt:
         if _is_first():
-            _say(f"interrupted; {again} resumes from the last checkpoint")
+            _say(f"interrupted; {again} {resumes}")
         sys.exit(130)
     _leave_group()
     sys.exit(status if isinstance(status, int) else 0)
