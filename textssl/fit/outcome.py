@@ -159,4 +159,4 @@ def _status(result: Result, choice: Choice) -> str:
     if name in choice.weights:
         return "chosen" if len(choice.weights) == 1 else "averaged"
     reason = f" ({result.skipped})" if result.skipped else ""
-    return f"lost{reason}" if name != choice.baseline else "lost: the baseline"
+    return f"not chosen{reason}" if name != choice.baseline else "not chosen: the baseline"

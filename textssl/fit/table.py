@@ -34,7 +34,7 @@ class CandidateRow:
         accuracy: on held-out examples.
         macro_f1: on held-out examples.
         seconds: that its trainings on folds took, when they were run.
-        status: ``"chosen"``, ``"averaged"``, ``"lost"`` or ``"skipped: ..."``, with the reason.
+        status: ``"chosen"``, ``"averaged"``, ``"not chosen"`` or ``"skipped: ..."``, with the reason.
     """
 
     name: str

@@ -15,6 +15,8 @@ from textssl.report.parts import Bin, Candidate, ClassScore, Evaluation, Item, M
 __all__ = ["candidates_of", "evaluation_of", "log_losses", "mistakes_of", "verdicts"]
 
 MISTAKES = 20
+# Log-loss that is worse by less says little about single examples.
+TOO_SURE = 0.05
 LEAST = float(np.finfo(np.float64).eps)
 
 
@@ -170,7 +172,8 @@ def _loss_verdict(labels: np.ndarray, probs: np.ndarray, others: np.ndarray, gap
     loss = paired_mean(own, theirs)
     figures = f"{own.mean():.3f} against {theirs.mean():.3f}"
     if loss.low > 0:
-        return f"; its log-loss is worse, {figures}" + (": it is too sure of its mistakes" if gap.high >= 0 else "")
+        sure = gap.high >= 0 and loss.value > TOO_SURE
+        return f"; its log-loss is worse, {figures}" + (": it is too sure of its mistakes" if sure else "")
     if loss.high < 0:
         return f"; its log-loss is better, {figures}"
     return f"; log-loss {figures}, a difference that may be chance"
