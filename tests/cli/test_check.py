@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import Ended
+from textssl.fit.parts import read_parts
 
 
 CommandLine = Callable[..., Ended]
@@ -57,6 +58,28 @@ def test_columns_are_handed_on_to_what_is_asked(command_line: CommandLine, tmp_p
     assert ended.code == 0
     assert f"note: {path}: read with a semicolon between columns\n" in ended.out
     assert f"note: {path}: 'review' is taken as the column of texts\n" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("labeled", "unlabeled"),
+    [
+        (GOOD, "text\nsome other text\n"),
+        ("foo,label\n" + GOOD, "text\nsome other text\n"),
+        ("text,label\n" + GOOD, "some other text of a line\nyet another text of it\n"),
+    ],
+    ids=["no header", "another name", "no header of the unlabeled"],
+)
+def test_columns_are_found_in_each_file_as_training_finds_them(
+    command_line: CommandLine, tmp_path: Path, labeled: str, unlabeled: str
+) -> None:
+    (tmp_path / "few.csv").write_text(labeled)
+    (tmp_path / "many.csv").write_text(unlabeled)
+    parts = read_parts(str(tmp_path / "few.csv"), str(tmp_path / "many.csv"))
+    assert parts.labeled is not None
+    assert len(parts.labeled) == 12
+    ended = command_line("check", tmp_path / "few.csv", tmp_path / "many.csv")
+    assert "textssl fit takes these data\ntextssl train takes these data\n" in ended.out
+    assert ended.code == 0
 
 
 @pytest.mark.parametrize(

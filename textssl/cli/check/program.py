@@ -53,13 +53,7 @@ def checked(
         if not asked.any:
             raise
         return None, asked
-    data = report.parts["labeled"].data
-    found = Columns(
-        data.column if data.modality == "text" else None,
-        data.column if data.modality == "image" else None,
-        data.label_column,
-    )
-    return report, refusals(files, found, data.modality)
+    return report, refusals(files, columns, report.parts["labeled"].data.modality)
 
 
 def _tokenizer(encoder: str) -> Any:

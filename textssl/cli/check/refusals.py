@@ -33,7 +33,7 @@ def refusals(files: Mapping[str, str], columns: Columns, modality: str | None) -
 
     Args:
         files: by part, ``"labeled"`` among them.
-        columns: that a person named, or that were found.
+        columns: that a person named. Others are found in each file, as both programs find them.
         modality: that was found; ``None`` where the data could not be read.
     """
     return Refusals(
@@ -85,7 +85,7 @@ def _load_for_train(files: Mapping[str, str], columns: Columns, modality: str | 
         test_file=files.get("test"),
         backend=modality or "auto",
     )
-    options.set_explicit(frozenset())
+    options.set_explicit(frozenset(name for name, column in named.items() if column))
     load_task(options, config, needs_unlabeled=False)
 
 
