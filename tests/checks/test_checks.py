@@ -68,6 +68,7 @@ class Letters:
     """A tokenizer that makes each letter a token, between two special ones, and knows no digits."""
 
     unk_token_id = 1
+    model_max_length = int(1e30)
 
     def __call__(self, texts: list[str], **options: bool) -> dict[str, list[list[int]]]:
         return {"input_ids": [[0, *[1 if letter.isdigit() else 2 for letter in text], 0] for text in texts]}
@@ -85,6 +86,26 @@ def test_counts_of_tokens(tmp_path: Path) -> None:
     assert [example.content for example in found["truncated"].examples] == ["abcdefghij"]
     assert found["unknown tokens"].message == "7.7% of the tokens are unknown to the tokenizer"
     assert [example.line for example in found["unknown tokens"].examples] == [3]
+
+
+@pytest.mark.parametrize(
+    ("long", "max_length", "advice"),
+    [
+        # With two special tokens texts have 7 or 22.
+        (1, 8, "95 % are read whole: leave --max_length at 8"),
+        (10, 8, "--max_length 20, the most that the encoder reads, keeps more of them"),
+        (10, 20, "the encoder reads 20 tokens at most"),
+    ],
+)
+def test_advice_keeps_to_what_the_encoder_reads(tmp_path: Path, long: int, max_length: int, advice: str) -> None:
+    tokenizer = Letters()
+    tokenizer.model_max_length = 20
+    path = tmp_path / "few.csv"
+    rows = ["abcde"] * (40 - long) + ["abcdefghijklmnopqrst"] * long
+    path.write_text("text,label\n" + "".join(f"{text},{'ab'[i % 2]}\n" for i, text in enumerate(rows)))
+    report = check_data({"labeled": path}, tokenizer=tokenizer, max_length=max_length)
+    (found,) = [finding for finding in report.findings if finding.kind == "truncated"]
+    assert found.advice.startswith(advice)
 
 
 @pytest.fixture

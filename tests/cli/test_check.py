@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import Ended
+from textssl.cli.check.lines import shown
 from textssl.fit.parts import read_parts
 
 
@@ -123,3 +124,9 @@ def test_suspects_go_to_a_file(command_line: CommandLine, tmp_path: Path) -> Non
     (suspect,) = csv.DictReader(out.read_text().splitlines())
     assert (suspect["row"], suspect["line"], suspect["label"], suspect["suggested"]) == ("4", "6", "b", "a")
     assert "labels: 1 may be wrong" in ended.out
+
+
+def test_a_text_is_cut_between_letters(command_line: CommandLine, few: Path) -> None:
+    assert shown("abcdef\x1bgh", 12) == "'abcdef\\x1bgh'"
+    assert shown("abcdef\x1bghij", 12) == "'abcdef'..."
+    assert "; 0 % are cut at 128\n" in command_line("check", few).out

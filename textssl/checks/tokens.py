@@ -18,6 +18,8 @@ __all__ = ["TokenCounts", "count_tokens", "token_findings"]
 SAMPLE = 1000
 # Unknown tokens in more than this share of all are worth a word.
 UNKNOWN = 0.01
+# Of a tokenizer of transformers without a limit: above it.
+NO_LIMIT = 10**9
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class TokenCounts:
         truncated: the share that is longer than ``max_length``.
         max_length: the most that training reads.
         unknown: the share of tokens that the tokenizer does not know.
+        positions: the most that the encoder can read; ``None`` where it has no limit.
     """
 
     texts: int
@@ -43,6 +46,7 @@ class TokenCounts:
     truncated: float
     max_length: int
     unknown: float
+    positions: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -70,6 +74,7 @@ def count_tokens(part: Part, tokenizer: Any, max_length: int) -> tuple[TokenCoun
         truncated=float((lengths > max_length).mean()),
         max_length=max_length,
         unknown=float(sum(missing) / lengths.sum()),
+        positions=_positions(tokenizer),
     )
     cut = [row for row, length in zip(chosen, lengths, strict=True) if length > max_length]
     return counts, cut, [row for row, count in zip(chosen, missing, strict=True) if count]
@@ -83,8 +88,7 @@ def token_findings(part: Part, counts: TokenCounts, cut: list[int], unknown: lis
         yield Finding(
             "truncated", part.name,
             f"{counts.truncated:.1%} of the texts{sample} have more than {counts.max_length} tokens",
-            kept, kept, f"--max_length {_enough(counts)} reads 95 % of them whole, at a higher price; "
-            "textssl train --truncation start reads the end of long texts",
+            kept, kept, f"{_longer(counts)}; textssl train --truncation start reads the end of long texts",
             len(cut), counts.sampled, part.examples(cut),
         )  # fmt: skip
     if counts.unknown > UNKNOWN:
@@ -96,6 +100,20 @@ def token_findings(part: Part, counts: TokenCounts, cut: list[int], unknown: lis
         )  # fmt: skip
 
 
-def _enough(counts: TokenCounts) -> int:
-    """The next power of two, as models have them."""
-    return int(2 ** np.ceil(np.log2(max(counts.high, counts.max_length + 1))))
+def _positions(tokenizer: Any) -> int | None:
+    """The limit of a tokenizer; a tokenizer without one says a number that no encoder has."""
+    limit = getattr(tokenizer, "model_max_length", None)
+    return int(limit) if limit is not None and limit < NO_LIMIT else None
+
+
+def _longer(counts: TokenCounts) -> str:
+    """What a larger ``max_length`` brings: a power of two, as models have them, within what the encoder can read."""
+    if counts.high <= counts.max_length:
+        return f"95 % are read whole: leave --max_length at {counts.max_length}"
+    limit = counts.positions
+    if limit is not None and counts.max_length >= limit:
+        return f"the encoder reads {limit:,} tokens at most: take one that reads more, or split long texts"
+    enough = int(2 ** np.ceil(np.log2(counts.high)))
+    if limit is None or counts.high <= limit:
+        return f"--max_length {min(enough, limit or enough)} reads 95 % of the texts whole, at a higher price"
+    return f"--max_length {limit}, the most that the encoder reads, keeps more of them, at a higher price"

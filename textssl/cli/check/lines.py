@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from ...checks import CheckReport, Example, Finding
@@ -37,7 +38,7 @@ def report_lines(report: CheckReport, refused: Refusals, width: int) -> Iterator
             tokens = report.tokens[name]
             yield (
                 f"    tokens: median {tokens.median:,}, 95 % at most {tokens.high:,}, longest {tokens.longest:,}; "
-                f"{tokens.truncated:.1%} are cut at {tokens.max_length:,}"
+                f"{_percent(tokens.truncated)} are cut at {tokens.max_length:,}"
             )
     yield from (f"note: {note}" for note in report.notes)
     # What is refused first; sorting keeps the order of the rest.
@@ -89,9 +90,15 @@ def _suspects(suspects: list[Suspect], width: int) -> Iterator[str]:
 
 def shown(text: str, width: int) -> str:
     """A text on one line, in quotes, cut to a width; what would move the cursor is escaped."""
-    plain = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in " ".join(text.split(" ")))
-    return (
-        repr(plain).replace("\\\\", "\\")
-        if len(plain) <= width
-        else f"{plain[: width - 3]!r}...".replace("\\\\", "\\")
-    )
+    letters = [letter if letter.isprintable() else repr(letter)[1:-1] for letter in " ".join(text.split(" "))]
+    dots = ""
+    if sum(map(len, letters)) > width:
+        # Cut between letters: half of an escape would be another letter.
+        ends = itertools.accumulate(map(len, letters))
+        letters, dots = [letter for letter, end in zip(letters, ends, strict=True) if end <= width - 3], "..."
+    return f"{''.join(letters)!r}{dots}".replace("\\\\", "\\")
+
+
+def _percent(share: float) -> str:
+    """With a decimal where it says something."""
+    return f"{100 * share:.0f} %" if share in (0, 1) else f"{100 * share:.1f} %"

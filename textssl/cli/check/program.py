@@ -61,15 +61,30 @@ def _tokenizer(encoder: str) -> Any:
 
     if encoder == EMBEDDED:
         try:
-            return AutoTokenizer.from_pretrained(embedded_model_path())
+            return _with_limit(AutoTokenizer, embedded_model_path())
         except UserError as error:
             logger.warning("tokens are not counted: %s.", error)
             return None
     try:
-        return AutoTokenizer.from_pretrained(encoder)
+        return _with_limit(AutoTokenizer, encoder)
     except Exception as error:  # files and networks have more kinds of failure than can be listed
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(f"encoder: {encoder!r} has no tokenizer that can be loaded ({reason[:200]})") from error
+
+
+def _with_limit(kind: Any, encoder: Any) -> Any:
+    """A tokenizer whose ``model_max_length`` is at most the number of the encoder's positions."""
+    from transformers import AutoConfig
+
+    tokenizer = kind.from_pretrained(encoder)
+    try:
+        positions = getattr(AutoConfig.from_pretrained(encoder), "max_position_embeddings", None)
+    except (OSError, ValueError):
+        # A folder of a tokenizer alone.
+        positions = None
+    if isinstance(positions, int) and positions > 0:
+        tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
+    return tokenizer
 
 
 def write_suspects(report: CheckReport, path: Path) -> None:
