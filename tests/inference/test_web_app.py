@@ -19,7 +19,7 @@ import pytest
 from tests.command_line import Ended
 from tests.inference import saved_models as saved
 from textssl.inference import load_classifier
-from textssl.inference.web_app import MOST_INPUTS, create_app
+from textssl.inference.web_app import MOST_CHARACTERS, MOST_INPUTS, create_app
 
 
 httpx = pytest.importorskip("httpx")
@@ -73,6 +73,7 @@ def test_texts(tmp_path: Path) -> None:
         ({"inputs": [None]}, 422),
         ({"texts": ["a"]}, 422),
         ({"inputs": ["a"] * (MOST_INPUTS + 1)}, 413),
+        ({"inputs": ["a" * (MOST_CHARACTERS + 1)]}, 413),
     ],
 )
 def test_what_is_no_text_is_refused(sent: Any, status: int, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..errors import UserError
+from ..files import is_disk_full
 from .classifier import Classifier
 from .onnx_card import onnx_card
 from .onnx_classifier import DESCRIPTION, WEIGHTS, OnnxClassifier, load_onnx
@@ -137,6 +138,8 @@ def _write_network(classifier: Classifier, batch: Mapping[str, Tensor], path: Pa
             assert program is not None
             program.save(path)
     except Exception as error:  # of whatever kind the exporter's many parts raise
+        if is_disk_full(error):
+            raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"model: {type(classifier.model).__name__} cannot be exported ({reason})") from error
 

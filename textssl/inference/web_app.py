@@ -12,10 +12,11 @@ from ..errors import UserError
 from .classifier import Classifier
 
 
-__all__ = ["MOST_INPUTS", "create_app"]
+__all__ = ["MOST_CHARACTERS", "MOST_INPUTS", "create_app"]
 
-# Inputs of one request; more would keep others waiting.
+# Of one request; more would keep others waiting.
 MOST_INPUTS = 1024
+MOST_CHARACTERS = 4_000_000
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -75,6 +76,9 @@ def create_app(classifier: Classifier) -> Any:
     def predict(inputs: list[Any] = Body(), probabilities: bool = Body(False)) -> list[dict[str, Any]]:  # noqa: B008
         if len(inputs) > MOST_INPUTS:
             raise HTTPException(413, f"inputs: got {len(inputs):,}; expected at most {MOST_INPUTS:,}")
+        characters = sum(len(one) for one in inputs if isinstance(one, str))
+        if classifier.modality == "text" and characters > MOST_CHARACTERS:
+            raise HTTPException(413, f"inputs: got {characters:,} characters; expected at most {MOST_CHARACTERS:,}")
         try:
             with lock:
                 return _answers(classifier, inputs, probabilities)
