@@ -452,3 +452,14 @@ def test_other_mistakes(command_line: CommandLine, model: Path, tmp_path: Path) 
     assert "holds images in column 'image', and the model reads texts" in refused
     folder = saved_models.save_images(tmp_path / "images")
     assert "and the model reads images" in command_line("predict", folder, tmp_path / "in.csv").error
+
+
+def test_numbers_are_no_texts_unless_they_are_named(command_line: CommandLine, model: Path, tmp_path: Path) -> None:
+    given = tmp_path / "in.csv"
+    given.write_text("num,price\n1,1.5\n2,\n30,-2e3\n")
+    refused = command_line("predict", model, given).error
+    assert refused.startswith(f"file: {given}: no column 'text'")
+    assert "['num', 'price']" in refused
+    assert command_line("predict", model, given, "--text-column", "num").code == 0
+    given.write_text("num,said\n1,one of them\n2,30\n")
+    assert "texts are read from 'said', the only one that fits" in command_line("predict", model, given).err

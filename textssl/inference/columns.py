@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
 
 from ..data.columns import is_string
 from ..data.predicted_columns import CONFIDENCE, LABEL, PROBABILITY, check_new_columns, predicted_name
+from ..data.tables import table_to_dataset
 from ..errors import UserError
 from ..own_data.columns import choose_columns
+from ..own_data.csv_streams import CsvStream
 from ..own_data.streams import RowStream
 from .predictor import Predictor
 
@@ -80,13 +85,34 @@ def _only(classifier: Predictor, rows: RowStream) -> str:
                 "its encoder is not at hand: name the column, or the encoder"
             )
         return lists[0]
-    chosen = choose_columns(rows.head, f"file: {rows.name}")
+    chosen = choose_columns(_typed(rows.head) if isinstance(rows, CsvStream) else rows.head, f"file: {rows.name}")
     if chosen.modality != classifier.modality:
         raise UserError(
             f"file: {rows.name} holds {chosen.modality}s in column {chosen.inputs!r}, and the model reads "
             f"{classifier.modality}s; if another column holds these, name it"
         )
     return chosen.inputs
+
+
+def _typed(head: Dataset) -> Dataset:
+    """Rows of CSV, whose cells are all strings, with columns of numbers as these: they hold no texts."""
+    table = head.with_format("arrow")[:]
+    for place, name in enumerate(table.column_names):
+        cells = table.column(name)
+        if is_string(cells.type) and (numbers := _as_numbers(cells)) is not None:
+            table = table.set_column(place, name, numbers)
+    return table_to_dataset(table)
+
+
+def _as_numbers(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """The cells as numbers; ``None`` if one is none, or all are empty."""
+    given = pc.if_else(pc.equal(pc.utf8_trim_whitespace(cells), ""), None, pc.utf8_trim_whitespace(cells))
+    if given.null_count == len(given):
+        return None
+    for kind in (pa.int64(), pa.float64()):
+        with suppress(pa.ArrowInvalid):
+            return pc.cast(given, kind)
+    return None
 
 
 def _is_fixed(kind: Any) -> bool:
