@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -463,3 +464,15 @@ def test_numbers_are_no_texts_unless_they_are_named(command_line: CommandLine, m
     assert command_line("predict", model, given, "--text-column", "num").code == 0
     given.write_text("num,said\n1,one of them\n2,30\n")
     assert "texts are read from 'said', the only one that fits" in command_line("predict", model, given).err
+
+
+def test_images_of_more_than_eight_bits_get_no_label(command_line: CommandLine, tmp_path: Path) -> None:
+    folder = save_images(tmp_path / "model")
+    (tmp_path / "pictures").mkdir()
+    for name, scale in (("dark", 1), ("bright", 257)):
+        pixels = np.arange(256, dtype=np.uint16).reshape(16, 16) * scale
+        PIL.Image.fromarray(pixels).save(tmp_path / "pictures" / f"{name}.png")
+    ended = command_line("predict", folder, tmp_path / "pictures", "-o", tmp_path / "out.csv")
+    assert "warning: 1 of 2 rows have no image that can be read; their label is empty" in ended.err
+    assert "more than 8 bits a channel" in ended.err
+    assert list(pd.read_csv(tmp_path / "out.csv")["label"].isna()) == [True, False]

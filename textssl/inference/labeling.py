@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,19 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from ..augment.image.pixels import changed_share
 from ..data.tables import table_to_dataset
 from ..errors import UserError
 from ..modalities.image.folder import as_images
+from ..modalities.image.validation import CHANGED, DEEP, REMEDY
+from ..notices import warn_once
 from ..own_data.streams import Window
 from .predictor import Predictor
 
 
 __all__ = ["Labeled", "label_window"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,10 @@ def _images(window: Window, column: str, folder: Path) -> list[Any]:
     return found
 
 
-def _loaded(image: Image.Image) -> Image.Image:
+def _loaded(image: Image.Image) -> Image.Image | None:
+    """The image; ``None`` of one that training refuses, for it would be cut off at 255."""
     image.load()
-    return image
+    if changed_share(image) <= CHANGED:
+        return image
+    warn_once(logger, f"file: images {DEEP}; their label is empty. {REMEDY}")
+    return None

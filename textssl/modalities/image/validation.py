@@ -20,7 +20,7 @@ from ...errors import UserError
 from ...notices import warn_once
 
 
-__all__ = ["CHANGED", "SeenImage", "check_images", "seen_image"]
+__all__ = ["CHANGED", "DEEP", "REMEDY", "SeenImage", "check_images", "seen_image"]
 
 CHANNELS = (1, 3)
 BATCH_IMAGES = 64
