@@ -476,3 +476,11 @@ def test_images_of_more_than_eight_bits_get_no_label(command_line: CommandLine, 
     assert "warning: 1 of 2 rows have no image that can be read; their label is empty" in ended.err
     assert "more than 8 bits a channel" in ended.err
     assert list(pd.read_csv(tmp_path / "out.csv")["label"].isna()) == [True, False]
+
+
+def test_classes_without_a_row_are_not_listed(
+    command_line: CommandLine, model: Path, answers: np.ndarray, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text(f"text\n{TEXTS[0]}\n")
+    said = command_line("predict", model, tmp_path / "in.csv").err.splitlines()[-1]
+    assert said.endswith(f" a second): {NAMES[answers[0].argmax()]} 1 (100 %)")

@@ -80,8 +80,10 @@ def _report(done: Predictions, classifier: Classifier) -> None:
         lacking = "image that can be read" if classifier.modality == "image" else "text"
         say(f"warning: {done.empty:,} of {done.rows:,} rows have no {lacking}; their label is empty")
     labeled = max(done.rows - done.empty, 1)
-    most = sorted(done.counts.items(), key=lambda item: -item[1])[:10]
+    found = [(name, count) for name, count in done.counts.items() if count]
+    most = sorted(found, key=lambda item: -item[1])[:10]
     shares = ", ".join(f"{name} {count:,} ({100 * count / labeled:.0f} %)" for name, count in most)
     rate = (done.rows - done.resumed) / max(done.seconds, 1e-9)
     place = "standard output" if done.output == "-" else done.output
-    say(f"{place}: {done.rows:,} rows in {done.seconds:,.1f} s ({rate:,.0f} a second): {shares}")
+    told = f"{place}: {done.rows:,} rows in {done.seconds:,.1f} s ({rate:,.0f} a second)"
+    say(f"{told}: {shares}" if shares else told)
