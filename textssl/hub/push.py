@@ -31,7 +31,7 @@ def check_push_target(
         token: access token; by default the one that `hf auth login` stored or `HF_TOKEN` holds.
         timeout: seconds to wait for a connection, and again for the answer.
         flag: what asked for the push, for messages.
-        advice: the end of messages.
+        advice: the end of messages; that for a push after training is also what to do without a token.
 
     Returns:
         The whole id, `"user/name"`.
@@ -51,7 +51,8 @@ def check_push_target(
         raise UserError(f"{flag} needs the Hub, but HF_HUB_OFFLINE is set. {advice}")
     token = token or get_token()
     if not token:
-        raise UserError(f"{flag} needs a token: run `hf auth login` or set HF_TOKEN. Or: {advice}")
+        alternative = f". Or: {advice}" if advice == ADVICE else ""
+        raise UserError(f"{flag} needs a token: run `hf auth login` or set HF_TOKEN{alternative}")
     check_token("hub_token", token)
     account = _account(constants.ENDPOINT, token, timeout, flag, advice)
     name = account.get("name")
