@@ -61,6 +61,7 @@ MAY_IMPORT = {
         "forward",
         "modalities",
         "models",
+        "notices",
         "own_data",
         "report",
         "textssl",
