@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from transformers.utils import logging as transformers_logging
 
 from textssl.cli.main import main
 
@@ -55,7 +54,6 @@ def _as_it_was() -> Any:
     """Whatever a command sets for its process is taken back."""
     environment, logger = dict(os.environ), logging.getLogger("textssl")
     handlers, propagate = logger.handlers, logger.propagate
-    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     try:
         with warnings.catch_warnings():
             yield
@@ -63,6 +61,3 @@ def _as_it_was() -> Any:
         os.environ.clear()
         os.environ.update(environment)
         logger.handlers, logger.propagate = handlers, propagate
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()

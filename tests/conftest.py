@@ -17,6 +17,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import pytest
 from hypothesis import settings
+from transformers.utils import logging as transformers_logging
 
 from tests.command_line import Ended, call
 from tests.ddp.pool import TwoProcesses
@@ -41,6 +42,16 @@ settings.load_profile("busy")
 @pytest.fixture(scope="session", autouse=True)
 def _embeddings_are_kept_out_of_the_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["TEXTSSL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def _other_libraries_are_as_loud_as_before() -> Iterator[None]:
+    """Recipes and commands silence them for their process."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    yield
+    transformers_logging.set_verbosity(verbosity)
+    if bars:
+        transformers_logging.enable_progress_bar()
 
 
 @pytest.fixture(scope="session", autouse=True)

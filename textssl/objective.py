@@ -231,15 +231,15 @@ class Objective(nn.Module):
         smoothing, classes = self.config.label_smoothing_factor, self.task.num_labels
         return (1 - smoothing) * F.one_hot(labels, classes) + smoothing / classes
 
-    def count_pseudo_labels(self, labels: Tensor, weights: Tensor | None, index: Tensor) -> None:
+    def count_pseudo_labels(self, labels: Tensor, weights: Tensor | None, index: Tensor | None) -> None:
         """Count the pseudo-labels of a micro-batch, where the run keeps count; no loss depends on it.
 
         Args:
             labels: class numbers [B], or rows [B, C] whose largest entry says the class.
             weights: in [0, 1] [B], 0 for a pseudo-label that is not used; ``None``: all are used in full.
-            index: place of each example in the unlabeled data [B].
+            index: place of each example in the unlabeled data [B]; nothing is counted without it.
         """
-        if self.pseudo_label_counts is not None:
+        if self.pseudo_label_counts is not None and index is not None:
             self.pseudo_label_counts.add(labels if labels.dim() == 1 else labels.argmax(-1), weights, index)
 
     def after_step(self, forward: Forward, progress: float) -> None:

@@ -155,7 +155,7 @@ class FixMatch(AveragedObjective):
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         probs = self._predict(forward, unlabeled["weak"])
         weights = self.thresholds.weights(probs, unlabeled["index"])
-        self.count_pseudo_labels(probs, weights, unlabeled["index"])
+        self.count_pseudo_labels(probs, weights, unlabeled.get("index"))
         # The one wait for the device: rows of weight 0 then cost no forward and no backward.
         rows = weights.nonzero().flatten()
         logits, strong = forward(labeled["weak"], forward.take(unlabeled["strong"], rows.tolist()))

@@ -199,7 +199,7 @@ class MetaPseudoLabels(TrainedTeacherObjective):
         elif config.feedback_weight and not self._stored:
             self._origin = copy_trained_weights(forward.unwrapped)
         targets = teacher_logits.detach().softmax(-1) if stored.labels is None else stored.labels
-        self.count_pseudo_labels(targets, None, batch["unlabeled"]["index"])
+        self.count_pseudo_labels(targets, None, batch["unlabeled"].get("index"))
         stored.student_noise = forward.noise()
         (logits,) = forward(strong)
         unsupervised = nn.functional.cross_entropy(logits, targets)

@@ -159,7 +159,7 @@ class MixMatch(MixingObjective, AveragedObjective):
         labels = batch["labeled"]["labels"]
         views = [batch["unlabeled"][name] for name in view_names("weak", self.config.num_weak)]
         guesses = self._guess(forward, views)
-        self.count_pseudo_labels(guesses, None, batch["unlabeled"]["index"])
+        self.count_pseudo_labels(guesses, None, batch["unlabeled"].get("index"))
         targets = torch.cat([self.label_distribution(labels), *[guesses] * len(views)])
         mix = self.mixer.draw([len(targets)], targets.device)
         logits, *others = forward.mixed(batch["labeled"]["weak"], *views, mix=mix)

@@ -171,7 +171,7 @@ class MixText(MixingObjective, AveragedObjective):
         config, labels = self.config, batch["labeled"]["labels"]
         views = [batch["unlabeled"][name] for name in self.views_for(config)["unlabeled"]]
         guesses = self._guess(forward, views)
-        self.count_pseudo_labels(guesses, None, batch["unlabeled"]["index"])
+        self.count_pseudo_labels(guesses, None, batch["unlabeled"].get("index"))
         targets = torch.cat([self.label_distribution(labels), *[guesses] * len(views)])
         rest = len(targets) - len(labels)
         sizes = [len(labels), rest] if config.separate_mix else [len(targets)]

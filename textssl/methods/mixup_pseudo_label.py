@@ -143,7 +143,7 @@ class MixupPseudoLabel(MixingObjective, AveragedObjective):
             return self._mixed_terms(forward, inputs, labels, len(labels))
         inputs.append(batch["unlabeled"]["weak"])
         soft, seen = self._labels(forward, batch)
-        self.count_pseudo_labels(soft, None, batch["unlabeled"]["index"])
+        self.count_pseudo_labels(soft, None, batch["unlabeled"].get("index"))
         terms = self._mixed_terms(forward, inputs, torch.cat([labels, soft]), len(labels))
         return terms | {"seen": seen.mean(), "confidence": soft.amax(-1).mean()}
 

@@ -101,7 +101,7 @@ class PseudoLabel(Objective):
         logits, own = forward(labeled["weak"], unlabeled["weak"])
         probs = own.detach().softmax(-1)
         mask = F.confidence_mask(probs, self.config.threshold)
-        self.count_pseudo_labels(probs, mask, unlabeled["index"])
+        self.count_pseudo_labels(probs, mask, unlabeled.get("index"))
         losses = nn.functional.cross_entropy(own, probs.argmax(-1), reduction="none")
         # Divided by the whole unlabeled batch, masked rows included.
         unsupervised = (mask * losses).mean()

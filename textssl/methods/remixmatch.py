@@ -217,7 +217,7 @@ class ReMixMatch(MixingObjective, AveragedObjective):
         config, labels, unlabeled = self.config, batch["labeled"]["labels"], batch["unlabeled"]
         strong = [unlabeled[name] for name in view_names("strong", config.num_strong)]
         guesses = self._guess(forward, unlabeled["weak"])
-        self.count_pseudo_labels(guesses, None, unlabeled["index"])
+        self.count_pseudo_labels(guesses, None, unlabeled.get("index"))
         views = [*strong, unlabeled["weak"]]
         targets = torch.cat([self.label_distribution(labels), *[guesses] * len(views)])
         mix = self.mixer.draw([len(targets)], targets.device)

@@ -192,7 +192,7 @@ class UDA(Objective):
         labeled, unlabeled = batch["labeled"], batch["unlabeled"]
         probs, weak_logits = self._predict(forward, unlabeled["weak"])
         mask = F.confidence_mask(probs, self.config.threshold)
-        self.count_pseudo_labels(probs, mask, unlabeled["index"])
+        self.count_pseudo_labels(probs, mask, unlabeled.get("index"))
         targets = F.sharpen(probs, self.config.temperature)
         # The one wait for the device: rows that the mask drops then cost no forward and no backward.
         rows = mask.nonzero().flatten() if self.config.threshold > 0 else torch.arange(len(mask))
