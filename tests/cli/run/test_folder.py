@@ -199,3 +199,20 @@ def test_a_damaged_result_is_named(tmp_path: Path) -> None:
 def test_settings_are_dataclasses(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="settings: got dict; expected dataclasses"):
         RunFolder(tmp_path, [{"seed": 1}])
+
+
+def test_a_run_goes_on_from_another_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def named(file: str, resume: bool = False) -> RunFolder:
+        return RunFolder(tmp_path / "run", [RecipeOptions(train_file=file), config()], resume)
+
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "held.csv").write_text("text,label\n")
+    monkeypatch.chdir(tmp_path / "b")
+    named("../a/held.csv").claim()
+    named("../a/held.csv").finish_stage("supervised", {})
+    monkeypatch.chdir(tmp_path)
+    named("a/held.csv", resume=True).claim()
+    with pytest.raises(UserError, match=r"train_file was 'a/held.csv', is 'b/held.csv'"):
+        named("b/held.csv", resume=True).claim()
+    named(str(tmp_path / "a" / "held.csv"), resume=True).claim()

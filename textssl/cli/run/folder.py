@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -66,7 +67,8 @@ class RunFolder:
         # Of a run that was killed while it wrote its record, the half of it is no content.
         entries = list(self.path.iterdir()) if self.path.exists() else []
         present = {entry.name for entry in entries if not entry.match(f".{RUN_FILE}.*.tmp")} - {LOG_FILE}
-        before = self._recorded()
+        record = self._recorded()
+        before = None if record is None else record["settings"]
         if present and before is None:
             raise UserError(f"output_dir: {self.path} holds files that are no run; choose another --output_dir")
         # A record alone is of a run that failed before any work.
@@ -74,14 +76,14 @@ class RunFolder:
             if self._overwrite:
                 shutil.rmtree(self.path)
             elif self.resume:
-                self._check_same(before)
+                self._check_same(before, str((record or {}).get("directory", "")))
             else:
                 raise UserError(
                     f"output_dir: {self.path} holds another run; choose another --output_dir, or go on with "
                     "--resume_from_checkpoint, or delete it with --overwrite"
                 )
         self.path.mkdir(parents=True, exist_ok=True)
-        record = {"settings": self._settings}
+        record = {"settings": self._settings, "directory": os.getcwd()}
         write_atomically(self.path / RUN_FILE, json.dumps(record, indent=1, sort_keys=True).encode())
 
     def stage_result(self, stage: str) -> dict[str, Any] | None:
@@ -108,7 +110,7 @@ class RunFolder:
         write_atomically(folder / "result.json", json.dumps(result, indent=1).encode())
 
     def _recorded(self) -> dict[str, Any] | None:
-        """Settings of the run that is in the folder, or ``None``: there is no run of ours in it."""
+        """The record of the run that is in the folder, or ``None``: there is no run of ours in it."""
         path = self.path / RUN_FILE
         if not path.is_file():
             return None
@@ -116,16 +118,26 @@ class RunFolder:
             record = json.loads(path.read_text())
         except ValueError as error:
             raise UserError(f"output_dir: {path} is damaged; choose another --output_dir") from error
-        settings = record.get("settings") if isinstance(record, dict) else None
-        return settings if isinstance(settings, dict) else None
+        return record if isinstance(record, dict) and isinstance(record.get("settings"), dict) else None
 
-    def _check_same(self, before: dict[str, Any]) -> None:
+    def _check_same(self, before: dict[str, Any], directory: str) -> None:
         differing = sorted(
-            key for key in before.keys() | self._settings.keys() if before.get(key) != self._settings.get(key)
+            key
+            for key in before.keys() | self._settings.keys()
+            if before.get(key) != self._settings.get(key)
+            and not _is_same_file(before.get(key), directory, self._settings.get(key))
         )
         if differing:
             changes = ", ".join(f"{k} was {before.get(k)!r}, is {self._settings.get(k)!r}" for k in differing)
             raise UserError(f"resume_from_checkpoint: {self.path} holds a run of other settings: {changes}")
+
+
+def _is_same_file(before: Any, directory: str, now: Any) -> bool:
+    """Whether a path, relative to the directory of then, names the file that another one names from here."""
+    if not (isinstance(before, str) and isinstance(now, str)):
+        return False
+    then = Path(directory, before)
+    return then.exists() and Path(now).exists() and then.resolve() == Path(now).resolve()
 
 
 def _decisive(settings: list[Any]) -> dict[str, Any]:
