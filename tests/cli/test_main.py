@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from textssl import __version__
 from textssl.cli import console
 from textssl.cli.console import print_json, table
 from textssl.cli.main import COMMANDS, main
+from textssl.cli.missing_files import FILE_SUFFIXES
+from textssl.data.table_files import TABLE_SUFFIXES
 
 
 CommandLine = Callable[..., Ended]
@@ -59,6 +62,26 @@ def test_help_loads_no_library_that_takes_long() -> None:
     assert "LOADED []" in ended.stdout
 
 
+def test_a_file_that_is_not_there_is_told_before_anything_is_loaded(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert {*TABLE_SUFFIXES, ".gz"} == set(FILE_SUFFIXES)
+    monkeypatch.chdir(tmp_path)
+    Path("few.csv").write_text("text,label\n")
+    # Whatever a command would import from here is not found.
+    for name in ("augment", "check", "compare", "fit", "inference", "train"):
+        monkeypatch.setitem(sys.modules, f"textssl.cli.{name}", None)
+    told = "no such file or folder:"
+    assert command_line("fit", "no.csv").error == f"labeled: {told} 'no.csv'"
+    assert command_line("fit", "few.csv", "no.jsonl.gz").error == f"unlabeled: {told} 'no.jsonl.gz'"
+    assert command_line("check", "few.csv", "--test", "no.tsv").error == f"test: {told} 'no.tsv'"
+    assert command_line("augment", "no.txt").error == f"file: {told} 'no.txt'"
+    assert command_line("predict", "model", "no.parquet").error == f"file: {told} 'no.parquet'"
+    assert command_line("evaluate", "model", "no.CSV").error == f"file: {told} 'no.CSV'"
+    assert command_line("compare", "no.csv", "--methods", "uda").error == f"train_file: {told} 'no.csv'"
+    assert command_line("train", "few.csv", "no.csv", "--method", "uda").error == f"unlabeled_file: {told} 'no.csv'"
+
+
 def test_json_has_no_numbers_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": float("nan"), 1: [float("inf"), 2.5, True, None]})
     assert capsys.readouterr().out == '{\n  "a": null,\n  "1": [\n    null,\n    2.5,\n    true,\n    null\n  ]\n}\n'
@@ -73,7 +96,7 @@ def test_numbers_stand_on_the_right() -> None:
 @pytest.mark.parametrize(
     ("words", "program", "told"),
     [
-        (["fit", "few.csv"], "textssl.cli.fit.program.run_fit", "the same command goes on"),
+        (["fit", "imdb"], "textssl.cli.fit.program.run_fit", "the same command goes on"),
         (
             ["train", "--method", "uda"],
             "textssl.cli.train.program.train_program",

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ...catalog.names import method_names
+from ..missing_files import check_files
 
 
 __all__ = ["command"]
@@ -38,6 +39,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show examples beside the views that training would draw of them, with the changes marked."""
+    check_files(file=file)
     import sys
 
     from .. import console

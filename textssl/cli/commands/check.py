@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ..missing_files import check_files
+
 
 __all__ = ["command"]
 
@@ -37,6 +39,7 @@ def command(
 
     Exit status 1 if textssl fit or textssl train would refuse the data, else 0.
     """
+    check_files(labeled=labeled, unlabeled=unlabeled, validation=validation, test=test)
     from pathlib import Path
 
     from ...fit.parts import Columns

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..missing_files import check_files
+
 
 __all__ = ["ADDS_HELP", "CONTEXT_SETTINGS", "command"]
 
@@ -57,6 +59,7 @@ def command(
 
     `textssl compare few.csv many.csv --test held_out.csv --methods uda,fixmatch,vat --seeds 3`
     """
+    check_files(train_file=labeled, unlabeled_file=unlabeled, test_file=test)
     from ..compare.program import compare_program
     from ..compare.request import CompareRequest
 

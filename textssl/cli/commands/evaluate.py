@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ..missing_files import check_files
+
 
 __all__ = ["command"]
 
@@ -45,6 +47,7 @@ def command(
 
     Labels are matched by the names of the classes. Rows without a label are left out, and counted.
     """
+    check_files(file=file)
     from ..inference.evaluation import run_evaluate
     from ..inference.options import InferenceOptions
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ..missing_files import check_files
+
 
 __all__ = ["command"]
 
@@ -63,6 +65,7 @@ def command(
 
     The same command again goes on where it was interrupted.
     """
+    check_files(labeled=labeled, unlabeled=unlabeled, test=test)
     from pathlib import Path
 
     from ...sources.named import SOURCES

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ..missing_files import check_files
+
 
 __all__ = ["command"]
 
@@ -54,6 +56,7 @@ def command(
 
     The same command again goes on where it was interrupted.
     """
+    check_files(file=file)
     from ..inference.options import InferenceOptions
     from ..inference.prediction import run_predict
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from itertools import takewhile
 from typing import Annotated, Any
 
 import typer
 
 from ...catalog.names import method_names
+from ..missing_files import check_files
 
 
 __all__ = ["CONTEXT_SETTINGS", "command"]
@@ -25,6 +27,9 @@ def command(
 ) -> int:
     """Train one method and the supervised baseline on the same labels, and compare them."""
     words = [*([] if method is None else ["--method", method]), *context.args]
+    if not {"-h", "--help", "--help-all"} & set(words):
+        files = takewhile(lambda word: not word.startswith("-"), context.args)
+        check_files(**dict(zip(("train_file", "unlabeled_file"), files, strict=False)))
     if processes != 1:
         from ..processes import run_in_processes
 
