@@ -52,6 +52,7 @@ CASES: dict[str, tuple[Rows, str, str]] = {
     "mixed scripts": (labeled_with(("hello привет world мир", "a")), "kept", "kept"),
     "similar names": (labeled_with(("text of another", "A"), ("text of yet another", "A")), "kept", "kept"),
     "spaces around labels": (labeled_with(("text of another", " a ")), "kept", "kept"),
+    "words for no label": (labeled_with(("text of another", "N/A"), ("of yet another", "None")), "kept", "kept"),
     "few labels": (labeled_with(("text of another", "c")), "kept", "kept"),
     "unbalanced": (labeled_with(*[(f"more {i} of these texts", "a") for i in range(100)]), "kept", "kept"),
 }
@@ -99,6 +100,16 @@ def test_rows_that_are_merged_by_their_labels_and_rows_that_are_not(tmp_path: Pa
     (similar,) = [found for found in report.findings if found.kind == "similar names"]
     assert similar.fit == similar.train == "kept as 2 classes"
     assert "'A'" in similar.message
+
+
+def test_the_word_nan_is_no_label_to_fit_and_a_class_to_train(tmp_path: Path) -> None:
+    files = {"labeled": write(tmp_path / "few.csv", labeled_with(("text of another", "nan")))}
+    report, refused = checked(files)
+    (finding,) = [found for found in report.findings if found.kind == "missing labels"]
+    assert finding.fit == "kept, as unlabeled examples"
+    assert finding.train == "kept: 'nan' is a class"
+    assert not refused.any
+    assert load_for_train(files).label_names == ("a", "b", "nan")
 
 
 UNLABELED: Rows = [(f"unlabeled text number {i}",) for i in range(5)]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ..data.class_labels import MAX_CLASS_ID
 from ..data.class_names import folded, format_names
+from ..own_data.reading import MAYBE_NO_LABEL
 from .finding import KEPT, REFUSED, Finding, counted
 from .part import Part
 
@@ -48,6 +49,7 @@ def label_findings(part: Part, known: Sequence[str] | None = None) -> Iterator[F
     yield from unusable
     if not unusable:
         yield from _no_classes(part, counts)
+        yield from _stand_ins(part, counts)
         yield from _names(part, counts)
         yield from _sizes(part, counts)
 
@@ -63,9 +65,11 @@ def _missing(part: Part) -> Iterator[Finding]:
         yield Finding("no labels", part.name, what, REFUSED, REFUSED, advice, len(rows), len(part))
         return
     fit = f"{KEPT}, as unlabeled examples" if part.name == "labeled" else "left out"
+    words = {value.strip() if isinstance(value := part.stored_labels[row], str) else "" for row in rows}
+    train = REFUSED if "" in words else f"{KEPT}: {format_names(sorted(words))} is a class"
     yield Finding(
         "missing labels", part.name, f"{counted(len(rows), len(part), 'row')} have no label",
-        fit if part.name != "validation" else "", REFUSED, "for textssl train, move them to the unlabeled file",
+        fit if part.name != "validation" else "", train, "for textssl train, move them to the unlabeled file",
         len(rows), len(part), part.examples(rows),
     )  # fmt: skip
 
@@ -138,6 +142,19 @@ def _no_classes(part: Part, counts: dict[str, int]) -> Iterator[Finding]:
             "gaps", part.name, f"classes are numbered from 0 to {max(integers)}, and none is {listed}",
             f"{KEPT}: classes are the numbers that there are", REFUSED, "write names in place of numbers",
             len(written), len(part),
+        )  # fmt: skip
+
+
+def _stand_ins(part: Part, counts: dict[str, int]) -> Iterator[Finding]:
+    """Labels that may stand for a missing one."""
+    odd = [name for name in counts if folded(name) in MAYBE_NO_LABEL]
+    if odd:
+        rows = [row for row, label in enumerate(part.labels) if label in odd]
+        kept = f"{KEPT}: {'it is a class' if len(odd) == 1 else 'each is a class'}"
+        yield Finding(
+            "words for no label", part.name, f"{counted(len(rows), len(part), 'row')} have a label that may stand for "
+            f"a missing one: {format_names(odd)}", kept, kept, "leave the field empty where there is no label",
+            len(rows), len(part), part.examples(rows),
         )  # fmt: skip
 
 

@@ -56,6 +56,11 @@ class Part:
     @cached_property
     def written_labels(self) -> list[Any]:
         """Labels as they are written; of a ``ClassLabel`` the names; ``None`` for rows without one."""
+        return [value if there else None for value, there in zip(self.stored_labels, self.has_label, strict=True)]
+
+    @cached_property
+    def stored_labels(self) -> list[Any]:
+        """The same with what stands for no label, such as the word ``nan``."""
         column = self.data.label_column
         if column is None:
             return [None] * len(self)
@@ -63,7 +68,7 @@ class Part:
         feature = self.data.rows.features[column]
         if isinstance(feature, ClassLabel) and feature.names:
             values = [None if value is None or value < 0 else feature.names[value] for value in values]
-        return [value if there else None for value, there in zip(values, self.has_label, strict=True)]
+        return list(values)
 
     @cached_property
     def labels(self) -> list[str | None]:

@@ -25,7 +25,7 @@ from .in_memory import as_dataset
 from .places import hub_dataset, inner_place, is_hub_name
 
 
-__all__ = ["OwnData", "read_own_data", "spoken_name"]
+__all__ = ["MAYBE_NO_LABEL", "OwnData", "read_own_data", "spoken_name"]
 
 WITH_HEADER = (".csv", ".tsv")
 # What a class is hardly called, but what programs write where a label is missing.
