@@ -36,6 +36,8 @@ CASES: dict[str, tuple[Rows, str, str]] = {
     "blank texts": (labeled_with(("  ", "a")), "left out", "refused"),
     "missing labels": (labeled_with(("some other text", "")), "unlabeled", "refused"),
     "regression": ([(text, i + 0.5) for i, (text, _) in enumerate(GOOD)], "refused", "refused"),
+    # Many of them look like ids, but no program keeps them as classes.
+    "no classes": ([(text, f"2024-01-{i + 1:02}") for i, (text, _) in enumerate(GOOD)], "refused", "refused"),
     "one class": ([(text, "a") for text, _ in GOOD], "refused", "refused"),
     "gaps": ([(text, 2 * (i % 2)) for i, (text, _) in enumerate(GOOD)], "kept", "refused"),
     "ids": ([(text, f"id{i}") for i, (text, _) in enumerate(GOOD)], "kept", "kept"),
@@ -100,6 +102,15 @@ def test_rows_that_are_merged_by_their_labels_and_rows_that_are_not(tmp_path: Pa
     (similar,) = [found for found in report.findings if found.kind == "similar names"]
     assert similar.fit == similar.train == "kept as 2 classes"
     assert "'A'" in similar.message
+
+
+def test_dates_are_refused_in_words(tmp_path: Path) -> None:
+    rows = [(text, "2024-01-0" + str(1 + i % 2)) for i, (text, _) in enumerate(GOOD)]
+    _, refused = checked({"labeled": write(tmp_path / "few.csv", rows)})
+    message = "column 'label' holds dates; labels are integers or strings: write the name of a class in each row"
+    assert refused.fit == f"labeled: {message}"
+    assert refused.train is not None
+    assert refused.train.endswith(f": {message}")
 
 
 def test_the_word_nan_is_no_label_to_fit_and_a_class_to_train(tmp_path: Path) -> None:

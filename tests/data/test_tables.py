@@ -131,7 +131,7 @@ def test_objects_with_different_keys(tmp_path):
         ("t.csv", "text,label\na,1\nb,\n", "no label in 1 of 2 rows; the first is row 1"),
         ("t.csv", "text,label\na,x\nb,\n", "no label in 1 of 2 rows; the first is row 1"),
         ("t.csv", "text,label\na,0\nb,-1\n", "label -1 in row 1 .* label_column=None"),
-        ("t.csv", "text,label\na,0.5\n", "holds double; labels are integers or strings"),
+        ("t.csv", "text,label\na,0.5\n", "holds fractions; labels are integers or strings"),
         ("t.xlsx", "x", r"ends in '.xlsx'; allowed are .csv, .tsv, .jsonl, .json, .parquet"),
         ("table", "x", "has no suffix; allowed are"),
         ("t.jsonl", '{"text": "a", "label": 1}\n{"text": 2, "label": 1}\n', "number in row 1"),

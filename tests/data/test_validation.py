@@ -67,7 +67,7 @@ BAD_LABELED = [
     (make(["a", "b"], [0, 0]), r"no example of class 'positive' \(id 1\); each of the 2 classes"),
     (make(["a", "b"], [0, 2]), r"label 2 in row 1 .* outside the model's ids 0 to 1"),
     (make(["a", "b"], [0, -1]), r"label -1 in row 1 .*belong in unlabeled_dataset"),
-    (make(["a", "b"], [0.5, 1.0]), "holds double; labels are integers or strings"),
+    (make(["a", "b"], [0.5, 1.0]), "holds fractions; labels are integers or strings"),
     (make(["a", "b"], [[0], [1]]), "labels are integers or strings"),
     (make(["a", "b"], [0, None]), "no label in 1 of 2 rows; the first is row 1"),
     (make(["a", "b"], ["positive", ""]), "no label in 1 of 2 rows; the first is row 1"),

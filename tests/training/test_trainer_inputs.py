@@ -102,11 +102,11 @@ REFUSED = {
     ),
     "soft labels in the evaluation set": (
         lambda: {"eval_dataset": table(text=TEXTS, label=[[0.2, 0.3, 0.5]] * 6)},
-        "eval_dataset: column 'label' holds list<.*double>.* soft labels are not supported",
+        "eval_dataset: column 'label' holds lists.* soft labels are not supported",
     ),
     "numbers to predict": (
         lambda: {"train_dataset": table(text=TEXTS, label=[0.25, 1.0, 2.0] * 2)},
-        "train_dataset: column 'label' holds double.* \\(regression\\) are not supported",
+        "train_dataset: column 'label' holds fractions.* \\(regression\\) are not supported",
     ),
     "a model of several labels": (
         lambda: {"model": of_problem("multi_label_classification")},

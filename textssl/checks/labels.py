@@ -96,10 +96,11 @@ def _unknown(part: Part, counts: dict[str, int], known: Sequence[str]) -> Iterat
 
 
 def _unusable(part: Part, counts: dict[str, int]) -> Iterator[Finding]:
-    """Labels that no program takes: fractions, lists, one class alone."""
+    """Labels that no program takes: fractions, lists, dates, one class alone."""
     total, written = len(part), part.written_labels
     lists = [row for row, label in enumerate(written) if isinstance(label, list | dict)]
     fractions = [row for row, label in enumerate(written) if isinstance(label, float) and not label.is_integer()]
+    others = [row for row, label in enumerate(written) if not isinstance(label, str | int | float | None)]
     if lists:
         yield Finding(
             "several labels", part.name, f"{counted(len(lists), total, 'row')} have several labels", REFUSED, REFUSED,
@@ -110,6 +111,12 @@ def _unusable(part: Part, counts: dict[str, int]) -> Iterator[Finding]:
             "regression", part.name, f"{counted(len(fractions), total, 'label')} are fractions, which are no classes",
             REFUSED, REFUSED, "turn ranges of numbers into classes with names", len(fractions), total,
             part.examples(fractions),
+        )  # fmt: skip
+    elif others:
+        yield Finding(
+            "no classes", part.name, f"{counted(len(others), total, 'label')} are dates, times or other values that "
+            "are no classes", REFUSED, REFUSED, "write the name of a class in each row, or name another column by "
+            "--label-column", len(others), total, part.examples(others),
         )  # fmt: skip
     elif len(counts) == 1:
         yield Finding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,16 @@ from ..errors import UserError
 __all__ = ["check_column", "column_batches", "is_string", "label_column_of"]
 
 BATCH_ROWS = 65_536
+SPOKEN_KINDS: dict[str, Callable[[pa.DataType], bool]] = {
+    "fractions": lambda kind: pa.types.is_floating(kind) or pa.types.is_decimal(kind),
+    "dates": pa.types.is_date,
+    "dates with times": pa.types.is_timestamp,
+    "times of day": pa.types.is_time,
+    "durations": pa.types.is_duration,
+    "objects": lambda kind: pa.types.is_struct(kind) or pa.types.is_map(kind),
+    "lists": pa.types.is_nested,
+    "bytes": lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind),
+}
 
 
 def check_column(dataset: Dataset, column: str, argument: str, name: str) -> None:
@@ -66,19 +76,30 @@ def label_column_of(dataset: Dataset, label_column: str, argument: str) -> pa.Ch
         return labels.cast(pa.int64())
     if pa.types.is_floating(labels.type) and pc.all(pc.equal(labels, pc.floor(labels))).as_py():
         return labels.cast(pa.int64())
-    raise UserError(
-        f"{where} holds {labels.type}; labels are integers or strings: numbers to predict (regression) are not "
-        "supported"
-    )
+    kind = _spoken(labels.type)
+    if pa.types.is_floating(labels.type) or pa.types.is_decimal(labels.type):
+        raise UserError(
+            f"{where} holds {kind}; labels are integers or strings: numbers to predict (regression) are not supported"
+        )
+    raise UserError(f"{where} holds {kind}; labels are integers or strings: write the name of a class in each row")
+
+
+def _spoken(kind: pa.DataType) -> str:
+    """A type of Arrow in words."""
+    for words, is_kind in SPOKEN_KINDS.items():
+        if is_kind(kind):
+            return words
+    return str(kind)
 
 
 def _present_labels(labels: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
     """Labels, strings without the space around them; a UserError where a row has none, or several."""
     if pa.types.is_nested(labels.type):
         raise UserError(
-            f"{where} holds {labels.type}; labels are integers or strings, one label per example: multi-label "
-            "classification and soft labels are not supported (a teacher's probabilities are for unlabeled examples: "
-            "a column probabilities of unlabeled_dataset, for distillation, self_training or noisy_student)"
+            f"{where} holds {_spoken(labels.type)}; labels are integers or strings, one label per example: "
+            "multi-label classification and soft labels are not supported (a teacher's probabilities are for "
+            "unlabeled examples: a column probabilities of unlabeled_dataset, "
+            "for distillation, self_training or noisy_student)"
         )
     absent = pc.is_null(labels)
     if is_string(labels.type):
