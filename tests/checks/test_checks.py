@@ -141,6 +141,9 @@ def test_images_that_training_refuses_or_leaves_out_on_request(pictures: Path) -
     asked = refusals({"labeled": str(pictures)}, columns, "image")
     assert asked.fit is not None
     assert asked.train is not None
+    # A setting of train, which fit does not have.
+    assert "skip_corrupt" not in asked.fit
+    assert asked.fit.endswith(". Replace or remove these files")
     config = SSLConfig(output_dir="unused", use_cpu=True, report_to=[], skip_corrupt_images=True)
     options = RecipeOptions(train_file=str(pictures))
     options.set_explicit(frozenset())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import datasets
@@ -73,7 +74,7 @@ def check_inputs(
             a description.
     """
     check: Callable[[datasets.Dataset, str, str], datasets.Dataset]
-    check = check_texts if modality == "text" else check_images
+    check = check_texts if modality == "text" else partial(check_images, skip_corrupt=None)
     _check_rows(labeled, "labeled")
     labeled = check(labeled, column, "labeled")
     names, labels = class_labels(labeled, label_column, label_names)

@@ -59,7 +59,7 @@ def check_images(
     num_channels: int | None = None,
     fixed_size: bool = True,
     squeezed_to: tuple[int, int] | None = None,
-    skip_corrupt: bool = False,
+    skip_corrupt: bool | None = False,
 ) -> Dataset:
     """Check that each value of a column is an image which can be decoded, and of a usable kind.
 
@@ -78,7 +78,7 @@ def check_images(
         squeezed_to: Height and width that the image processor squeezes all images into; `None` if it keeps their
             proportions. A warning tells when a tenth of the images is stretched by more than 1.2.
         skip_corrupt: Leave out images that are missing, cannot be decoded or need more than 8 bits, with a warning,
-            instead of refusing them.
+            instead of refusing them; `None` where the caller has no such setting, so that messages name none.
 
     Returns:
         `dataset` itself, or its rows with an intact image.
@@ -169,7 +169,7 @@ def seen_image(stored: dict[str, Any] | None, row: int) -> SeenImage:
 
 
 def _without(
-    dataset: Dataset, left_out: np.ndarray, faults: dict[str, list[SeenImage]], where: str, skip: bool
+    dataset: Dataset, left_out: np.ndarray, faults: dict[str, list[SeenImage]], where: str, skip: bool | None
 ) -> Dataset:
     """The rows whose image is intact."""
     problems = []
@@ -180,6 +180,8 @@ def _without(
     what = f"{where}: {'; '.join(problems)}"
     if left_out.all():
         raise UserError(what)
+    if skip is None:
+        raise UserError(f"{what}. Replace or remove these files")
     if not skip:
         raise UserError(f"{what}. skip_corrupt_images=True leaves them out")
     logger.warning("%s. They are left out.", what)
