@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers.utils import logging as transformers_logging
 
 from textssl import UDAConfig, UserError
 from textssl.cli.arguments import parse_arguments
@@ -268,3 +269,10 @@ def test_a_setting_out_of_range_is_one_clear_error(argv: list[str], told: str) -
     """Also where it is transformers' own arguments that refuse it."""
     with pytest.raises(UserError, match=told):
         recipe(*argv)
+
+
+@pytest.mark.parametrize(("words", "hidden"), [([], False), (["--disable_tqdm"], True)])
+def test_progress_does_not_follow_the_verbosity_of_transformers(words: list[str], hidden: bool) -> None:
+    transformers_logging.set_verbosity_error()
+    argv = ["--output_dir", "out", *words]
+    assert parse_arguments([RecipeOptions, UDAConfig], {"cpu": {}}, "cpu", argv)[1].disable_tqdm is hidden

@@ -178,6 +178,9 @@ def _build(types: Sequence[Any], settings: Mapping[str, Any]) -> tuple[Any, ...]
     resume = str(values.get("resume_from_checkpoint")).lower()
     if resume in ("true", "false", "none"):
         values["resume_from_checkpoint"] = resume == "true" or None
+    if "disable_tqdm" in values and values["disable_tqdm"] is None:
+        # By itself it follows the verbosity of transformers, which commands lower.
+        values["disable_tqdm"] = False
     if values.get("distribution_alignment") == []:
         # The flag alone, as when it was on or off.
         values["distribution_alignment"] = "labeled"
