@@ -93,7 +93,7 @@ def test_counts_of_tokens(tmp_path: Path) -> None:
     [
         # With two special tokens texts have 7 or 22.
         (1, 8, "95 % are read whole: leave --max_length at 8"),
-        (10, 8, "--max_length 20, the most that the encoder reads, keeps more of them"),
+        (10, 8, "--max_length 20, the most that the encoder reads, reads more of each"),
         (10, 20, "the encoder reads 20 tokens at most"),
     ],
 )

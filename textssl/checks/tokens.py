@@ -116,4 +116,4 @@ def _longer(counts: TokenCounts) -> str:
     enough = int(2 ** np.ceil(np.log2(counts.high)))
     if limit is None or counts.high <= limit:
         return f"--max_length {min(enough, limit or enough)} reads 95 % of the texts whole, at a higher price"
-    return f"--max_length {limit}, the most that the encoder reads, keeps more of them, at a higher price"
+    return f"--max_length {limit}, the most that the encoder reads, reads more of each, at a higher price"
