@@ -63,7 +63,8 @@ def test_help_shows_what_the_run_then_uses(task: TinyTask, tmp_path: Path) -> No
         assert float(shown[name]) == pytest.approx(float(trained[name]), rel=1e-5), name
 
 
-def test_it_fits_two_screens_and_begins_with_the_method(task: TinyTask) -> None:
+def test_it_fits_two_screens_and_begins_with_the_method(task: TinyTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
     printed = run_words("train.py", "--method=uda", *words(task), "--help").stdout
     lines = printed.splitlines()
     assert len(lines) <= 100
