@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import huggingface_hub
 from datasets import Dataset, DatasetDict, load_dataset
 
+from ..data.hub_datasets import hub_fault
 from ..data.table_files import TABLE_SUFFIXES
 from ..errors import UserError
 
@@ -85,7 +85,7 @@ def hub_dataset(place: str, splits: Sequence[str], argument: str) -> tuple[Datas
 
 
 def _loaded(name: str, argument: str) -> DatasetDict:
-    fault = None if huggingface_hub.constants.HF_HUB_OFFLINE else _fault(name)
+    fault = None if huggingface_hub.constants.HF_HUB_OFFLINE else hub_fault(name, TIMEOUT)
     if fault is None:
         try:
             parts: Any = load_dataset(name)
@@ -97,22 +97,3 @@ def _loaded(name: str, argument: str) -> DatasetDict:
         f"{argument}: there is no file or folder {name!r}, and as a data set of the Hub it cannot be loaded "
         f"({reason[:200]})"
     ) from fault
-
-
-def _fault(name: str) -> Exception | None:
-    """What goes wrong when the Hub is asked; ``None`` if it answers in time, or the data set is in the cache."""
-    fault: list[Exception | None] = [TimeoutError(f"no answer within {TIMEOUT:g} s")]
-
-    def ask() -> None:
-        try:
-            huggingface_hub.HfApi().dataset_info(name, timeout=TIMEOUT)
-        except Exception as error:
-            fault[0] = error
-        else:
-            fault[0] = None
-
-    # In a thread: looking up a name can block for longer than any timeout of a connection.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(TIMEOUT)
-    return fault[0]

@@ -7,7 +7,6 @@ of its parts.
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -19,6 +18,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset, Image
 
 from ..data.files import content_checksum
+from ..data.hub_datasets import hub_fault
 from ..data.image_tables import distinct_images, image_digests, is_image_column
 from ..data.tables import clean_texts, distinct_texts, load_table, table_to_dataset
 from ..errors import UserError
@@ -212,7 +212,7 @@ def _labels(rows: Dataset, column: str) -> np.ndarray:
 def _hub_parts(source: Source, hub: HubOrigin, timeout: float | None) -> datasets.DatasetDict:
     """Load a data set of the Hub, after asking for it with a time limit if there is one."""
     # load_dataset by itself retries for 20 seconds and more before it gives up.
-    cause = None if timeout is None else _hub_fault(hub.repo, timeout)
+    cause = None if timeout is None else hub_fault(hub.repo, timeout)
     if cause is None:
         try:
             return datasets.load_dataset(hub.repo, hub.config)
@@ -225,25 +225,6 @@ def _hub_parts(source: Source, hub: HubOrigin, timeout: float | None) -> dataset
 
 def _is_cached(hub: HubOrigin) -> bool:
     return (Path(datasets.config.HF_DATASETS_CACHE) / hub.repo.replace("/", "___") / (hub.config or "")).is_dir()
-
-
-def _hub_fault(repo: str, timeout: float) -> Exception | None:
-    """What goes wrong when the Hub is asked for a data set; `None` if it answers in time."""
-    fault: list[Exception | None] = [TimeoutError(f"no answer within {timeout:g} s")]
-
-    def ask() -> None:
-        try:
-            huggingface_hub.HfApi().dataset_info(repo, timeout=timeout)
-        except Exception as error:
-            fault[0] = error
-        else:
-            fault[0] = None
-
-    # In a thread: looking up a name can block for longer than any timeout of a connection.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    return fault[0]
 
 
 def _wrap(source: Source, table: pa.Table) -> Dataset:
